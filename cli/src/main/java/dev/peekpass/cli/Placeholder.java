@@ -1,0 +1,6 @@
+package dev.peekpass.cli;
+
+/** Placeholder. */
+public final class Placeholder {
+  private Placeholder() {}
+}

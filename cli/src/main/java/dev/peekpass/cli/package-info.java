@@ -1,0 +1,5 @@
+/** Placeholder. */
+@NullMarked
+package dev.peekpass.cli;
+
+import org.jspecify.annotations.NullMarked;

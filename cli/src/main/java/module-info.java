@@ -1,0 +1,19 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Floor 2: the {@code peekpass} command: main, flags, signals. */
+@NullMarked
+module dev.peekpass.cli {
+  requires static org.jspecify;
+  requires dev.peekpass.proxy;
+  requires dev.peekpass.receiver;
+  requires info.picocli;
+  requires com.fasterxml.jackson.core;
+  requires ch.qos.logback.classic;
+  requires ch.qos.logback.core;
+  requires org.slf4j;
+  requires java.net.http;
+  requires jdk.unsupported;
+
+  opens dev.peekpass.cli to
+      info.picocli;
+}

@@ -1,0 +1,6 @@
+package dev.peekpass.linux;
+
+/** Placeholder. */
+public final class Placeholder {
+  private Placeholder() {}
+}

@@ -1,0 +1,5 @@
+/** Placeholder. */
+@NullMarked
+package dev.peekpass.linux;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,6 @@
+package dev.peekpass.proxy;
+
+/** Placeholder. */
+public final class Placeholder {
+  private Placeholder() {}
+}

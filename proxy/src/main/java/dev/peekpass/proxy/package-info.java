@@ -1,0 +1,5 @@
+/** Placeholder. */
+@NullMarked
+package dev.peekpass.proxy;
+
+import org.jspecify.annotations.NullMarked;

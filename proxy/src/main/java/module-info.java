@@ -1,0 +1,13 @@
+import org.jspecify.annotations.NullMarked;
+
+/** Floor 1: listener, peek, route, hand-off. */
+@NullMarked
+module dev.peekpass.proxy {
+  requires static org.jspecify;
+  requires transitive dev.peekpass.wire;
+  requires transitive dev.peekpass.linux;
+  requires org.slf4j;
+  requires org.snakeyaml.engine;
+
+  exports dev.peekpass.proxy;
+}

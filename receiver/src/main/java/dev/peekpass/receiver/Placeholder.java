@@ -1,0 +1,6 @@
+package dev.peekpass.receiver;
+
+/** Placeholder. */
+public final class Placeholder {
+  private Placeholder() {}
+}

@@ -1,0 +1,5 @@
+/** Placeholder. */
+@NullMarked
+package dev.peekpass.receiver;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,72 @@
+package dev.peekpass.wire;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The protocol names of an ALPN extension in wire order (RFC 7301 section 3.1): a view of its
+ * validated ProtocolNameList, reused, valid as long as the {@link Peeked} that holds it.
+ */
+public final class AlpnList {
+  private ByteBuffer source = ByteBuffer.allocate(0);
+  private int start;
+  private int end;
+
+  AlpnList() {}
+
+  void clear() {
+    start = 0;
+    end = 0;
+  }
+
+  /**
+   * Takes a list that has been checked: names of 1 to 255 bytes, each behind a length byte, that
+   * fill {@code from} to {@code to} exactly.
+   */
+  void set(ByteBuffer bytes, int from, int to) {
+    source = bytes;
+    start = from;
+    end = to;
+  }
+
+  /** Whether nothing is offered. */
+  public boolean isEmpty() {
+    return start == end;
+  }
+
+  /**
+   * Whether a protocol is offered. Compares bytes, as RFC 7301 says.
+   *
+   * @param name the protocol's name, 1 to 255 bytes
+   */
+  public boolean contains(byte[] name) {
+    for (int at = start; at < end; at += 1 + (source.get(at) & 0xff)) {
+      if ((source.get(at) & 0xff) == name.length && matches(at + 1, name)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  private boolean matches(int from, byte[] name) {
+    for (int i = 0; i < name.length; i++) {
+      if (source.get(from + i) != name[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** The names, each byte one character (Latin-1). */
+  public List<String> toList() {
+    List<String> names = new ArrayList<>();
+    for (int at = start; at < end; at += 1 + (source.get(at) & 0xff)) {
+      byte[] name = new byte[source.get(at) & 0xff];
+      source.get(at + 1, name);
+      names.add(new String(name, StandardCharsets.ISO_8859_1));
+    }
+    return names;
+  }
+}

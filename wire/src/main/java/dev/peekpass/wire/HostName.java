@@ -1,0 +1,103 @@
+package dev.peekpass.wire;
+
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * A host name as sent, and in the canonical form in which names are compared: ASCII letters in
+ * lower case, no trailing dot (RFC 1034 section 3.1, RFC 4343). Reused, valid as long as the {@link
+ * Peeked} that holds it.
+ */
+public final class HostName {
+  /**
+   * The longest name that can be compared, in bytes (RFC 1035 section 2.3.4). A longer one is kept
+   * as sent but matches nothing.
+   */
+  public static final int MAX_BYTES = 255;
+
+  private final byte[] canonical = new byte[MAX_BYTES];
+  private int canonicalLength;
+  private ByteBuffer source = ByteBuffer.allocate(0);
+  private int start;
+  private int length;
+
+  /** An empty name. */
+  public HostName() {}
+
+  /** Makes the name empty. */
+  public void clear() {
+    canonicalLength = 0;
+    length = 0;
+  }
+
+  /**
+   * Takes a name.
+   *
+   * @param bytes where it stands; kept, and read again by {@link #raw()}
+   * @param from its first byte's offset
+   * @param count its length in bytes
+   */
+  public void set(ByteBuffer bytes, int from, int count) {
+    source = bytes;
+    start = from;
+    length = count;
+    int n = count;
+    if (n > 0 && bytes.get(from + n - 1) == '.') {
+      n--;
+    }
+    if (n > MAX_BYTES) {
+      canonicalLength = 0;
+      return;
+    }
+    for (int i = 0; i < n; i++) {
+      byte b = bytes.get(from + i);
+      canonical[i] = b >= 'A' && b <= 'Z' ? (byte) (b | 0x20) : b;
+    }
+    canonicalLength = n;
+  }
+
+  /** Whether no name was sent. */
+  public boolean isEmpty() {
+    return length == 0;
+  }
+
+  /**
+   * The canonical form's length in bytes; 0 when there is none or it is over {@link #MAX_BYTES}.
+   */
+  public int length() {
+    return canonicalLength;
+  }
+
+  /**
+   * One byte of the canonical form.
+   *
+   * @param index from 0 to {@code length() - 1}
+   */
+  public byte at(int index) {
+    return canonical[index];
+  }
+
+  /**
+   * Copies the canonical form.
+   *
+   * @param target at least {@link #MAX_BYTES} long from {@code offset}
+   * @return how many bytes were copied
+   */
+  public int copyTo(byte[] target, int offset) {
+    System.arraycopy(canonical, 0, target, offset, canonicalLength);
+    return canonicalLength;
+  }
+
+  /** The name exactly as sent, each byte one character (Latin-1). May hold control characters. */
+  public String raw() {
+    byte[] copy = new byte[length];
+    source.get(start, copy);
+    return new String(copy, StandardCharsets.ISO_8859_1);
+  }
+
+  /** The canonical form as a string, each byte one character (Latin-1). For logs, escape it. */
+  @Override
+  public String toString() {
+    return new String(canonical, 0, canonicalLength, StandardCharsets.ISO_8859_1);
+  }
+}

@@ -1,0 +1,63 @@
+package dev.peekpass.wire;
+
+import java.nio.ByteBuffer;
+
+/**
+ * Memory that any number of parsers used by one thread share, so that a parser waiting for more
+ * bytes holds only its place.
+ */
+public final class ParserScratch {
+  private final int limitBytes;
+  private final Peeked peeked = new Peeked();
+  private final Parsed.Found<Peeked> found = new Parsed.Found<>(peeked);
+  private final Parsed.Absent<Peeked> absent = new Parsed.Absent<>(peeked);
+  private ByteBuffer fragments = ByteBuffer.allocate(0);
+
+  /**
+   * Makes scratch memory for one thread.
+   *
+   * @param limitBytes how many of a connection's first bytes the parsers may ask for ({@code
+   *     max-peek}), at least 1
+   */
+  public ParserScratch(int limitBytes) {
+    if (limitBytes < 1) {
+      throw new IllegalArgumentException("limitBytes must be at least 1, is " + limitBytes);
+    }
+    this.limitBytes = limitBytes;
+  }
+
+  /** How many of a connection's first bytes the parsers may ask for. */
+  public int limitBytes() {
+    return limitBytes;
+  }
+
+  /** The view that complete heads are shown in. */
+  Peeked peeked() {
+    return peeked;
+  }
+
+  /** The result for a head that names a host; holds {@link #peeked()}. */
+  Parsed<Peeked> found() {
+    return found;
+  }
+
+  /** The result for a head that names none; holds {@link #peeked()}. */
+  Parsed<Peeked> absent() {
+    return absent;
+  }
+
+  /**
+   * A buffer to join fragments in, overwritten by its next user.
+   *
+   * @param bytes its least capacity, at most {@link #limitBytes()}
+   */
+  ByteBuffer fragments(int bytes) {
+    if (bytes > limitBytes) {
+      throw new IllegalArgumentException(bytes + " is over the limit of " + limitBytes);
+    }
+    if (fragments.capacity() < bytes) {
+      fragments = ByteBuffer.allocate(Math.min(limitBytes, Math.max(4096, 2 * bytes)));
+    }
+    return fragments;
+  }
+}
