@@ -3,7 +3,7 @@ import org.jspecify.annotations.NullMarked;
 /** Floor 2: the {@code peekpass} command: main, flags, signals. */
 @NullMarked
 module dev.peekpass.cli {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires dev.peekpass.proxy;
   requires dev.peekpass.receiver;
   requires info.picocli;

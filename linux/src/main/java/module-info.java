@@ -7,7 +7,7 @@ import org.jspecify.annotations.NullMarked;
  */
 @NullMarked
 module dev.peekpass.linux {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
 
   exports dev.peekpass.linux;
 }

@@ -3,7 +3,7 @@ import org.jspecify.annotations.NullMarked;
 /** Floor 1: listener, peek, route, hand-off. */
 @NullMarked
 module dev.peekpass.proxy {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires transitive dev.peekpass.wire;
   requires transitive dev.peekpass.linux;
   requires org.slf4j;

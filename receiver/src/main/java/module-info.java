@@ -3,7 +3,7 @@ import org.jspecify.annotations.NullMarked;
 /** Floor 1: receives connections and gives them to an application. Never depends on the proxy. */
 @NullMarked
 module dev.peekpass.receiver {
-  requires static org.jspecify;
+  requires static transitive org.jspecify;
   requires dev.peekpass.wire;
   requires dev.peekpass.linux;
 

@@ -1,0 +1,148 @@
+package dev.peekpass.linux;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The system calls that Peekpass makes, one method each, named and behaving as the man page says.
+ *
+ * <p><b>Results.</b> 0 or more on success, {@code -errno} on failure ({@link Errno}); nothing
+ * throws for what the kernel answers. A new descriptor comes back as its number: wrap it with
+ * {@link Fd#of} at once.
+ *
+ * <p><b>Ownership.</b> Whoever gets a new descriptor owns it and closes it. No method takes a
+ * descriptor over; {@link #close} ends it.
+ *
+ * <p><b>Threads.</b> An instance has its own errno and scratch memory and belongs to one thread at
+ * a time. Descriptors are the process's.
+ *
+ * <p>There is one implementation, {@link LinuxKernel}; a simulation can take its place without its
+ * users knowing.
+ */
+public interface Kernel {
+
+  /** socket(2). */
+  int socket(int domain, int type, int protocol);
+
+  /** bind(2). */
+  int bind(Fd socket, SockAddr address);
+
+  /** listen(2). */
+  int listen(Fd socket, int backlog);
+
+  /**
+   * accept4(2).
+   *
+   * @param peer filled in with the peer's address unless null
+   * @param flags SOCK_NONBLOCK, SOCK_CLOEXEC
+   * @return a new descriptor
+   */
+  int accept4(Fd listener, @Nullable SockAddr peer, int flags);
+
+  /** connect(2). */
+  int connect(Fd socket, SockAddr address);
+
+  /** getsockname(2). */
+  int getsockname(Fd socket, SockAddr address);
+
+  /** getpeername(2). */
+  int getpeername(Fd socket, SockAddr address);
+
+  /** setsockopt(2) for an option whose value is an int. */
+  int setsockopt(Fd socket, int level, int option, int value);
+
+  /**
+   * getsockopt(2) for an option whose value is an int that is never negative; returns the value.
+   */
+  int getsockopt(Fd socket, int level, int option);
+
+  /** getsockopt(2) with TCP_INFO on a listener: fills {@link TcpInfo#unacked()} only. */
+  int acceptQueue(Fd listener, TcpInfo info);
+
+  /** getsockopt(2) with TCP_INFO on a connection. */
+  int tcpInfo(Fd connection, TcpInfo info);
+
+  /**
+   * getsockopt(2) with SO_PEERCRED.
+   *
+   * @param credentials its first element is set on success
+   */
+  int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials);
+
+  /**
+   * recv(2) into {@code buffer}.
+   *
+   * @param offset where in the buffer, in bytes
+   * @param length how many bytes at most
+   * @return how many bytes came; 0 is the end of the stream
+   */
+  int recv(Fd socket, NativeBuffer buffer, int offset, int length, int flags);
+
+  /** send(2) from {@code buffer}; returns how many bytes were taken. */
+  int send(Fd socket, NativeBuffer buffer, int offset, int length, int flags);
+
+  /** sendmsg(2); the caller goes on owning the descriptors in the message. */
+  int sendmsg(Fd socket, Message message, int flags);
+
+  /**
+   * recvmsg(2). On success the caller owns the descriptors in the message, whatever else it thinks
+   * of it.
+   *
+   * @return how many bytes came
+   */
+  int recvmsg(Fd socket, Message message, int flags);
+
+  /** shutdown(2). */
+  int shutdown(Fd socket, int how);
+
+  /** close(2). The descriptor is gone whatever the result, EINTR included. */
+  int close(Fd descriptor);
+
+  /** epoll_create1(2); returns a new descriptor. */
+  int epollCreate1(int flags);
+
+  /**
+   * epoll_ctl(2).
+   *
+   * @param operation EPOLL_CTL_ADD, EPOLL_CTL_MOD or EPOLL_CTL_DEL
+   * @param events EPOLL… bits; ignored by EPOLL_CTL_DEL
+   * @param data comes back with each event; ignored by EPOLL_CTL_DEL
+   */
+  int epollCtl(Fd epoll, int operation, Fd descriptor, int events, long data);
+
+  /**
+   * epoll_wait(2).
+   *
+   * @param timeoutMillis 0 looks and returns, -1 waits for ever
+   * @return how many entries of {@code events} are set
+   */
+  int epollWait(Fd epoll, EpollEvents events, int timeoutMillis);
+
+  /** eventfd(2); returns a new descriptor. */
+  int eventfd(int initialValue, int flags);
+
+  /** eventfd_read(3); the value read is dropped. */
+  int eventfdRead(Fd eventfd);
+
+  /** eventfd_write(3). */
+  int eventfdWrite(Fd eventfd, long value);
+
+  /** fcntl(2) with an int argument or none. */
+  int fcntl(Fd descriptor, int command, int argument);
+
+  /** ioctl(2) with SIOCINQ, tcp(7): how many bytes wait to be read. */
+  int siocinq(Fd socket);
+
+  /**
+   * getrlimit(2): the soft limit.
+   *
+   * @param resource RLIMIT_…
+   * @return the limit, capped at {@link Integer#MAX_VALUE}
+   */
+  int getrlimit(int resource);
+
+  /** geteuid(2). */
+  int geteuid();
+
+  /** clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; only differences mean anything. */
+  long nanoTime();
+}

@@ -1,0 +1,84 @@
+package dev.peekpass.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * The C library's functions as method handles.
+ *
+ * <p>All share one shape, six words in and one out, since each further shape costs about 15 ms at
+ * start-up. On x86-64 (System V) and aarch64 (AAPCS64) an integer or pointer argument is one
+ * register whatever its width, a callee reads only the registers and widths it declares, and the
+ * upper half of an {@code int} result is undefined: hence the casts in {@link LinuxKernel}. Words
+ * beyond a function's own parameters are zeros in registers it does not look at.
+ *
+ * <p>The two variadic functions need the caller to say where the variable arguments begin, which is
+ * a shape of its own: they are linked when first used.
+ */
+@SuppressWarnings("restricted")
+final class Libc {
+  /** Where errno is captured, right after the call and before the JVM can disturb it. */
+  static final Linker.Option CAPTURE_ERRNO = Linker.Option.captureCallState("errno");
+
+  static final long ERRNO_OFFSET =
+      Linker.Option.captureStateLayout().byteOffset(PathElement.groupElement("errno"));
+
+  private static final FunctionDescriptor WORDS =
+      FunctionDescriptor.of(
+          JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+
+  static final MethodHandle SOCKET = link("socket");
+  static final MethodHandle BIND = link("bind");
+  static final MethodHandle LISTEN = link("listen");
+  static final MethodHandle ACCEPT4 = link("accept4");
+  static final MethodHandle CONNECT = link("connect");
+  static final MethodHandle GETSOCKNAME = link("getsockname");
+  static final MethodHandle GETPEERNAME = link("getpeername");
+  static final MethodHandle SETSOCKOPT = link("setsockopt");
+  static final MethodHandle GETSOCKOPT = link("getsockopt");
+  static final MethodHandle RECV = link("recv");
+  static final MethodHandle SEND = link("send");
+  static final MethodHandle SENDMSG = link("sendmsg");
+  static final MethodHandle RECVMSG = link("recvmsg");
+  static final MethodHandle SHUTDOWN = link("shutdown");
+  static final MethodHandle CLOSE = link("close");
+  static final MethodHandle EPOLL_CREATE1 = link("epoll_create1");
+  static final MethodHandle EPOLL_CTL = link("epoll_ctl");
+  static final MethodHandle EPOLL_WAIT = link("epoll_wait");
+  static final MethodHandle EVENTFD = link("eventfd");
+  static final MethodHandle EVENTFD_READ = link("eventfd_read");
+  static final MethodHandle EVENTFD_WRITE = link("eventfd_write");
+  static final MethodHandle GETRLIMIT = link("getrlimit");
+  static final MethodHandle GETEUID = link("geteuid");
+
+  private Libc() {}
+
+  /** Linked on first use. */
+  static final class Variadic {
+    static final MethodHandle FCNTL = variadic("fcntl");
+    static final MethodHandle IOCTL = variadic("ioctl");
+
+    private Variadic() {}
+
+    private static MethodHandle variadic(String name) {
+      return Linker.nativeLinker()
+          .downcallHandle(
+              Linker.nativeLinker().defaultLookup().findOrThrow(name),
+              FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG),
+              CAPTURE_ERRNO,
+              Linker.Option.firstVariadicArg(2));
+    }
+  }
+
+  private static MethodHandle link(String name) {
+    Linker linker = Linker.nativeLinker();
+    SymbolLookup lookup = linker.defaultLookup();
+    return linker.downcallHandle(lookup.findOrThrow(name), WORDS, CAPTURE_ERRNO);
+  }
+}

@@ -1,0 +1,522 @@
+package dev.peekpass.linux;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The kernel that is really there.
+ *
+ * <p>Each method makes its call through a constant method handle of its own, which is what lets the
+ * JIT compile it to a direct call.
+ */
+public final class LinuxKernel implements Kernel {
+  private static final int SCRATCH_BYTES = 64;
+
+  /** Where in the scratch memory a length stands, behind the value it belongs to. */
+  private static final long LENGTH_AT = 48;
+
+  private final MemorySegment errno;
+  private final MemorySegment scratch;
+  private final EpollEvents event = new EpollEvents(1);
+
+  private LinuxKernel() {
+    Arena arena = Arena.ofAuto();
+    errno = arena.allocate(Linker.Option.captureStateLayout());
+    scratch = arena.allocate(SCRATCH_BYTES, 8);
+  }
+
+  /**
+   * Opens the way to the kernel for one thread.
+   *
+   * @throws IllegalStateException when the JVM may not call native code; the message names the flag
+   *     that lets it
+   */
+  public static LinuxKernel open() {
+    try {
+      // Links the calls now, so that a refusal comes here and not in the middle of work.
+      Libc.CLOSE.type();
+      return new LinuxKernel();
+    } catch (ExceptionInInitializerError e) {
+      if (e.getCause() instanceof IllegalCallerException refused) {
+        Module self = LinuxKernel.class.getModule();
+        throw new IllegalStateException(
+            "this JVM may not call native code: start java with --enable-native-access="
+                + (self.isNamed() ? self.getName() : "ALL-UNNAMED"),
+            refused);
+      }
+      throw e;
+    }
+  }
+
+  @Override
+  public int socket(int domain, int type, int protocol) {
+    try {
+      return result(
+          (long)
+              Libc.SOCKET.invokeExact(
+                  errno, (long) domain, (long) type, (long) protocol, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int bind(Fd socket, SockAddr address) {
+    try {
+      return result(
+          (long)
+              Libc.BIND.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  address.address(),
+                  (long) address.length(),
+                  0L,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int listen(Fd socket, int backlog) {
+    try {
+      return result(
+          (long)
+              Libc.LISTEN.invokeExact(
+                  errno, (long) socket.number(), (long) backlog, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int connect(Fd socket, SockAddr address) {
+    try {
+      return result(
+          (long)
+              Libc.CONNECT.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  address.address(),
+                  (long) address.length(),
+                  0L,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int shutdown(Fd socket, int how) {
+    try {
+      return result(
+          (long)
+              Libc.SHUTDOWN.invokeExact(errno, (long) socket.number(), (long) how, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int close(Fd descriptor) {
+    try {
+      return result(
+          (long) Libc.CLOSE.invokeExact(errno, (long) descriptor.number(), 0L, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int epollCreate1(int flags) {
+    try {
+      return result((long) Libc.EPOLL_CREATE1.invokeExact(errno, (long) flags, 0L, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int epollWait(Fd epoll, EpollEvents events, int timeoutMillis) {
+    try {
+      return result(
+          (long)
+              Libc.EPOLL_WAIT.invokeExact(
+                  errno,
+                  (long) epoll.number(),
+                  events.address(),
+                  (long) events.capacity(),
+                  (long) timeoutMillis,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int eventfd(int initialValue, int flags) {
+    try {
+      return result(
+          (long)
+              Libc.EVENTFD.invokeExact(errno, (long) initialValue, (long) flags, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int eventfdRead(Fd eventfd) {
+    try {
+      return result(
+          (long)
+              Libc.EVENTFD_READ.invokeExact(
+                  errno, (long) eventfd.number(), scratch.address(), 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int eventfdWrite(Fd eventfd, long value) {
+    try {
+      return result(
+          (long)
+              Libc.EVENTFD_WRITE.invokeExact(
+                  errno, (long) eventfd.number(), value, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int geteuid() {
+    try {
+      return result((long) Libc.GETEUID.invokeExact(errno, 0L, 0L, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int recv(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
+    try {
+      return result(
+          (long)
+              Libc.RECV.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  buffer.address(offset, length),
+                  (long) length,
+                  (long) flags,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int send(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
+    try {
+      return result(
+          (long)
+              Libc.SEND.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  buffer.address(offset, length),
+                  (long) length,
+                  (long) flags,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int sendmsg(Fd socket, Message message, int flags) {
+    try {
+      return result(
+          (long)
+              Libc.SENDMSG.invokeExact(
+                  errno, (long) socket.number(), message.address(), (long) flags, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int accept4(Fd listener, @Nullable SockAddr peer, int flags) {
+    try {
+      if (peer == null) {
+        return result(
+            (long)
+                Libc.ACCEPT4.invokeExact(
+                    errno, (long) listener.number(), 0L, 0L, (long) flags, 0L, 0L));
+      }
+      peer.prepareToReceive();
+      return result(
+          (long)
+              Libc.ACCEPT4.invokeExact(
+                  errno,
+                  (long) listener.number(),
+                  peer.address(),
+                  peer.lengthAddress(),
+                  (long) flags,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int getsockname(Fd socket, SockAddr address) {
+    try {
+      address.prepareToReceive();
+      return result(
+          (long)
+              Libc.GETSOCKNAME.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  address.address(),
+                  address.lengthAddress(),
+                  0L,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int getpeername(Fd socket, SockAddr address) {
+    try {
+      address.prepareToReceive();
+      return result(
+          (long)
+              Libc.GETPEERNAME.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  address.address(),
+                  address.lengthAddress(),
+                  0L,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int setsockopt(Fd socket, int level, int option, int value) {
+    try {
+      scratch.set(JAVA_INT, 0, value);
+      return result(
+          (long)
+              Libc.SETSOCKOPT.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  (long) level,
+                  (long) option,
+                  scratch.address(),
+                  (long) Integer.BYTES,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int getsockopt(Fd socket, int level, int option) {
+    try {
+      scratch.set(JAVA_INT, LENGTH_AT, Integer.BYTES);
+      int r =
+          result(
+              (long)
+                  Libc.GETSOCKOPT.invokeExact(
+                      errno,
+                      (long) socket.number(),
+                      (long) level,
+                      (long) option,
+                      scratch.address(),
+                      scratch.address() + LENGTH_AT,
+                      0L));
+      return r < 0 ? r : scratch.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int acceptQueue(Fd listener, TcpInfo info) {
+    try {
+      info.prepareForListener();
+      return result(
+          (long)
+              Libc.GETSOCKOPT.invokeExact(
+                  errno,
+                  (long) listener.number(),
+                  (long) Linux.IPPROTO_TCP,
+                  (long) Linux.TCP_INFO,
+                  info.address(),
+                  info.lengthAddress(),
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int tcpInfo(Fd connection, TcpInfo info) {
+    try {
+      info.prepare();
+      return result(
+          (long)
+              Libc.GETSOCKOPT.invokeExact(
+                  errno,
+                  (long) connection.number(),
+                  (long) Linux.IPPROTO_TCP,
+                  (long) Linux.TCP_INFO,
+                  info.address(),
+                  info.lengthAddress(),
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials) {
+    try {
+      scratch.set(JAVA_INT, LENGTH_AT, (int) Layouts.UCRED.byteSize());
+      int r =
+          result(
+              (long)
+                  Libc.GETSOCKOPT.invokeExact(
+                      errno,
+                      (long) socket.number(),
+                      (long) Linux.SOL_SOCKET,
+                      (long) Linux.SO_PEERCRED,
+                      scratch.address(),
+                      scratch.address() + LENGTH_AT,
+                      0L));
+      if (r >= 0) {
+        credentials[0] =
+            new PeerCredentials(
+                scratch.get(JAVA_INT, Layouts.offset(Layouts.UCRED, "pid")),
+                scratch.get(JAVA_INT, Layouts.offset(Layouts.UCRED, "uid")),
+                scratch.get(JAVA_INT, Layouts.offset(Layouts.UCRED, "gid")));
+      }
+      return r;
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int recvmsg(Fd socket, Message message, int flags) {
+    try {
+      message.beginReceive();
+      int r =
+          result(
+              (long)
+                  Libc.RECVMSG.invokeExact(
+                      errno, (long) socket.number(), message.address(), (long) flags, 0L, 0L, 0L));
+      if (r >= 0) {
+        message.endReceive();
+      }
+      return r;
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int epollCtl(Fd epoll, int operation, Fd descriptor, int events, long data) {
+    try {
+      event.set(0, events, data);
+      return result(
+          (long)
+              Libc.EPOLL_CTL.invokeExact(
+                  errno,
+                  (long) epoll.number(),
+                  (long) operation,
+                  (long) descriptor.number(),
+                  event.address(),
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int fcntl(Fd descriptor, int command, int argument) {
+    try {
+      return result(
+          (long)
+              Libc.Variadic.FCNTL.invokeExact(
+                  errno, descriptor.number(), (long) command, (long) argument));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int siocinq(Fd socket) {
+    try {
+      int r =
+          result(
+              (long)
+                  Libc.Variadic.IOCTL.invokeExact(
+                      errno, socket.number(), (long) Linux.SIOCINQ, scratch.address()));
+      return r < 0 ? r : scratch.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int getrlimit(int resource) {
+    try {
+      int r =
+          result(
+              (long)
+                  Libc.GETRLIMIT.invokeExact(
+                      errno, (long) resource, scratch.address(), 0L, 0L, 0L, 0L));
+      if (r < 0) {
+        return r;
+      }
+      // RLIM_INFINITY is all ones: as an unsigned number it is large, as a signed one negative.
+      long soft = scratch.get(JAVA_LONG, Layouts.offset(Layouts.RLIMIT, "rlim_cur"));
+      return soft < 0 || soft > Integer.MAX_VALUE ? Integer.MAX_VALUE : (int) soft;
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public long nanoTime() {
+    return System.nanoTime();
+  }
+
+  /** Turns C's -1 and errno into {@code -errno}. */
+  private int result(long returned) {
+    int value = (int) returned;
+    return value >= 0 ? value : -errno.get(JAVA_INT, Libc.ERRNO_OFFSET);
+  }
+
+  /** A downcall throws only if this class is wrong. */
+  private static AssertionError broken(Throwable t) {
+    return new AssertionError("a system call could not be made", t);
+  }
+}

@@ -1,6 +1,0 @@
-package dev.peekpass.linux;
-
-/** Placeholder. */
-public final class Placeholder {
-  private Placeholder() {}
-}

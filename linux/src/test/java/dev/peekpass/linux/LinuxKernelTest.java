@@ -1,0 +1,278 @@
+package dev.peekpass.linux;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.InetAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class LinuxKernelTest {
+  private final Kernel kernel = LinuxKernel.open();
+  private final List<Fd> open = new ArrayList<>();
+  private final NativeBuffer buffer = new NativeBuffer(4096);
+
+  @AfterEach
+  void closeAll() {
+    for (Fd fd : open) {
+      assertThat(kernel.close(fd)).as("close %s", fd).isZero();
+    }
+  }
+
+  private Fd own(int result) {
+    assertThat(result).as("a new descriptor").isNotNegative();
+    Fd fd = Fd.of(result);
+    open.add(fd);
+    return fd;
+  }
+
+  private void disown(Fd fd) {
+    assertThat(kernel.close(fd)).isZero();
+    open.remove(fd);
+  }
+
+  private Fd listenTcp() throws Exception {
+    Fd fd = own(kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    SockAddr address = new SockAddr();
+    address.inet(InetAddress.ofLiteral("127.0.0.1"), 0, 0);
+    assertThat(kernel.bind(fd, address)).isZero();
+    assertThat(kernel.listen(fd, 16)).isZero();
+    return fd;
+  }
+
+  private Fd connectTo(Fd listener) {
+    SockAddr address = new SockAddr();
+    assertThat(kernel.getsockname(listener, address)).isZero();
+    Fd fd = own(kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.connect(fd, address)).isZero();
+    return fd;
+  }
+
+  private void send(Fd fd, String text) {
+    byte[] raw = text.getBytes(StandardCharsets.ISO_8859_1);
+    buffer.bytes().put(0, raw);
+    assertThat(kernel.send(fd, buffer, 0, raw.length, Linux.MSG_NOSIGNAL)).isEqualTo(raw.length);
+  }
+
+  private String recv(Fd fd, int flags) {
+    int n = kernel.recv(fd, buffer, 0, buffer.capacity(), flags);
+    assertThat(n).as("recv").isNotNegative();
+    byte[] raw = new byte[n];
+    buffer.bytes().get(0, raw);
+    return new String(raw, StandardCharsets.ISO_8859_1);
+  }
+
+  @Test
+  void failuresComeBackAsNegativeErrno() {
+    assertThat(kernel.close(Fd.of(1 << 20))).isEqualTo(-Errno.EBADF);
+    assertThat(kernel.socket(99, Linux.SOCK_STREAM, 0)).isEqualTo(-Errno.EAFNOSUPPORT);
+  }
+
+  @Test
+  void acceptGivesTheConnectionAndItsPeer() throws Exception {
+    Fd listener = listenTcp();
+    Fd client = connectTo(listener);
+    SockAddr peer = new SockAddr();
+    Fd accepted = own(kernel.accept4(listener, peer, Linux.SOCK_CLOEXEC | Linux.SOCK_NONBLOCK));
+    SockAddr clientName = new SockAddr();
+    assertThat(kernel.getsockname(client, clientName)).isZero();
+
+    assertThat(peer).hasToString(clientName.toString());
+    assertThat(kernel.recv(accepted, buffer, 0, 1, 0)).isEqualTo(-Errno.EAGAIN);
+  }
+
+  @Test
+  void peekingLeavesTheBytesInPlace() throws Exception {
+    Fd listener = listenTcp();
+    Fd client = connectTo(listener);
+    Fd accepted = own(kernel.accept4(listener, null, Linux.SOCK_CLOEXEC));
+    send(client, "hello");
+
+    assertThat(recv(accepted, Linux.MSG_PEEK)).isEqualTo("hello");
+    assertThat(kernel.siocinq(accepted)).isEqualTo(5);
+    assertThat(recv(accepted, 0)).isEqualTo("hello");
+    assertThat(kernel.siocinq(accepted)).isZero();
+  }
+
+  @Test
+  void tcpInfoTellsTheQueueOfAListenerAndTheBytesOfAConnection() throws Exception {
+    Fd listener = listenTcp();
+    TcpInfo info = new TcpInfo();
+    assertThat(kernel.acceptQueue(listener, info)).isZero();
+    assertThat(info.unacked()).isZero();
+    assertThat(info.state()).isEqualTo(Linux.TCP_LISTEN);
+    Fd client = connectTo(listener);
+    connectTo(listener);
+    assertThat(kernel.acceptQueue(listener, info)).isZero();
+    assertThat(info.unacked()).isEqualTo(2);
+    Fd accepted = own(kernel.accept4(listener, null, Linux.SOCK_CLOEXEC));
+    send(client, "0123456789");
+    recv(accepted, Linux.MSG_PEEK);
+    send(accepted, "abc");
+
+    assertThat(kernel.tcpInfo(accepted, info)).isZero();
+    assertThat(info.state()).isEqualTo(Linux.TCP_ESTABLISHED);
+    assertThat(info.bytesReceived()).isEqualTo(10);
+    assertThat(info.bytesSent()).isEqualTo(3);
+  }
+
+  @Test
+  void optionsReadBack() throws Exception {
+    Fd listener = listenTcp();
+
+    assertThat(kernel.setsockopt(listener, Linux.IPPROTO_TCP, Linux.TCP_DEFER_ACCEPT, 1)).isZero();
+    assertThat(kernel.getsockopt(listener, Linux.IPPROTO_TCP, Linux.TCP_DEFER_ACCEPT)).isOne();
+    assertThat(kernel.getsockopt(listener, Linux.SOL_SOCKET, Linux.SO_DOMAIN))
+        .isEqualTo(Linux.AF_INET);
+    assertThat(kernel.getsockopt(listener, Linux.SOL_SOCKET, Linux.SO_ACCEPTCONN)).isOne();
+    assertThat(kernel.getsockopt(listener, Linux.SOL_SOCKET, 9999)).isEqualTo(-Errno.ENOPROTOOPT);
+  }
+
+  @Test
+  void descriptorsTravelBesideBytes(@TempDir Path dir) throws Exception {
+    Fd tcpListener = listenTcp();
+    Fd client = connectTo(tcpListener);
+    Fd passed = own(kernel.accept4(tcpListener, null, Linux.SOCK_CLOEXEC));
+    SockAddr path = new SockAddr();
+    path.unix(dir.resolve("s").toString());
+    Fd unix = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.bind(unix, path)).isZero();
+    assertThat(kernel.listen(unix, 4)).isZero();
+    Fd out = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.connect(out, path)).isZero();
+    Fd in = own(kernel.accept4(unix, null, Linux.SOCK_CLOEXEC));
+
+    Message outgoing = new Message(1, 1);
+    outgoing.payload().put(0, (byte) 'P');
+    outgoing.beginSend(1);
+    outgoing.add(passed);
+    assertThat(kernel.sendmsg(out, outgoing, Linux.MSG_NOSIGNAL)).isOne();
+    disown(passed);
+    Message incoming = new Message(16, 4);
+    assertThat(kernel.recvmsg(in, incoming, Linux.MSG_CMSG_CLOEXEC)).isOne();
+
+    assertThat(incoming.payload().get(0)).isEqualTo((byte) 'P');
+    assertThat(incoming.descriptorCount()).isOne();
+    assertThat(incoming.descriptorsTruncated()).isFalse();
+    Fd received = incoming.descriptor(0);
+    open.add(received);
+    send(client, "over");
+    assertThat(recv(received, 0)).isEqualTo("over");
+    assertThat(kernel.fcntl(received, 1 /* F_GETFD */, 0)).as("FD_CLOEXEC").isOne();
+  }
+
+  @Test
+  void everyDescriptorOfAnOverfullMessageComesOut(@TempDir Path dir) throws Exception {
+    Fd[] pair = unixDatagramPair(dir);
+    Message outgoing = new Message(1, 20);
+    outgoing.beginSend(1);
+    for (int i = 0; i < 20; i++) {
+      Fd fd = own(kernel.eventfd(0, Linux.EFD_CLOEXEC));
+      outgoing.add(fd);
+    }
+    long before = openDescriptors();
+    assertThat(kernel.sendmsg(pair[0], outgoing, Linux.MSG_NOSIGNAL)).isOne();
+    Message small = new Message(16, 1);
+    assertThat(kernel.recvmsg(pair[1], small, Linux.MSG_CMSG_CLOEXEC)).isOne();
+
+    assertThat(small.descriptorsTruncated()).isTrue();
+    assertThat(small.descriptorCount()).isGreaterThan(1);
+    for (int i = 0; i < small.descriptorCount(); i++) {
+      assertThat(kernel.close(small.descriptor(i))).isZero();
+    }
+    assertThat(openDescriptors()).isEqualTo(before);
+  }
+
+  @Test
+  void credentialsComeWithADatagramThatAsksForThem(@TempDir Path dir) throws Exception {
+    Fd[] pair = unixDatagramPair(dir);
+    assertThat(kernel.setsockopt(pair[1], Linux.SOL_SOCKET, Linux.SO_PASSCRED, 1)).isZero();
+    Message message = new Message(1, 1);
+    message.beginSend(1);
+    Fd passed = own(kernel.eventfd(0, Linux.EFD_CLOEXEC));
+    message.add(passed);
+    assertThat(kernel.sendmsg(pair[0], message, Linux.MSG_NOSIGNAL)).isOne();
+    Message incoming = new Message(1, 1);
+    assertThat(kernel.recvmsg(pair[1], incoming, Linux.MSG_CMSG_CLOEXEC)).isOne();
+
+    assertThat(incoming.senderPid()).isEqualTo((int) ProcessHandle.current().pid());
+    assertThat(incoming.senderUid()).isEqualTo(kernel.geteuid());
+    assertThat(incoming.descriptorCount()).isOne();
+    assertThat(kernel.close(incoming.descriptor(0))).isZero();
+  }
+
+  @Test
+  void peerCredentialsNameTheProcess(@TempDir Path dir) throws Exception {
+    SockAddr path = new SockAddr();
+    path.unix(dir.resolve("c").toString());
+    Fd listener = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM, 0));
+    assertThat(kernel.bind(listener, path)).isZero();
+    assertThat(kernel.listen(listener, 1)).isZero();
+    Fd out = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM, 0));
+    assertThat(kernel.connect(out, path)).isZero();
+    Fd in = own(kernel.accept4(listener, null, 0));
+    PeerCredentials[] peer = new PeerCredentials[1];
+
+    assertThat(kernel.peerCredentials(in, peer)).isZero();
+    assertThat(peer[0].pid()).isEqualTo((int) ProcessHandle.current().pid());
+    assertThat(peer[0].uid()).isEqualTo(kernel.geteuid());
+  }
+
+  @Test
+  void epollReportsTheDataThatWasGiven() {
+    Fd epoll = own(kernel.epollCreate1(Linux.EPOLL_CLOEXEC));
+    Fd event = own(kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK));
+    EpollEvents events = new EpollEvents(4);
+    long data = 0x1234_5678_9abc_def0L;
+    assertThat(kernel.epollCtl(epoll, Linux.EPOLL_CTL_ADD, event, Linux.EPOLLIN, data)).isZero();
+    assertThat(kernel.epollWait(epoll, events, 0)).isZero();
+
+    assertThat(kernel.eventfdWrite(event, 3)).isZero();
+    assertThat(kernel.epollWait(epoll, events, -1)).isOne();
+    assertThat(events.data(0)).isEqualTo(data);
+    assertThat(events.events(0)).isEqualTo(Linux.EPOLLIN);
+
+    assertThat(kernel.eventfdRead(event)).isZero();
+    assertThat(kernel.eventfdRead(event)).isEqualTo(-Errno.EAGAIN);
+    assertThat(kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, event, 0, 0)).isZero();
+    assertThat(kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, event, 0, 0)).isEqualTo(-Errno.ENOENT);
+  }
+
+  @Test
+  void theDescriptorLimitIsKnown() {
+    assertThat(kernel.getrlimit(Linux.RLIMIT_NOFILE)).isGreaterThan(16);
+  }
+
+  @Test
+  void shutdownEndsOneDirection() throws Exception {
+    Fd listener = listenTcp();
+    Fd client = connectTo(listener);
+    Fd accepted = own(kernel.accept4(listener, null, Linux.SOCK_CLOEXEC));
+    assertThat(kernel.shutdown(client, Linux.SHUT_WR)).isZero();
+
+    assertThat(recv(accepted, 0)).isEmpty();
+    send(accepted, "still open");
+    assertThat(recv(client, 0)).isEqualTo("still open");
+  }
+
+  private Fd[] unixDatagramPair(Path dir) {
+    SockAddr path = new SockAddr();
+    path.unix(dir.resolve("d").toString());
+    Fd in = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.bind(in, path)).isZero();
+    Fd out = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.connect(out, path)).isZero();
+    return new Fd[] {out, in};
+  }
+
+  private static long openDescriptors() throws Exception {
+    try (var files = Files.list(Path.of("/proc/self/fd"))) {
+      return files.count();
+    }
+  }
+}
