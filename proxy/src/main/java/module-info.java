@@ -10,4 +10,6 @@ module dev.peekpass.proxy {
   requires org.snakeyaml.engine;
 
   exports dev.peekpass.proxy;
+  exports dev.peekpass.proxy.config;
+  exports dev.peekpass.proxy.route;
 }

@@ -16,6 +16,26 @@ public final class AlpnList {
 
   AlpnList() {}
 
+  /**
+   * Makes a list of its own, for callers that have names and no ClientHello.
+   *
+   * @param names in order of preference, each 1 to 255 characters of Latin-1
+   * @throws IllegalArgumentException if a name is empty, too long or not Latin-1
+   */
+  public static AlpnList of(List<String> names) {
+    ByteBuffer bytes = ByteBuffer.allocate(names.size() * 256);
+    for (String name : names) {
+      boolean latin1 = name.chars().allMatch(c -> c < 256);
+      if (name.isEmpty() || name.length() > 255 || !latin1) {
+        throw new IllegalArgumentException("an ALPN name is 1 to 255 bytes, not \"" + name + "\"");
+      }
+      bytes.put((byte) name.length()).put(name.getBytes(StandardCharsets.ISO_8859_1));
+    }
+    AlpnList list = new AlpnList();
+    list.set(bytes, 0, bytes.position());
+    return list;
+  }
+
   void clear() {
     start = 0;
     end = 0;
