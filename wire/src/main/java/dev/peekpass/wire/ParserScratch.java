@@ -11,6 +11,9 @@ public final class ParserScratch {
   private final Peeked peeked = new Peeked();
   private final Parsed.Found<Peeked> found = new Parsed.Found<>(peeked);
   private final Parsed.Absent<Peeked> absent = new Parsed.Absent<>(peeked);
+  private final Parsed<Peeked> tooLarge;
+  private final Cursor message = new Cursor();
+  private final ClientHelloReader clientHello = new ClientHelloReader(found, absent);
   private ByteBuffer fragments = ByteBuffer.allocate(0);
 
   /**
@@ -24,6 +27,7 @@ public final class ParserScratch {
       throw new IllegalArgumentException("limitBytes must be at least 1, is " + limitBytes);
     }
     this.limitBytes = limitBytes;
+    tooLarge = new Parsed.TooLarge<>(limitBytes);
   }
 
   /** How many of a connection's first bytes the parsers may ask for. */
@@ -44,6 +48,21 @@ public final class ParserScratch {
   /** The result for a head that names none; holds {@link #peeked()}. */
   Parsed<Peeked> absent() {
     return absent;
+  }
+
+  /** The result for a head that is, or says it is, larger than {@link #limitBytes()}. */
+  Parsed<Peeked> tooLarge() {
+    return tooLarge;
+  }
+
+  /** A cursor for one whole message. */
+  Cursor message() {
+    return message;
+  }
+
+  /** Reads whole ClientHello messages. */
+  ClientHelloReader clientHello() {
+    return clientHello;
   }
 
   /**
