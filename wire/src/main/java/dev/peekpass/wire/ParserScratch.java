@@ -1,6 +1,7 @@
 package dev.peekpass.wire;
 
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Memory that any number of parsers used by one thread share, so that a parser waiting for more
@@ -15,6 +16,7 @@ public final class ParserScratch {
   private final Cursor message = new Cursor();
   private final ClientHelloReader clientHello = new ClientHelloReader(found, absent);
   private ByteBuffer fragments = ByteBuffer.allocate(0);
+  private @Nullable HpackDecoder hpack;
 
   /**
    * Makes scratch memory for one thread.
@@ -78,5 +80,15 @@ public final class ParserScratch {
       fragments = ByteBuffer.allocate(Math.min(limitBytes, Math.max(4096, 2 * bytes)));
     }
     return fragments;
+  }
+
+  /** A decoder of header blocks, made for the first HTTP/2 connection; its next user resets it. */
+  HpackDecoder hpack() {
+    HpackDecoder decoder = hpack;
+    if (decoder == null) {
+      decoder = new HpackDecoder(Http2Parser.listLimitBytes(limitBytes));
+      hpack = decoder;
+    }
+    return decoder;
   }
 }
