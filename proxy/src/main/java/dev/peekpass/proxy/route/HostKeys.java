@@ -49,19 +49,29 @@ final class HostKeys {
    *
    * @param hashed {@link HostHash#finish} of it
    * @param from where in {@code host} it begins; it ends where the host ends
-   * @return its record's offset, or 0 when it is not here
+   * @return its slot, or -1 when it is not here
    */
   int find(long hashed, HostName host, int from, boolean wildcard) {
     int mask = slots.length - 1;
     for (int at = (int) hashed & mask; ; at = (at + 1) & mask) {
       long slot = slots[at];
       if (slot == 0) {
-        return 0;
+        return -1;
       }
       if (slot >>> 32 == hashed >>> 32 && equal((int) slot, host, from, wildcard)) {
-        return (int) slot;
+        return at;
       }
     }
+  }
+
+  /** How many slots there are. */
+  int slotCount() {
+    return slots.length;
+  }
+
+  /** The offset of a slot's record, or 0 when it is free. */
+  int recordAt(int slot) {
+    return (int) slots[slot];
   }
 
   private boolean equal(int record, HostName host, int from, boolean wildcard) {
@@ -81,7 +91,8 @@ final class HostKeys {
   int find(HostPattern pattern) {
     setScratch(pattern.name().getBytes(StandardCharsets.US_ASCII));
     boolean wildcard = pattern.kind() != HostPattern.Kind.EXACT;
-    return find(HostHash.finish(hashOf(scratch), wildcard), scratch, 0, wildcard);
+    int slot = find(HostHash.finish(hashOf(scratch), wildcard), scratch, 0, wildcard);
+    return slot < 0 ? 0 : recordAt(slot);
   }
 
   /** Adds a pattern that is not here yet and is not a regular expression. */

@@ -17,6 +17,9 @@ public final class RouteTable {
   private final HostHash hash;
   private final HostKeys keys;
   private final Route[] routes;
+  // By slot: the route of a name that has but one. Beside the slots, so that a look-up that misses
+  // the cache waits for the route and the name at the same time.
+  private final @Nullable Route[] onlyRoutes;
   private final int[] chains;
   // Bit d: some wildcard has d labels behind its star. Spares looking up the other suffixes.
   private final long wildcardDepthsLow;
@@ -33,6 +36,11 @@ public final class RouteTable {
     this.hash = hash;
     this.keys = keys;
     this.routes = routes;
+    this.onlyRoutes = new Route[keys.slotCount()];
+    for (int slot = 0; slot < onlyRoutes.length; slot++) {
+      int record = keys.recordAt(slot);
+      onlyRoutes[slot] = record == 0 || keys.isChained(record) ? null : routes[keys.value(record)];
+    }
     this.chains = chains;
     this.wildcardDepthsLow = wildcardDepths[0];
     this.wildcardDepthsHigh = wildcardDepths[1];
@@ -144,15 +152,15 @@ public final class RouteTable {
       AlpnList alpn,
       long peerHigh,
       long peerLow) {
-    int record = keys.find(HostHash.finish(value, wildcard), host, from, wildcard);
-    if (record == 0) {
+    int slot = keys.find(HostHash.finish(value, wildcard), host, from, wildcard);
+    if (slot < 0) {
       return null;
     }
-    if (!keys.isChained(record)) {
-      Route only = routes[keys.value(record)];
+    Route only = onlyRoutes[slot];
+    if (only != null) {
       return only.conditions().hold(alpn, peerHigh, peerLow) ? only : null;
     }
-    for (int at = keys.value(record); at >= 0; at = chains[at + 1]) {
+    for (int at = keys.value(keys.recordAt(slot)); at >= 0; at = chains[at + 1]) {
       Route route = routes[chains[at]];
       if (route.conditions().hold(alpn, peerHigh, peerLow)) {
         return route;
