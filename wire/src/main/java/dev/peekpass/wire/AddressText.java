@@ -153,4 +153,54 @@ final class AddressText {
       throw new IllegalArgumentException("an address has 4 or 16 bytes, not " + bytes.length, e);
     }
   }
+
+  /**
+   * An address as text: IPv6 in lower case, the first of the longest runs of two or more zero groups
+   * as "::" (RFC 5952 section 4), IPv4-mapped ones with a dotted tail (section 5).
+   *
+   * @param bytes 4 of IPv4 or 16 of IPv6
+   */
+  static String text(byte[] bytes) {
+    StringBuilder text = new StringBuilder(45);
+    if (bytes.length == 4) {
+      return dotted(text, bytes, 0);
+    }
+    int gapAt = -1;
+    int gapGroups = 1;
+    for (int from = 0; from < GROUPS; from++) {
+      int to = from;
+      while (to < GROUPS && group(bytes, to) == 0) {
+        to++;
+      }
+      if (to - from > gapGroups) {
+        gapAt = from;
+        gapGroups = to - from;
+      }
+    }
+    for (int i = 0; i < GROUPS; i++) {
+      if (i == gapAt) {
+        text.append("::");
+        i += gapGroups - 1;
+      } else if (i == 6 && gapAt == 0 && gapGroups == 5 && group(bytes, 5) == 0xffff) {
+        return dotted(text.append(':'), bytes, 12);
+      } else {
+        if (i > 0 && text.charAt(text.length() - 1) != ':') {
+          text.append(':');
+        }
+        text.append(Integer.toHexString(group(bytes, i)));
+      }
+    }
+    return text.toString();
+  }
+
+  private static int group(byte[] bytes, int group) {
+    return (bytes[2 * group] & 0xff) << 8 | (bytes[2 * group + 1] & 0xff);
+  }
+
+  private static String dotted(StringBuilder text, byte[] bytes, int from) {
+    for (int i = from; i < from + 4; i++) {
+      text.append(i > from ? "." : "").append(bytes[i] & 0xff);
+    }
+    return text.toString();
+  }
 }

@@ -75,7 +75,13 @@ public record ProxyHeader(
      *     without a host name, so that nothing is ever looked up
      * @param port 0 to 65535
      */
-    record Inet(InetAddress address, int port) implements Endpoint {}
+    record Inet(InetAddress address, int port) implements Endpoint {
+
+      /** The address as text, IPv6 in the form of RFC 5952. */
+      public String text() {
+        return AddressText.text(address.getAddress());
+      }
+    }
 
     /**
      * A UNIX socket.

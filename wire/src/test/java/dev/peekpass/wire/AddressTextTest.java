@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.net.InetAddress;
 import java.nio.ByteBuffer;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class AddressTextTest {
@@ -93,5 +94,35 @@ class AddressTextTest {
     assertThat(read(text, new byte[16])).isEqualTo(INVALID);
     String before = text.substring(0, text.length() - 1);
     assertThat(read(before, new byte[16])).isEqualTo(INCOMPLETE);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "::, ::",
+    "::1, ::1",
+    "1:0:0:0:0:0:0:0, 1::",
+    "2001:DB8:0:0:1:0:0:1, 2001:db8::1:0:0:1",
+    "2001:db8:0:1:1:1:1:1, 2001:db8:0:1:1:1:1:1",
+    "1:0:0:2:0:0:0:3, 1:0:0:2::3",
+    "0:0:1:2:3:4:5:6, ::1:2:3:4:5:6",
+    "1:2:3:4:5:6:0:0, 1:2:3:4:5:6::",
+    "0:1:2:3:4:5:6:0, 0:1:2:3:4:5:6:0",
+    "::ffff:c000:201, ::ffff:192.0.2.1",
+    "::ffff:0:0, ::ffff:0.0.0.0",
+    "::fffe:c000:201, ::fffe:c000:201"
+  })
+  void writesIpv6AsRfc5952Says(String text, String expected) {
+    byte[] address = new byte[16];
+    assertThat(read(text + " ", address)).isPositive();
+    assertThat(AddressText.text(address)).isEqualTo(expected);
+    byte[] again = new byte[16];
+    assertThat(read(expected + " ", again)).isPositive();
+    assertThat(again).isEqualTo(address);
+  }
+
+  @Test
+  void writesIpv4() {
+    byte[] address = {(byte) 192, 0, 2, (byte) 255};
+    assertThat(AddressText.text(address)).isEqualTo("192.0.2.255");
   }
 }
