@@ -4,6 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module dev.peekpass.cli {
   requires static transitive org.jspecify;
+  requires dev.peekpass.wire;
   requires dev.peekpass.proxy;
   requires dev.peekpass.receiver;
   requires info.picocli;

@@ -155,8 +155,8 @@ final class AddressText {
   }
 
   /**
-   * An address as text: IPv6 in lower case, the first of the longest runs of two or more zero groups
-   * as "::" (RFC 5952 section 4), IPv4-mapped ones with a dotted tail (section 5).
+   * An address as text: IPv6 in lower case, the first of the longest runs of two or more zero
+   * groups as "::" (RFC 5952 section 4), IPv4-mapped ones with a dotted tail (section 5).
    *
    * @param bytes 4 of IPv4 or 16 of IPv6
    */

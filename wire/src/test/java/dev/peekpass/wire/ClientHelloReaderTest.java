@@ -7,6 +7,7 @@ import static dev.peekpass.wire.HelloBuilder.u16;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class ClientHelloReaderTest {
@@ -63,7 +64,7 @@ class ClientHelloReaderTest {
     byte[] body = hello.body();
     int extensionsAt = 2 + 32 + 33 + 2 + 4 + 2;
     for (int length = 0; length < body.length; length++) {
-      byte[] cut = java.util.Arrays.copyOf(body, length);
+      byte[] cut = Arrays.copyOf(body, length);
       String expected = length == extensionsAt ? "absent" : "invalid";
       assertThat(read(cut)).as("%d bytes", length).startsWith(expected);
     }
