@@ -64,12 +64,12 @@ class ClientHelloParserTest {
   @Test
   void readsTheJdksHellos() throws Exception {
     byte[] named = jdkHello("TLSv1.3", "shop.example.com", "h2", "http/1.1");
-    assertThat(Outcome.whole(parser, named))
+    assertThat(HeadOutcome.whole(parser, named))
         .isEqualTo(
             "found TLS name=shop.example.com alpn=[h2, http/1.1] end=%d records=1 ech=false"
                 .formatted(named.length));
     byte[] unnamed = jdkHello("TLSv1.2", "");
-    assertThat(Outcome.whole(parser, unnamed))
+    assertThat(HeadOutcome.whole(parser, unnamed))
         .isEqualTo("absent TLS name= alpn=[] end=%d records=1 ech=false".formatted(unnamed.length));
   }
 
@@ -79,25 +79,26 @@ class ClientHelloParserTest {
     HeadParser resumed = new ClientHelloParser(new ParserScratch(LIMIT));
     for (int length = 0; length < hello.length; length++) {
       parser.reset();
-      String fresh = Outcome.of(parser.parse(Outcome.exact(hello, length), length));
+      String fresh = HeadOutcome.of(parser.parse(HeadOutcome.exact(hello, length), length));
       assertThat(fresh).as("%d bytes", length).startsWith("incomplete ");
       int needed = Integer.parseInt(fresh.substring("incomplete ".length()));
       assertThat(needed).isBetween(1, hello.length - length);
-      assertThat(Outcome.of(resumed.parse(Outcome.exact(hello, length), length))).isEqualTo(fresh);
+      assertThat(HeadOutcome.of(resumed.parse(HeadOutcome.exact(hello, length), length)))
+          .isEqualTo(fresh);
     }
   }
 
   @ParameterizedTest
   @MethodSource("goodHellos")
   void segmentationDoesNotMatter(byte[] hello) {
-    String whole = Outcome.whole(parser, hello);
+    String whole = HeadOutcome.whole(parser, hello);
     assertThat(whole).matches("(?s)(found|absent) .*");
-    assertThat(Outcome.segmented(parser, hello, 1)).isEqualTo(whole);
-    assertThat(Outcome.segmented(parser, hello, 1448)).isEqualTo(whole);
+    assertThat(HeadOutcome.segmented(parser, hello, 1)).isEqualTo(whole);
+    assertThat(HeadOutcome.segmented(parser, hello, 1448)).isEqualTo(whole);
     Random random = new Random(3);
     for (int round = 0; round < 50; round++) {
       int[] segments = random.ints(8, 1, 1 + hello.length / 2).toArray();
-      assertThat(Outcome.segmented(parser, hello, segments)).isEqualTo(whole);
+      assertThat(HeadOutcome.segmented(parser, hello, segments)).isEqualTo(whole);
     }
   }
 
@@ -107,7 +108,7 @@ class ClientHelloParserTest {
     int length = 0;
     int calls = 0;
     while (length < hello.length) {
-      Parsed<Peeked> parsed = parser.parse(Outcome.exact(hello, length), length);
+      Parsed<Peeked> parsed = parser.parse(HeadOutcome.exact(hello, length), length);
       assertThat(parsed).isInstanceOf(Parsed.Incomplete.class);
       length += ((Parsed.Incomplete<Peeked>) parsed).needed();
       calls++;
@@ -128,8 +129,8 @@ class ClientHelloParserTest {
   @ParameterizedTest
   @MethodSource("goodHellos")
   void whatFollowsTheHelloDoesNotMatter(byte[] hello) {
-    String alone = Outcome.whole(parser, hello);
-    assertThat(Outcome.whole(parser, join(hello, new byte[] {21, 9, 9, 9}))).isEqualTo(alone);
+    String alone = HeadOutcome.whole(parser, hello);
+    assertThat(HeadOutcome.whole(parser, join(hello, new byte[] {21, 9, 9, 9}))).isEqualTo(alone);
   }
 
   @ParameterizedTest
@@ -144,52 +145,53 @@ class ClientHelloParserTest {
         int bound = random.nextBoolean() ? Math.min(60, mutated.length) : mutated.length;
         mutated[random.nextInt(bound)] = (byte) random.nextInt();
       }
-      String whole = Outcome.whole(parser, mutated);
-      assertThat(Outcome.segmented(parser, mutated, 1)).isEqualTo(whole);
+      String whole = HeadOutcome.whole(parser, mutated);
+      assertThat(HeadOutcome.segmented(parser, mutated, 1)).isEqualTo(whole);
       int[] segments = random.ints(5, 1, 1 + hello.length).toArray();
-      assertThat(Outcome.segmented(parser, mutated, segments)).isEqualTo(whole);
+      assertThat(HeadOutcome.segmented(parser, mutated, segments)).isEqualTo(whole);
     }
   }
 
   @Test
   void noBytesAreIncomplete() {
-    assertThat(Outcome.whole(parser, new byte[0])).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(parser, new byte[0])).isEqualTo("incomplete 1");
   }
 
   @Test
   void theFirstByteSettlesWhatIsForeign() {
     for (int b = 0; b < 256; b++) {
       String expected = b == 22 ? "incomplete 1" : "foreign";
-      assertThat(Outcome.whole(parser, new byte[] {(byte) b})).isEqualTo(expected);
+      assertThat(HeadOutcome.whole(parser, new byte[] {(byte) b})).isEqualTo(expected);
     }
-    assertThat(Outcome.whole(parser, new byte[] {22, 2})).isEqualTo("foreign");
-    assertThat(Outcome.whole(parser, new byte[] {22, 3})).isEqualTo("incomplete 2");
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 2})).isEqualTo("foreign");
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 3})).isEqualTo("incomplete 2");
   }
 
   @Test
   void anotherHandshakeMessageIsInvalidAtItsFirstByte() {
     byte[] serverHello = {22, 3, 3, 0, 50, 2};
-    assertThat(Outcome.whole(parser, Arrays.copyOf(serverHello, 5))).isEqualTo("incomplete 1");
-    assertThat(Outcome.whole(parser, serverHello)).startsWith("invalid: first handshake message");
+    assertThat(HeadOutcome.whole(parser, Arrays.copyOf(serverHello, 5))).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(parser, serverHello))
+        .startsWith("invalid: first handshake message");
   }
 
   @Test
   void anEmptyHandshakeRecordIsInvalid() {
-    assertThat(Outcome.whole(parser, new byte[] {22, 3, 1, 0, 0}))
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 3, 1, 0, 0}))
         .startsWith("invalid: handshake record of length 0");
     byte[] message = new HelloBuilder().message();
     byte[] first = record(22, Arrays.copyOf(message, 10));
-    assertThat(Outcome.whole(parser, join(first, record(22, new byte[0]))))
+    assertThat(HeadOutcome.whole(parser, join(first, record(22, new byte[0]))))
         .startsWith("invalid: handshake record of length 0");
   }
 
   @Test
   void aRecordHoldsAtMost16384Bytes() {
-    assertThat(Outcome.whole(parser, new byte[] {22, 3, 1, 0x40})).isEqualTo("incomplete 1");
-    assertThat(Outcome.whole(parser, new byte[] {22, 3, 1, 0x40, 0})).isEqualTo("incomplete 1");
-    assertThat(Outcome.whole(parser, new byte[] {22, 3, 1, 0x40, 1}))
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 3, 1, 0x40})).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 3, 1, 0x40, 0})).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 3, 1, 0x40, 1}))
         .startsWith("invalid: record longer than 2^14");
-    assertThat(Outcome.whole(parser, new byte[] {22, 3, 1, 0x41}))
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 3, 1, 0x41}))
         .startsWith("invalid: record longer than 2^14");
   }
 
@@ -198,11 +200,11 @@ class ClientHelloParserTest {
     byte[] message = new HelloBuilder().message();
     byte[] first = record(22, Arrays.copyOf(message, 10));
     byte[] alert = record(21, new byte[] {2, 40});
-    assertThat(Outcome.whole(parser, join(first, alert)))
+    assertThat(HeadOutcome.whole(parser, join(first, alert)))
         .startsWith("invalid: another record type");
-    assertThat(Outcome.whole(parser, join(first, record(20, new byte[] {1}))))
+    assertThat(HeadOutcome.whole(parser, join(first, record(20, new byte[] {1}))))
         .startsWith("invalid: another record type");
-    assertThat(Outcome.whole(parser, join(first, new byte[] {22, 4})))
+    assertThat(HeadOutcome.whole(parser, join(first, new byte[] {22, 4})))
         .startsWith("invalid: record version");
   }
 
@@ -212,9 +214,9 @@ class ClientHelloParserTest {
     // A second message in the same record (RFC 8446 section 5.1).
     byte[] hello = record(22, join(message, HelloBuilder.message(20, new byte[12])));
     for (int length = 0; length < hello.length; length++) {
-      assertThat(Outcome.whole(parser, Arrays.copyOf(hello, length))).startsWith("incomplete");
+      assertThat(HeadOutcome.whole(parser, Arrays.copyOf(hello, length))).startsWith("incomplete");
     }
-    assertThat(Outcome.whole(parser, hello))
+    assertThat(HeadOutcome.whole(parser, hello))
         .startsWith("found TLS name=a.example ")
         .contains("end=" + hello.length);
   }
@@ -222,8 +224,8 @@ class ClientHelloParserTest {
   @Test
   void sixteenMebibytesAnnouncedAreTooLargeAtOnce() {
     byte[] announced = {22, 3, 1, 2, 0, 1, (byte) 0xff, (byte) 0xff, (byte) 0xff};
-    assertThat(Outcome.whole(parser, Arrays.copyOf(announced, 8))).isEqualTo("incomplete 1");
-    assertThat(Outcome.whole(parser, announced)).isEqualTo("too large " + LIMIT);
+    assertThat(HeadOutcome.whole(parser, Arrays.copyOf(announced, 8))).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(parser, announced)).isEqualTo("too large " + LIMIT);
   }
 
   @Test
@@ -233,11 +235,11 @@ class ClientHelloParserTest {
     byte[] hello = records(message, 1 << 14);
     HeadParser justEnough = new ClientHelloParser(new ParserScratch(hello.length));
     HeadParser oneLess = new ClientHelloParser(new ParserScratch(hello.length - 1));
-    assertThat(Outcome.segmented(justEnough, hello, 1)).startsWith("found");
-    assertThat(Outcome.whole(oneLess, hello)).isEqualTo("too large " + (hello.length - 1));
+    assertThat(HeadOutcome.segmented(justEnough, hello, 1)).startsWith("found");
+    assertThat(HeadOutcome.whole(oneLess, hello)).isEqualTo("too large " + (hello.length - 1));
     // Settled by the message's header, the ninth byte.
-    assertThat(Outcome.whole(oneLess, Arrays.copyOf(hello, 8))).isEqualTo("incomplete 1");
-    assertThat(Outcome.whole(oneLess, Arrays.copyOf(hello, 9))).startsWith("too large");
+    assertThat(HeadOutcome.whole(oneLess, Arrays.copyOf(hello, 8))).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(oneLess, Arrays.copyOf(hello, 9))).startsWith("too large");
   }
 
   @Test
@@ -246,21 +248,21 @@ class ClientHelloParserTest {
         new HelloBuilder().serverName("a.example").extension(21, new byte[12_000]).message();
     byte[] hello = records(message, 1);
     assertThat(hello.length).isGreaterThan(LIMIT);
-    String whole = Outcome.whole(parser, hello);
+    String whole = HeadOutcome.whole(parser, hello);
     assertThat(whole).isEqualTo("too large " + LIMIT);
-    assertThat(Outcome.segmented(parser, hello, 1)).isEqualTo(whole);
+    assertThat(HeadOutcome.segmented(parser, hello, 1)).isEqualTo(whole);
   }
 
   @Test
   void bytesBeyondTheLimitAreNotLookedAt() {
     byte[] hello = new HelloBuilder().serverName("a.example").record();
     HeadParser small = new ClientHelloParser(new ParserScratch(hello.length));
-    assertThat(Outcome.whole(small, join(hello, new byte[100]))).startsWith("found");
+    assertThat(HeadOutcome.whole(small, join(hello, new byte[100]))).startsWith("found");
     for (int limit = 1; limit < hello.length; limit++) {
       HeadParser tooSmall = new ClientHelloParser(new ParserScratch(limit));
-      String whole = Outcome.whole(tooSmall, hello);
+      String whole = HeadOutcome.whole(tooSmall, hello);
       assertThat(whole).isEqualTo("too large " + limit);
-      assertThat(Outcome.segmented(tooSmall, hello, 1)).isEqualTo(whole);
+      assertThat(HeadOutcome.segmented(tooSmall, hello, 1)).isEqualTo(whole);
     }
   }
 
@@ -269,10 +271,10 @@ class ClientHelloParserTest {
     byte[] hello = new HelloBuilder().serverName("a.example").record();
     ByteBuffer direct = ByteBuffer.allocateDirect(hello.length + 20).order(ByteOrder.LITTLE_ENDIAN);
     direct.put(0, hello).position(11).limit(hello.length);
-    assertThat(Outcome.of(parser.parse(direct.asReadOnlyBuffer(), hello.length)))
+    assertThat(HeadOutcome.of(parser.parse(direct.asReadOnlyBuffer(), hello.length)))
         .startsWith("found TLS name=a.example ");
     parser.reset();
-    assertThat(Outcome.of(parser.parse(direct, hello.length))).startsWith("found");
+    assertThat(HeadOutcome.of(parser.parse(direct, hello.length))).startsWith("found");
     assertThat(direct.position()).isEqualTo(11);
     assertThat(direct.limit()).isEqualTo(hello.length);
   }
@@ -285,12 +287,12 @@ class ClientHelloParserTest {
     byte[] a = records(new HelloBuilder().serverName("a.example").message(), 40);
     byte[] b = records(new HelloBuilder().serverName("b.example").message(), 7);
     for (int length = 0; length < a.length - 1; length++) {
-      one.parse(Outcome.exact(a, length), length);
-      other.parse(Outcome.exact(b, length), length);
+      one.parse(HeadOutcome.exact(a, length), length);
+      other.parse(HeadOutcome.exact(b, length), length);
     }
-    assertThat(Outcome.of(one.parse(Outcome.exact(a, a.length), a.length)))
+    assertThat(HeadOutcome.of(one.parse(HeadOutcome.exact(a, a.length), a.length)))
         .contains("name=a.example ");
-    assertThat(Outcome.of(other.parse(Outcome.exact(b, b.length), b.length)))
+    assertThat(HeadOutcome.of(other.parse(HeadOutcome.exact(b, b.length), b.length)))
         .contains("name=b.example ");
   }
 

@@ -21,7 +21,7 @@ class ClientHelloReaderTest {
   private String read(byte[] body) {
     scratch.peeked().begin(Protocol.TLS);
     Cursor message = new Cursor().over(ByteBuffer.wrap(body), 0, body.length);
-    return Outcome.of(scratch.clientHello().read(message, scratch.peeked()));
+    return HeadOutcome.of(scratch.clientHello().read(message, scratch.peeked()));
   }
 
   @Test

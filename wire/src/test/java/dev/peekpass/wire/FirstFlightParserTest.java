@@ -13,85 +13,86 @@ class FirstFlightParserTest {
 
   @Test
   void nothingIsIncompleteAndOfNoProtocol() {
-    assertThat(Outcome.whole(parser, new byte[0])).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(parser, new byte[0])).isEqualTo("incomplete 1");
     assertThat(parser.protocol()).isNull();
   }
 
   @Test
   void takesByte22ForTls() {
     byte[] hello = new HelloBuilder().serverName("a.example").record();
-    String whole = Outcome.whole(parser, hello);
+    String whole = HeadOutcome.whole(parser, hello);
     assertThat(whole).startsWith("found TLS name=a.example ");
-    assertThat(Outcome.segmented(parser, hello, 1)).isEqualTo(whole);
+    assertThat(HeadOutcome.segmented(parser, hello, 1)).isEqualTo(whole);
     assertThat(parser.protocol()).isEqualTo(Protocol.TLS);
   }
 
   @Test
   void keepsTheProtocolWhenTheHelloIsIncompleteInvalidOrTooLarge() {
     byte[] hello = new HelloBuilder().record();
-    assertThat(Outcome.whole(parser, Arrays.copyOf(hello, 1))).startsWith("incomplete");
+    assertThat(HeadOutcome.whole(parser, Arrays.copyOf(hello, 1))).startsWith("incomplete");
     assertThat(parser.protocol()).isEqualTo(Protocol.TLS);
     hello[5] = 2;
-    assertThat(Outcome.whole(parser, hello)).startsWith("invalid");
+    assertThat(HeadOutcome.whole(parser, hello)).startsWith("invalid");
     assertThat(parser.protocol()).isEqualTo(Protocol.TLS);
     hello[5] = 1;
     hello[6] = 1;
-    assertThat(Outcome.whole(parser, hello)).startsWith("too large");
+    assertThat(HeadOutcome.whole(parser, hello)).startsWith("too large");
     assertThat(parser.protocol()).isEqualTo(Protocol.TLS);
   }
 
   @Test
   void takesTheRestForHttp1() {
     byte[] head = latin1("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    String whole = Outcome.whole(parser, head);
+    String whole = HeadOutcome.whole(parser, head);
     assertThat(whole).startsWith("found HTTP1 name=a.example ");
-    assertThat(Outcome.segmented(parser, head, 1)).isEqualTo(whole);
+    assertThat(HeadOutcome.segmented(parser, head, 1)).isEqualTo(whole);
     assertThat(parser.protocol()).isEqualTo(Protocol.HTTP1);
-    assertThat(Outcome.whole(parser, latin1("GET / HTTP/1.1\r\n\r\n"))).startsWith("invalid");
+    assertThat(HeadOutcome.whole(parser, latin1("GET / HTTP/1.1\r\n\r\n"))).startsWith("invalid");
     assertThat(parser.protocol()).isEqualTo(Protocol.HTTP1);
   }
 
   @Test
   void aMethodThatBeginsLikeThePrefaceIsHttp1() {
     byte[] head = latin1("PROPFIND / HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    assertThat(Outcome.segmented(parser, head, 1)).startsWith("found HTTP1 name=a.example ");
+    assertThat(HeadOutcome.segmented(parser, head, 1)).startsWith("found HTTP1 name=a.example ");
   }
 
   @Test
   void takesThePrefaceForHttp2AndItsPrefixesForIncomplete() {
     byte[] preface = latin1(PREFACE);
     for (int length = 1; length <= preface.length; length++) {
-      assertThat(Outcome.whole(parser, Arrays.copyOf(preface, length))).startsWith("incomplete");
+      assertThat(HeadOutcome.whole(parser, Arrays.copyOf(preface, length)))
+          .startsWith("incomplete");
       assertThat(parser.protocol()).isEqualTo(length < 4 ? Protocol.HTTP1 : Protocol.HTTP2);
     }
     byte[] broken = latin1(PREFACE + "\0\0\0\7\0\0\0\0\0");
-    String whole = Outcome.whole(parser, broken);
+    String whole = HeadOutcome.whole(parser, broken);
     assertThat(whole).startsWith("invalid: ");
-    assertThat(Outcome.segmented(parser, broken, 1)).isEqualTo(whole);
+    assertThat(HeadOutcome.segmented(parser, broken, 1)).isEqualTo(whole);
     assertThat(parser.protocol()).isEqualTo(Protocol.HTTP2);
   }
 
   @Test
   void aPrefaceLongerThanTheLimitIsTooLarge() {
     FirstFlightParser small = new FirstFlightParser(new ParserScratch(10));
-    assertThat(Outcome.whole(small, latin1(PREFACE.substring(0, 9)))).isEqualTo("incomplete 1");
-    assertThat(Outcome.whole(small, latin1(PREFACE))).isEqualTo("too large 10");
+    assertThat(HeadOutcome.whole(small, latin1(PREFACE.substring(0, 9)))).isEqualTo("incomplete 1");
+    assertThat(HeadOutcome.whole(small, latin1(PREFACE))).isEqualTo("too large 10");
   }
 
   @Test
   void otherBytesAreForeignAndOfNoProtocol() {
-    assertThat(Outcome.whole(parser, new byte[] {0, 1, 2})).isEqualTo("foreign");
+    assertThat(HeadOutcome.whole(parser, new byte[] {0, 1, 2})).isEqualTo("foreign");
     assertThat(parser.protocol()).isNull();
-    assertThat(Outcome.whole(parser, new byte[] {22, 2})).isEqualTo("foreign");
+    assertThat(HeadOutcome.whole(parser, new byte[] {22, 2})).isEqualTo("foreign");
     assertThat(parser.protocol()).isNull();
   }
 
   @Test
   void resetForgetsTheChoice() {
-    Outcome.whole(parser, new HelloBuilder().record());
+    HeadOutcome.whole(parser, new HelloBuilder().record());
     parser.reset();
     assertThat(parser.protocol()).isNull();
-    assertThat(Outcome.whole(parser, latin1("GET / HTTP/1.1\r\nHost: b\r\n\r\n")))
+    assertThat(HeadOutcome.whole(parser, latin1("GET / HTTP/1.1\r\nHost: b\r\n\r\n")))
         .startsWith("found HTTP1");
   }
 }

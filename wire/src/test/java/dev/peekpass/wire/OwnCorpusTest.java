@@ -32,7 +32,7 @@ class OwnCorpusTest {
     String[] columns = line.split("\t", -1);
     byte[] hello = resource(columns[0]);
     boolean named = !columns[1].equals("-");
-    assertThat(Outcome.whole(parser, hello))
+    assertThat(HeadOutcome.whole(parser, hello))
         .isEqualTo(
             "%s TLS name=%s alpn=[%s] end=%s records=%s ech=%s"
                 .formatted(
@@ -43,7 +43,7 @@ class OwnCorpusTest {
                     columns[4],
                     columns[5].equals("yes")));
     for (int length = 0; length < Integer.parseInt(columns[3]); length++) {
-      assertThat(Outcome.whole(parser, Arrays.copyOf(hello, length))).startsWith("incomplete");
+      assertThat(HeadOutcome.whole(parser, Arrays.copyOf(hello, length))).startsWith("incomplete");
     }
   }
 }

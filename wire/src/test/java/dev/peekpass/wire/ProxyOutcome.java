@@ -45,7 +45,7 @@ final class ProxyOutcome {
 
   static String whole(ProxyHeaderParser parser, byte[] bytes) {
     parser.reset();
-    return of(parser.parse(Outcome.exact(bytes, bytes.length), bytes.length));
+    return of(parser.parse(HeadOutcome.exact(bytes, bytes.length), bytes.length));
   }
 
   static String whole(ProxyHeaderParser parser, String latin1) {
@@ -55,9 +55,9 @@ final class ProxyOutcome {
   /** A byte at a time until the outcome is settled. */
   static String byteWise(ProxyHeaderParser parser, byte[] bytes) {
     parser.reset();
-    Parsed<ProxyHeader> parsed = parser.parse(Outcome.exact(bytes, 0), 0);
+    Parsed<ProxyHeader> parsed = parser.parse(HeadOutcome.exact(bytes, 0), 0);
     for (int n = 1; n <= bytes.length && parsed instanceof Parsed.Incomplete; n++) {
-      parsed = parser.parse(Outcome.exact(bytes, n), n);
+      parsed = parser.parse(HeadOutcome.exact(bytes, n), n);
     }
     return of(parsed);
   }

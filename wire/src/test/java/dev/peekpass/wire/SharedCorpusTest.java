@@ -32,7 +32,7 @@ class SharedCorpusTest {
       Parsed<Peeked> parsed = parser.parse(bytes, bytes.limit());
       if (!acceptable(expected, verdict(parsed, "not-tls"))
           || !sameHello(expected, peeked(parsed))) {
-        wrong.add(expected.get("file") + ": " + Outcome.of(parsed));
+        wrong.add(expected.get("file") + ": " + HeadOutcome.of(parsed));
       }
     }
     assertThat(wrong).isEmpty();

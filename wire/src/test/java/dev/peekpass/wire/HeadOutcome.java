@@ -3,8 +3,8 @@ package dev.peekpass.wire;
 import java.nio.ByteBuffer;
 
 /** Outcomes of a {@link HeadParser} as one line of text, so that tests can compare all of it. */
-final class Outcome {
-  private Outcome() {}
+final class HeadOutcome {
+  private HeadOutcome() {}
 
   static String of(Parsed<Peeked> parsed) {
     return switch (parsed) {
