@@ -283,29 +283,22 @@ public final class Http2Parser implements HeadParser {
 
   /** Takes the frame at {@code at}, whose payload is {@code from} to {@code to}. */
   private @Nullable Parsed<Peeked> frame(ByteBuffer bytes, int from, int to) {
-    switch (type(bytes, at)) {
-      case SETTINGS -> {
-        stage = Stage.BEFORE;
-        return settings(bytes, from, to);
-      }
-      case WINDOW_UPDATE -> {
-        int increment = uint31(bytes, from);
-        window += increment;
-        return increment == 0 || window > MAX_WINDOW ? WINDOW : null;
-      }
-      case HEADERS -> {
-        return headers(bytes, from, to);
-      }
-      case CONTINUATION -> {
-        return hasFlag(bytes, at, FLAG_END_HEADERS) ? joined(bytes, to) : null;
-      }
-      default -> {
-        return null;
-      }
-    }
+    return switch (type(bytes, at)) {
+      case SETTINGS -> settings(bytes, from, to);
+      case WINDOW_UPDATE -> windowUpdate(uint31(bytes, from));
+      case HEADERS -> headers(bytes, to);
+      case CONTINUATION -> hasFlag(bytes, at, FLAG_END_HEADERS) ? joined(bytes, to) : null;
+      default -> null;
+    };
   }
 
-  private static @Nullable Parsed<Peeked> settings(ByteBuffer bytes, int from, int to) {
+  private @Nullable Parsed<Peeked> windowUpdate(int increment) {
+    window += increment;
+    return increment == 0 || window > MAX_WINDOW ? WINDOW : null;
+  }
+
+  private @Nullable Parsed<Peeked> settings(ByteBuffer bytes, int from, int to) {
+    stage = Stage.BEFORE;
     for (int setting = from; setting < to; setting += 6) {
       int identifier = (bytes.get(setting) & 0xff) << 8 | (bytes.get(setting + 1) & 0xff);
       long value = uint32(bytes, setting + 2) & 0xffffffffL;
@@ -323,7 +316,7 @@ public final class Http2Parser implements HeadParser {
     return null;
   }
 
-  private @Nullable Parsed<Peeked> headers(ByteBuffer bytes, int from, int to) {
+  private @Nullable Parsed<Peeked> headers(ByteBuffer bytes, int to) {
     int block = blockFrom(bytes, at);
     if (block > to) {
       return HEADERS_SIZE;
