@@ -69,6 +69,27 @@ public final class SockAddr {
   }
 
   /**
+   * Sets an IP address given as IPv6; {@code ::ffff:a.b.c.d} gives {@code sockaddr_in}.
+   *
+   * @param high its upper 64 bits
+   * @param low its lower 64 bits
+   * @param port 0 to 65535
+   */
+  public void inet(long high, long low, int port) {
+    memory.fill((byte) 0);
+    boolean v4 = high == 0 && low >>> 32 == V4_MAPPED >>> 32;
+    memory.set(JAVA_SHORT_UNALIGNED, 0, (short) (v4 ? Linux.AF_INET : Linux.AF_INET6));
+    memory.set(NET_SHORT, PORT, (short) port);
+    if (v4) {
+      memory.set(NET_INT, IN_ADDR, (int) low);
+    } else {
+      memory.set(NET_LONG, IN6_ADDR, high);
+      memory.set(NET_LONG, IN6_ADDR + 8, low);
+    }
+    length((int) (v4 ? Layouts.SOCKADDR_IN.byteSize() : Layouts.SOCKADDR_IN6.byteSize()));
+  }
+
+  /**
    * Sets a UNIX path.
    *
    * @param path 1 to {@link #UNIX_PATH_MAX_BYTES} bytes of UTF-8

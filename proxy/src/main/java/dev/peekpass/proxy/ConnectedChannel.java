@@ -1,0 +1,130 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Linux;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A channel that keeps one socket for any number of connections: {@code persistent} on a stream
+ * socket, {@code datagram} on a datagram socket, {@code auto} on whichever the receiver bound.
+ *
+ * <pre>{@code
+ *          pass                    EAGAIN
+ * closed ───────> open ─────────────────────────> full
+ *    ^             │ ^                             │ │
+ *    │ peer gone   │ └────── EPOLLOUT ─────────────┘ │
+ *    └─────────────┴─────────────────────────────────┘
+ * }</pre>
+ *
+ * While open, the socket is watched for the peer's end, so that a receiver that has gone is noticed
+ * before the next connection comes; while full, for room as well.
+ */
+final class ConnectedChannel extends Channel implements Pollable {
+  private static final int WATCH_END = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
+  private static final int WATCH_ROOM = WATCH_END | Linux.EPOLLOUT;
+
+  /** The socket types to try, in this order. */
+  private final int[] types;
+
+  private @Nullable Fd socket;
+  private int slot;
+  private boolean watchingRoom;
+
+  /**
+   * Makes a channel that connects when it is first used.
+   *
+   * @param types SOCK_STREAM, SOCK_DGRAM: the first that the receiver has bound is used
+   */
+  ConnectedChannel(Loop loop, Backend backend, String path, int... types) {
+    super(loop, backend, path);
+    this.types = types;
+  }
+
+  @Override
+  Passing pass(Fd connection) {
+    Passing passing = attempt(connection);
+    // A receiver that was replaced is noticed by the first failed send: one more try goes to the
+    // new one. Nothing was consumed, so trying again is exact.
+    return passing == Passing.DOWN ? attempt(connection) : passing;
+  }
+
+  private Passing attempt(Fd connection) {
+    Fd to = socket;
+    if (to == null) {
+      int r = open();
+      if (r < 0) {
+        return cannotConnect(-r);
+      }
+      to = Fd.of(r);
+    }
+    int r = send(to, connection);
+    if (r > 0) {
+      reportUp();
+      return Passing.PASSED;
+    }
+    if (isFull(-r)) {
+      if (!watchingRoom) {
+        loop.counters().count(Counter.CHANNEL_FULL);
+        watchingRoom = true;
+        loop.poller().modify(slot, to, WATCH_ROOM);
+      }
+      return Passing.FULL;
+    }
+    drop("sendmsg: " + Errno.name(-r));
+    return Passing.DOWN;
+  }
+
+  /** Connects and watches; returns the descriptor's number, or -errno with nothing left open. */
+  private int open() {
+    int r = -Errno.EPROTOTYPE;
+    for (int i = 0; i < types.length && r == -Errno.EPROTOTYPE; i++) {
+      r = connect(types[i]);
+    }
+    if (r < 0) {
+      return r;
+    }
+    Fd opened = Fd.of(r);
+    int s = loop.poller().add(opened, WATCH_END, this);
+    if (s < 0) {
+      kernel.close(opened);
+      return s;
+    }
+    socket = opened;
+    slot = s;
+    watchingRoom = false;
+    return r;
+  }
+
+  @Override
+  public void onEvents(int events) {
+    if ((events & (Linux.EPOLLHUP | Linux.EPOLLRDHUP | Linux.EPOLLERR)) != 0) {
+      drop("the receiver closed it");
+    } else if ((events & Linux.EPOLLOUT) != 0) {
+      Fd open = socket;
+      if (open != null && watchingRoom) {
+        watchingRoom = false;
+        loop.poller().modify(slot, open, WATCH_END);
+      }
+    }
+    backend.pump();
+  }
+
+  private void drop(String why) {
+    if (socket != null) {
+      loop.counters().count(Counter.CHANNEL_LOST);
+      loop.log().info("backend {}: unix:{} lost: {}", backend.name(), path, why);
+      close();
+    }
+  }
+
+  @Override
+  void close() {
+    Fd open = socket;
+    if (open != null) {
+      socket = null;
+      loop.poller().remove(slot, open);
+      kernel.close(open);
+    }
+  }
+}

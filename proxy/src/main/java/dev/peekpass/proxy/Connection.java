@@ -1,0 +1,108 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.proxy.route.Route;
+import dev.peekpass.wire.FirstFlightParser;
+import dev.peekpass.wire.HostName;
+import dev.peekpass.wire.Peeked;
+import dev.peekpass.wire.Protocol;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An accepted connection on its way through the proxy. It owns the descriptor until {@link
+ * Loop#end}.
+ *
+ * <p>Reused: a {@link Listener} keeps ended ones for the next client, so that a connection costs no
+ * allocation. The route and the host are remembered for hand-offs that must wait and for the access
+ * log.
+ */
+final class Connection implements Pollable {
+  /** {@link #slot} of a connection that no {@link Poller} watches. */
+  static final int UNWATCHED = -1;
+
+  final Listener listener;
+  final FirstFlightParser parser;
+
+  /** The connection's descriptor, owned; of an ended one it means nothing. */
+  Fd fd = Fd.of(0);
+
+  /** Where the {@link Poller} keeps it, or {@link #UNWATCHED}. */
+  int slot = UNWATCHED;
+
+  long peerHigh;
+  long peerLow;
+  int peerPort;
+  long acceptedNanos;
+
+  /** When the queue it stands in gives up on it. */
+  long deadlineNanos;
+
+  /** How many bytes the last peek saw. */
+  int peekedBytes;
+
+  /** Whether this is an answered connection waiting for its client to read the answer. */
+  boolean lingering;
+
+  @Nullable Protocol protocol;
+  @Nullable Route route;
+  @Nullable Backend backend;
+  boolean onFallback;
+
+  /** What the parser found wrong, for the log; a constant. */
+  @Nullable String reason;
+
+  private final byte[] host = new byte[HostName.MAX_BYTES];
+  private int hostLength;
+
+  // Links of the one ConnectionQueue it stands in.
+  @Nullable Connection next;
+  @Nullable Connection previous;
+  @Nullable ConnectionQueue queue;
+
+  Connection(Listener listener, FirstFlightParser parser) {
+    this.listener = listener;
+    this.parser = parser;
+  }
+
+  /** Begins anew with a descriptor that it owns from here on. */
+  void begin(Fd accepted, SockAddr peer, long nowNanos) {
+    fd = accepted;
+    slot = UNWATCHED;
+    peerHigh = peer.high();
+    peerLow = peer.low();
+    peerPort = peer.port();
+    acceptedNanos = nowNanos;
+    peekedBytes = 0;
+    lingering = false;
+    protocol = null;
+    route = null;
+    backend = null;
+    onFallback = false;
+    reason = null;
+    hostLength = 0;
+    parser.reset();
+  }
+
+  /** Keeps what the log wants to know of a complete head. */
+  void remember(Peeked peeked) {
+    protocol = peeked.protocol();
+    hostLength = peeked.host().copyTo(host, 0);
+  }
+
+  /**
+   * Copies the canonical host that was named.
+   *
+   * @param target at least {@link HostName#MAX_BYTES} long
+   * @return how many bytes it has, 0 when none was named
+   */
+  int copyHost(byte[] target) {
+    System.arraycopy(host, 0, target, 0, hostLength);
+    return hostLength;
+  }
+
+  @Override
+  public void onEvents(int events) {
+    listener.onConnectionReady(this, events);
+  }
+}

@@ -1,0 +1,89 @@
+package dev.peekpass.proxy;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Connections in the order of their deadlines, which is the order they came in, because all that
+ * stand in one queue are given the same time. Adding, removing and finding the earliest deadline
+ * cost the same however long it is. A connection stands in one queue at most.
+ */
+final class ConnectionQueue {
+  private @Nullable Connection head;
+  private @Nullable Connection tail;
+  private int size;
+
+  /**
+   * Adds at the end.
+   *
+   * @param deadlineNanos when its time is up; not before that of those already here
+   */
+  void add(Connection connection, long deadlineNanos) {
+    if (connection.queue != null) {
+      throw new IllegalStateException("a connection stands in one queue at a time");
+    }
+    connection.queue = this;
+    connection.deadlineNanos = deadlineNanos;
+    connection.next = null;
+    Connection last = tail;
+    connection.previous = last;
+    if (last == null) {
+      head = connection;
+    } else {
+      last.next = connection;
+    }
+    tail = connection;
+    size++;
+  }
+
+  /** Takes a connection out that stands here. */
+  void remove(Connection connection) {
+    if (connection.queue != this) {
+      throw new IllegalStateException("the connection does not stand in this queue");
+    }
+    Connection before = connection.previous;
+    Connection after = connection.next;
+    if (before == null) {
+      head = after;
+    } else {
+      before.next = after;
+    }
+    if (after == null) {
+      tail = before;
+    } else {
+      after.previous = before;
+    }
+    connection.queue = null;
+    connection.next = null;
+    connection.previous = null;
+    size--;
+  }
+
+  /** The one with the earliest deadline, or null; it stays. */
+  @Nullable Connection first() {
+    return head;
+  }
+
+  /** Takes out the first one if its deadline has come, else returns null. */
+  @Nullable Connection pollExpired(long nowNanos) {
+    Connection first = head;
+    if (first == null || first.deadlineNanos > nowNanos) {
+      return null;
+    }
+    remove(first);
+    return first;
+  }
+
+  /** The earliest deadline, or {@link Long#MAX_VALUE}. */
+  long nextDeadlineNanos() {
+    Connection first = head;
+    return first == null ? Long.MAX_VALUE : first.deadlineNanos;
+  }
+
+  int size() {
+    return size;
+  }
+
+  boolean isEmpty() {
+    return size == 0;
+  }
+}

@@ -1,0 +1,439 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.linux.TcpInfo;
+import dev.peekpass.proxy.config.Fallback;
+import dev.peekpass.proxy.config.ListenerConfig;
+import dev.peekpass.proxy.config.PeekMode;
+import dev.peekpass.proxy.route.Route;
+import dev.peekpass.wire.FirstFlightParser;
+import dev.peekpass.wire.Parsed;
+import dev.peekpass.wire.ParserScratch;
+import dev.peekpass.wire.Peeked;
+import dev.peekpass.wire.Protocol;
+import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A listening socket of one loop, and its connections until they are routed.
+ *
+ * <pre>{@code
+ * accept ──> peek ──complete──> route ──> hand-off (Backend) or refusal (Refuser)
+ *             │ ^
+ *  incomplete │ │ more bytes came          deadline, end of stream, too many waiting
+ *             v │                          ┌──────────────────────────────────────> refusal
+ *           pending ───────────────────────┘
+ * }</pre>
+ *
+ * A connection whose head is there at the first peek never joins epoll. Others join it
+ * edge-triggered: peeking leaves the bytes in place, so a level-triggered watch would report them
+ * for ever.
+ */
+final class Listener implements Pollable {
+  /** Most connections taken before others get their turn. */
+  private static final int MAX_ACCEPTS_AT_ONCE = 64;
+
+  /** Covers every ordinary head; only larger ones are worth a second call into a larger buffer. */
+  private static final int FIRST_PEEK_BYTES = 4096;
+
+  /** How long accept rests when descriptors or memory have run out. */
+  private static final long ACCEPT_REST_NANOS = 20_000_000;
+
+  /** How many ended connections are kept for reuse. */
+  private static final int MAX_SPARE = 4096;
+
+  /** What TCP_DEFER_ACCEPT is set to: the kernel keeps a silent client to itself this long. */
+  static final int DEFER_ACCEPT_SECONDS = 1;
+
+  private static final long DEFERRED_NANOS = DEFER_ACCEPT_SECONDS * 1_000_000_000L;
+
+  /** How to turn away what is broken or late where the fallback is a backend. */
+  private static final Fallback.Reject ANSWER_ALL =
+      new Fallback.Reject(Fallback.Kind.HTTP_STATUS, Fallback.DEFAULT_HTTP_STATUS);
+
+  private final Loop loop;
+  private final Kernel kernel;
+  private final ListenerConfig config;
+  private final Fd socket;
+  private final String label;
+  private final SockAddr peer = new SockAddr();
+  private final TcpInfo queueInfo = new TcpInfo();
+  private final NativeBuffer buffer;
+  private final int maxPeekBytes;
+  private final long peekTimeoutNanos;
+  private final ParserScratch scratch;
+
+  /**
+   * Incomplete connections, in two queues because each queue gives all its members the same time.
+   */
+  private final ConnectionQueue begun = new ConnectionQueue();
+
+  private final ConnectionQueue silent = new ConnectionQueue();
+  private final ArrayDeque<Connection> spare = new ArrayDeque<>();
+  private final Fallback.Reject reject;
+  private final Answer noRoute;
+  private int slot = Connection.UNWATCHED;
+  private long acceptAgainAtNanos = Long.MAX_VALUE;
+  private boolean limitLogged;
+
+  /**
+   * Makes a listener.
+   *
+   * @param socket listening and non-blocking; owned from here on
+   * @param label the address it is bound to
+   * @param buffer to peek into, shared by the loop, at least max-peek large
+   */
+  Listener(Loop loop, ListenerConfig config, Fd socket, String label, NativeBuffer buffer) {
+    this.loop = loop;
+    this.kernel = loop.kernel();
+    this.config = config;
+    this.socket = socket;
+    this.label = label;
+    this.buffer = buffer;
+    maxPeekBytes = config.maxPeekBytes();
+    peekTimeoutNanos = config.peekTimeout().toNanos();
+    scratch = new ParserScratch(maxPeekBytes);
+    reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
+    noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
+  }
+
+  String label() {
+    return label;
+  }
+
+  /** Begins to accept. */
+  void start() {
+    slot = loop.poller().add(socket, Linux.EPOLLIN, this);
+    if (slot < 0) {
+      throw new IllegalStateException("epoll_ctl ADD " + label + ": " + Errno.name(-slot));
+    }
+  }
+
+  @Override
+  public void onEvents(int events) {
+    accept(connectionsToAccept());
+  }
+
+  /**
+   * How many connections to accept now. Asking costs a call and pays only when several wait, which
+   * is when the loop does not come to rest between events. An accept that finds nobody would cost
+   * more.
+   */
+  private int connectionsToAccept() {
+    if (!loop.isSaturated() || kernel.acceptQueue(socket, queueInfo) < 0) {
+      return 1;
+    }
+    return Math.clamp(queueInfo.unacked(), 1, MAX_ACCEPTS_AT_ONCE);
+  }
+
+  private void accept(int count) {
+    for (int i = 0; i < count; i++) {
+      int r = kernel.accept4(socket, peer, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
+      if (r >= 0) {
+        accepted(Fd.of(r));
+      } else if (!canAcceptMore(-r)) {
+        return;
+      }
+    }
+  }
+
+  private void accepted(Fd fd) {
+    loop.counters().count(Counter.ACCEPTED);
+    Connection connection = spare.poll();
+    if (connection == null) {
+      connection = new Connection(this, new FirstFlightParser(scratch));
+    }
+    connection.begin(fd, peer, loop.nowNanos());
+    try {
+      if (config.peek() == PeekMode.NONE) {
+        fallBack(connection, Outcome.REFUSED_FOREIGN);
+      } else {
+        peek(connection, false);
+      }
+    } catch (RuntimeException e) {
+      fail(connection, e);
+    }
+  }
+
+  /** Sorts what accept4 reports; returns whether the next accept makes sense now. */
+  private boolean canAcceptMore(int errno) {
+    return switch (errno) {
+      case Errno.EAGAIN -> false;
+      case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> makeRoom(errno);
+      // The client has gone already (ECONNABORTED), or an error of its network (accept(2)).
+      default -> true;
+    };
+  }
+
+  /** At a limit of descriptors or memory: gives up the oldest incomplete connection, or rests. */
+  private boolean makeRoom(int errno) {
+    loop.counters().count(Counter.ACCEPT_LIMIT_REACHED);
+    if (!limitLogged) {
+      limitLogged = true;
+      loop.log()
+          .warn(
+              "listener {}: accept: {}: giving up the oldest incomplete connections; raise the"
+                  + " limit of open files (ulimit -n, LimitNOFILE=)",
+              label,
+              Errno.name(errno));
+    }
+    Connection oldest = oldestPending();
+    if (oldest == null) {
+      rest();
+      return false;
+    }
+    shed(oldest);
+    return true;
+  }
+
+  /** Stops accepting for a moment; clients wait in the kernel's queue and are not lost. */
+  private void rest() {
+    loop.poller().remove(slot, socket);
+    slot = Connection.UNWATCHED;
+    acceptAgainAtNanos = loop.nowNanos() + ACCEPT_REST_NANOS;
+    loop.wakeBy(acceptAgainAtNanos);
+  }
+
+  /** A connection of this listener has news: more bytes, its end, or an error. */
+  void onConnectionReady(Connection connection, int events) {
+    if (connection.lingering) {
+      loop.refuser().onReady(connection);
+      return;
+    }
+    if ((events & Linux.EPOLLERR) != 0) {
+      // A reset leaves what came before it to be peeked at, but there is nobody to pass.
+      leavePending(connection);
+      loop.end(connection, Outcome.RESET);
+      return;
+    }
+    try {
+      peek(connection, (events & (Linux.EPOLLRDHUP | Linux.EPOLLHUP)) != 0);
+    } catch (RuntimeException e) {
+      fail(connection, e);
+    }
+  }
+
+  /**
+   * Looks at a connection's first bytes, leaving them where they are.
+   *
+   * @param ended whether the client is known to have ended its side, so that no more will come
+   */
+  private void peek(Connection connection, boolean ended) {
+    int seen = connection.peekedBytes;
+    int want = seen < FIRST_PEEK_BYTES ? Math.min(FIRST_PEEK_BYTES, maxPeekBytes) : maxPeekBytes;
+    int n = recvPeek(connection.fd, want);
+    if (n == want && n < maxPeekBytes) {
+      n = recvPeek(connection.fd, maxPeekBytes);
+    }
+    if (n == -Errno.EAGAIN) {
+      awaitMore(connection);
+      return;
+    }
+    if (n <= 0) {
+      leavePending(connection);
+      loop.end(connection, n == 0 ? Outcome.TRUNCATED : Outcome.RESET);
+      return;
+    }
+    if (n == seen && !ended) {
+      return;
+    }
+    connection.peekedBytes = n;
+    Parsed<Peeked> parsed = connection.parser.parse(buffer.bytes(), n);
+    connection.protocol = connection.parser.protocol();
+    if (parsed instanceof Parsed.Incomplete && !ended && n < maxPeekBytes) {
+      awaitMore(connection);
+      return;
+    }
+    leavePending(connection);
+    decide(connection, parsed);
+  }
+
+  private int recvPeek(Fd fd, int length) {
+    return kernel.recv(fd, buffer, 0, length, Linux.MSG_PEEK | Linux.MSG_DONTWAIT);
+  }
+
+  private void decide(Connection connection, Parsed<Peeked> parsed) {
+    switch (parsed) {
+      case Parsed.Found<Peeked> found -> route(connection, found.value());
+      case Parsed.Absent<Peeked> absent -> {
+        connection.remember(absent.value());
+        fallBack(connection, Outcome.REFUSED_NO_HOST);
+      }
+      case Parsed.Foreign<Peeked> foreign -> fallBack(connection, Outcome.REFUSED_FOREIGN);
+      case Parsed.Invalid<Peeked> invalid -> {
+        connection.reason = invalid.reason();
+        refuse(connection, Outcome.REFUSED_MALFORMED);
+      }
+      case Parsed.TooLarge<Peeked> large -> refuse(connection, Outcome.REFUSED_TOO_LARGE);
+      case Parsed.Incomplete<Peeked> incomplete ->
+          refuse(
+              connection,
+              connection.peekedBytes >= maxPeekBytes
+                  ? Outcome.REFUSED_TOO_LARGE
+                  : Outcome.TRUNCATED);
+    }
+  }
+
+  private void route(Connection connection, Peeked peeked) {
+    connection.remember(peeked);
+    @Nullable Route route =
+        config.routes().find(peeked.host(), peeked.alpn(), connection.peerHigh, connection.peerLow);
+    if (route == null) {
+      fallBack(connection, Outcome.REFUSED_NO_ROUTE);
+      return;
+    }
+    connection.route = route;
+    loop.backend(route.backendIndex()).handOff(connection);
+  }
+
+  /** Gives a connection that no route takes to the fallback. */
+  private void fallBack(Connection connection, Outcome ifRejected) {
+    if (config.fallback() instanceof Fallback.ToBackend to) {
+      connection.onFallback = true;
+      loop.backend(to.index()).handOff(connection);
+    } else {
+      refuse(connection, ifRejected);
+    }
+  }
+
+  /**
+   * A backend could not take its connection in time: the fallback may, unless it is that backend.
+   */
+  void onBackendUnavailable(Connection connection) {
+    if (config.fallback() instanceof Fallback.ToBackend to && !connection.onFallback) {
+      Backend fallback = loop.backend(to.index());
+      if (fallback != connection.backend) {
+        connection.onFallback = true;
+        fallback.handOff(connection);
+        return;
+      }
+    }
+    refuse(connection, Outcome.REFUSED_UNAVAILABLE);
+  }
+
+  private void refuse(Connection connection, Outcome outcome) {
+    loop.refuser().refuse(connection, outcome, reject, noRoute);
+  }
+
+  private void awaitMore(Connection connection) {
+    if (isPending(connection)) {
+      return;
+    }
+    loop.counters().count(Counter.INCOMPLETE_AT_FIRST_PEEK);
+    Connection oldest = oldestPending();
+    if (oldest != null && begun.size() + silent.size() >= config.maxPending()) {
+      loop.counters().count(Counter.MAX_PENDING_REACHED);
+      shed(oldest);
+    }
+    if (!loop.watch(connection)) {
+      loop.end(connection, Outcome.SHED);
+      return;
+    }
+    // The kernel has kept a client that is silent now to itself for the time of TCP_DEFER_ACCEPT.
+    boolean deferred = config.deferAccept() && connection.peekedBytes == 0;
+    long waited = deferred ? Math.min(DEFERRED_NANOS, peekTimeoutNanos / 2) : 0;
+    long deadline = connection.acceptedNanos + peekTimeoutNanos - waited;
+    (deferred ? silent : begun).add(connection, deadline);
+    loop.wakeBy(deadline);
+  }
+
+  private boolean isPending(Connection connection) {
+    return connection.queue == begun || connection.queue == silent;
+  }
+
+  /** The incomplete connection whose time is up first, or null. */
+  private @Nullable Connection oldestPending() {
+    return begun.nextDeadlineNanos() < silent.nextDeadlineNanos() ? begun.first() : silent.first();
+  }
+
+  private void leavePending(Connection connection) {
+    if (connection.queue != null) {
+      connection.queue.remove(connection);
+    }
+    loop.unwatch(connection);
+  }
+
+  private void shed(Connection connection) {
+    leavePending(connection);
+    loop.end(connection, Outcome.SHED);
+  }
+
+  private void fail(Connection connection, RuntimeException e) {
+    loop.log().error("listener {}: a connection failed on a fault in Peekpass", label, e);
+    ConnectionQueue queue = connection.queue;
+    if (queue != null) {
+      queue.remove(connection);
+    }
+    loop.end(connection, Outcome.FAILED);
+  }
+
+  /** Takes an ended connection back for reuse. */
+  void recycle(Connection connection) {
+    if (spare.size() < MAX_SPARE) {
+      spare.push(connection);
+    }
+  }
+
+  /** Does what is due; returns when something is due next, or {@link Long#MAX_VALUE}. */
+  long runTimers(long nowNanos) {
+    expire(begun, nowNanos);
+    expire(silent, nowNanos);
+    if (acceptAgainAtNanos <= nowNanos) {
+      acceptAgainAtNanos = Long.MAX_VALUE;
+      start();
+    }
+    long pending = Math.min(begun.nextDeadlineNanos(), silent.nextDeadlineNanos());
+    return Math.min(pending, acceptAgainAtNanos);
+  }
+
+  private void expire(ConnectionQueue queue, long nowNanos) {
+    for (@Nullable Connection late = queue.pollExpired(nowNanos);
+        late != null;
+        late = queue.pollExpired(nowNanos)) {
+      loop.unwatch(late);
+      onPeekTimeout(late);
+    }
+  }
+
+  /**
+   * A client of HTTP/2 may wait for our SETTINGS before it sends a request (RFC 9113 section 3.4):
+   * its host cannot be peeked, so the fallback gets it. Others are late.
+   */
+  private void onPeekTimeout(Connection connection) {
+    if (connection.protocol == Protocol.HTTP2 && config.fallback() instanceof Fallback.ToBackend) {
+      fallBack(connection, Outcome.TIMED_OUT);
+    } else {
+      refuse(connection, Outcome.TIMED_OUT);
+    }
+  }
+
+  /** Whether no connection waits to be routed. */
+  boolean isIdle() {
+    return begun.isEmpty() && silent.isEmpty();
+  }
+
+  /** Takes what is queued, then accepts no more. What is pending goes on. */
+  void stopAccepting() {
+    int waiting = kernel.acceptQueue(socket, queueInfo) < 0 ? 0 : queueInfo.unacked();
+    accept(waiting);
+    acceptAgainAtNanos = Long.MAX_VALUE;
+    if (slot >= 0) {
+      loop.poller().remove(slot, socket);
+      slot = Connection.UNWATCHED;
+    }
+    kernel.close(socket);
+  }
+
+  /** Ends what is pending. */
+  void close() {
+    for (Connection c = oldestPending(); c != null; c = oldestPending()) {
+      leavePending(c);
+      loop.end(c, Outcome.STOPPED);
+    }
+  }
+}

@@ -1,6 +1,0 @@
-package dev.peekpass.proxy;
-
-/** Placeholder. */
-public final class Placeholder {
-  private Placeholder() {}
-}

@@ -1,0 +1,109 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ConfigurationReader;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+
+/** What tests of the running proxy share. */
+final class Tests {
+  private static final long PATIENCE_NANOS = 30_000_000_000L;
+
+  private static final long POLL_NANOS = 200_000;
+
+  private Tests() {}
+
+  /** Connections that belong to no listener. */
+  static final class Idle {
+    private Idle() {}
+
+    @SuppressWarnings("NullAway") // neither is looked at
+    static Connection connection() {
+      return new Connection(null, null);
+    }
+  }
+
+  static Configuration configuration(String yaml) {
+    var result = ConfigurationReader.read("test.yaml", yaml);
+    assertThat(result).isInstanceOf(ConfigurationReader.Valid.class);
+    return ((ConfigurationReader.Valid) result).configuration();
+  }
+
+  /** Waits for something that will be true, however loaded the machine is. */
+  static void await(String what, BooleanSupplier condition) {
+    long start = System.nanoTime();
+    while (!condition.getAsBoolean()) {
+      assertThat(System.nanoTime() - start).as("waiting until %s", what).isLessThan(PATIENCE_NANOS);
+      LockSupport.parkNanos(POLL_NANOS);
+    }
+  }
+
+  static long openDescriptors() {
+    try (var files = Files.list(Path.of("/proc/self/fd"))) {
+      return files.count();
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** A proxy in this process. */
+  static final class Running implements AutoCloseable {
+    final ByteArrayOutputStream accessLog = new ByteArrayOutputStream();
+    final Proxy proxy;
+
+    Running(String yaml) throws IOException {
+      proxy =
+          Proxy.start(
+              configuration(yaml),
+              LinuxKernel::open,
+              new PrintStream(accessLog, true, StandardCharsets.UTF_8));
+    }
+
+    Socket connect() throws IOException {
+      return connect(0);
+    }
+
+    Socket connect(int listener) throws IOException {
+      String address = proxy.addresses().get(listener);
+      int colon = address.lastIndexOf(':');
+      Socket socket = new Socket();
+      socket.connect(
+          new InetSocketAddress(
+              address.substring(0, colon), Integer.parseInt(address.substring(colon + 1))));
+      return socket;
+    }
+
+    long count(Outcome outcome) {
+      return proxy.outcomes().getOrDefault(outcome, 0L);
+    }
+
+    long count(Counter counter) {
+      return proxy.counts().getOrDefault(counter, 0L);
+    }
+
+    String log() {
+      return accessLog.toString(StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public void close() {
+      proxy.stop();
+      try {
+        assertThat(proxy.await()).as("the proxy stopped because it was asked to").isTrue();
+      } catch (InterruptedException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+}
