@@ -65,7 +65,6 @@ public final class Http1Parser implements HeadParser {
   }
 
   private final ParserScratch scratch;
-  private final Parsed.TooLarge<Peeked> tooLarge;
   private final RequestLine requestLine = new RequestLine();
   private final Authority host = new Authority();
 
@@ -90,7 +89,6 @@ public final class Http1Parser implements HeadParser {
    */
   public Http1Parser(ParserScratch scratch) {
     this.scratch = scratch;
-    this.tooLarge = new Parsed.TooLarge<>(scratch.limitBytes());
     reset();
   }
 
@@ -141,7 +139,7 @@ public final class Http1Parser implements HeadParser {
         return outcome;
       }
     }
-    return length < scratch.limitBytes() ? ONE_MORE : tooLarge;
+    return length < scratch.limitBytes() ? ONE_MORE : scratch.tooLarge();
   }
 
   /** Skips empty lines before the request line (RFC 9112 section 2.2). */

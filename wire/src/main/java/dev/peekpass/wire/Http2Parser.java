@@ -113,7 +113,6 @@ public final class Http2Parser implements HeadParser {
   }
 
   private final ParserScratch scratch;
-  private final Parsed.TooLarge<Peeked> tooLarge;
   private final Parsed.TooLarge<Peeked> listTooLarge;
   private final Http2Request request = new Http2Request();
 
@@ -135,7 +134,6 @@ public final class Http2Parser implements HeadParser {
    */
   public Http2Parser(ParserScratch scratch) {
     this.scratch = scratch;
-    this.tooLarge = new Parsed.TooLarge<>(scratch.limitBytes());
     this.listTooLarge = new Parsed.TooLarge<>(listLimitBytes(scratch.limitBytes()));
     reset();
   }
@@ -179,7 +177,7 @@ public final class Http2Parser implements HeadParser {
     while (true) {
       int payload = at + FRAME_HEADER_BYTES;
       if (payload > scratch.limitBytes()) {
-        return tooLarge;
+        return scratch.tooLarge();
       }
       if (payload > length) {
         return incomplete(payload - length);
@@ -190,7 +188,7 @@ public final class Http2Parser implements HeadParser {
       }
       int next = payload + payloadBytes(bytes, at);
       if (next > scratch.limitBytes()) {
-        return tooLarge;
+        return scratch.tooLarge();
       }
       if (next > length) {
         return incomplete(next - length);
@@ -210,7 +208,7 @@ public final class Http2Parser implements HeadParser {
   private @Nullable Parsed<Peeked> preface(ByteBuffer bytes, int end) {
     while (at < PREFACE_BYTES) {
       if (at == end) {
-        return end < scratch.limitBytes() ? ONE_MORE : tooLarge;
+        return end < scratch.limitBytes() ? ONE_MORE : scratch.tooLarge();
       }
       if (bytes.get(at) != PREFACE[at]) {
         return NOT_HTTP2;
