@@ -1,4 +1,6 @@
-/** Placeholder. */
+/**
+ * The {@code peekpass} command: flags, files, exit codes. What it does lies in the modules below.
+ */
 @NullMarked
 package dev.peekpass.cli;
 

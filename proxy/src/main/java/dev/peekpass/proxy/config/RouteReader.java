@@ -62,13 +62,18 @@ final class RouteReader {
     }
     List<String> alpn = alpn(section);
     List<Cidr> from = from(section);
-    Optional<Integer> backend = section.scalar("backend").flatMap(backends::use);
+    Optional<YamlNode.Scalar> backend = section.scalar("backend");
+    Optional<Integer> index = backend.flatMap(backends::use);
     if (!section.has("backend")) {
       report.mistake(section.node(), "the route has no backend", "write backend: NAME");
     }
     // What is mistaken itself must not be called unreachable or make others so.
     if (!patterns.isEmpty()) {
-      add(section, patterns, alpn, from, backend.orElse(-1));
+      String name = backend.map(YamlNode.Scalar::text).orElse("");
+      List<HostPattern> reachable = reachable(patterns, alpn, from);
+      if (!reachable.isEmpty()) {
+        table.add(reachable, alpn, from, name, index.orElse(-1), section.node().line());
+      }
     }
   }
 
@@ -85,8 +90,8 @@ final class RouteReader {
         });
   }
 
-  private void add(
-      Section section, List<Placed> patterns, List<String> alpn, List<Cidr> from, int backend) {
+  /** The patterns that no earlier route takes all of. Reports the others. */
+  private List<HostPattern> reachable(List<Placed> patterns, List<String> alpn, List<Cidr> from) {
     List<HostPattern> reachable = new ArrayList<>(patterns.size());
     for (Placed placed : patterns) {
       HostPattern pattern = placed.pattern();
@@ -115,10 +120,7 @@ final class RouteReader {
         unconditionalStar = Optional.of(placed.at());
       }
     }
-    if (!reachable.isEmpty()) {
-      String name = section.scalar("backend").map(YamlNode.Scalar::text).orElse("");
-      table.add(reachable, alpn, from, name, backend, section.node().line());
-    }
+    return reachable;
   }
 
   private List<String> alpn(Section section) {

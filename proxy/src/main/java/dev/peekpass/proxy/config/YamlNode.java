@@ -28,7 +28,7 @@ sealed interface YamlNode {
 
     @Override
     public String kind() {
-      return isNull() ? "nothing" : "a single value";
+      return isNull() ? "empty" : "a single value";
     }
   }
 

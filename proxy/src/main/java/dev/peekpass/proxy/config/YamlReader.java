@@ -85,10 +85,11 @@ final class YamlReader {
   }
 
   private Optional<YamlNode> read() {
+    LoadSettings settings =
+        LoadSettings.builder().setCodePointLimit(Integer.MAX_VALUE).setLabel("").build();
+    StreamReader characters = new StreamReader(settings, text);
     try {
-      LoadSettings settings =
-          LoadSettings.builder().setCodePointLimit(Integer.MAX_VALUE).setLabel("").build();
-      Iterator<Event> events = new ParserImpl(settings, new StreamReader(settings, text));
+      Iterator<Event> events = new ParserImpl(settings, characters);
       boolean goOn = true;
       int documents = 0;
       while (goOn && events.hasNext()) {
@@ -112,7 +113,11 @@ final class YamlReader {
     } catch (RuntimeException e) {
       // The engine has unchecked exceptions of others' for some malformed escapes; its caller is
       // promised none.
-      report.mistake(1, 1, "the text is not YAML: " + e.getMessage(), "write YAML 1.2");
+      report.mistake(
+          characters.getLine() + 1,
+          characters.getColumn() + 1,
+          "this is not YAML: a malformed escape or directive",
+          "write an escape of YAML 1.2, or use single quotes");
     }
     return Optional.empty();
   }
@@ -122,8 +127,8 @@ final class YamlReader {
     String remedy;
     if (content.matches(".*[\\s\\[,]\\*.*")) {
       remedy = "put a text that begins with * in quotes";
-    } else if (content.contains("[::") || content.contains("]:")) {
-      remedy = "put an address with brackets in quotes";
+    } else if (content.contains("::") || content.contains("]:")) {
+      remedy = "put an address with colons in quotes";
     } else if (content.indexOf('\t') >= 0) {
       remedy = "indent with spaces, not with tabs";
     } else {

@@ -1,0 +1,77 @@
+package dev.peekpass.cli;
+
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.config.ListenerConfig;
+import dev.peekpass.proxy.config.Mistake;
+import dev.peekpass.proxy.route.RouteTable;
+import java.io.PrintWriter;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code check}: names every mistake in a configuration. */
+@Command(
+    name = "check",
+    description = "Checks a configuration and names every mistake in it.",
+    mixinStandardHelpOptions = true,
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:the configuration has no mistake (warnings go to standard error)",
+      "1:it has, or cannot be read: FILE:LINE:COLUMN: what is wrong, what to write instead",
+      "2:the arguments are wrong"
+    })
+public final class CheckCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+
+  @Option(
+      names = {"-c", "--config"},
+      paramLabel = "FILE",
+      required = true,
+      description = "The configuration; - reads standard input.")
+  private String file = "";
+
+  CheckCommand() {}
+
+  /** Checks the file; 0 or 1. */
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    PrintWriter err = spec.commandLine().getErr();
+    return switch (ConfigurationFile.read(file, System.in)) {
+      case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) -> {
+        warnings.forEach(warning -> err.println("warning: " + warning));
+        out.println((file.equals("-") ? "<stdin>" : file) + ": ok, " + summary(configuration));
+        yield 0;
+      }
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+        mistakes.forEach(err::println);
+        yield 1;
+      }
+    };
+  }
+
+  private static String summary(Configuration configuration) {
+    // Listeners share the common table; count it once.
+    Set<RouteTable> tables = Collections.newSetFromMap(new IdentityHashMap<>());
+    tables.add(configuration.routes());
+    for (ListenerConfig listener : configuration.listeners()) {
+      tables.add(listener.routes());
+    }
+    return count(configuration.listeners().size(), "listener")
+        + ", "
+        + count(configuration.backends().size(), "backend")
+        + ", "
+        + count(tables.stream().mapToInt(RouteTable::size).sum(), "route");
+  }
+
+  private static String count(int number, String noun) {
+    return number + " " + noun + (number == 1 ? "" : "s");
+  }
+}

@@ -1,6 +1,0 @@
-package dev.peekpass.cli;
-
-/** Placeholder. */
-public final class Placeholder {
-  private Placeholder() {}
-}
