@@ -17,4 +17,7 @@ module dev.peekpass.cli {
 
   opens dev.peekpass.cli to
       info.picocli;
+
+  provides ch.qos.logback.classic.spi.Configurator with
+      dev.peekpass.cli.Logging;
 }

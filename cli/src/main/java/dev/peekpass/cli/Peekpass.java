@@ -19,8 +19,10 @@ import picocli.CommandLine.Spec;
     synopsisSubcommandLabel = "COMMAND",
     usageHelpAutoWidth = true,
     subcommands = {
+      RunCommand.class, //
       CheckCommand.class, //
       ExplainCommand.class, //
+      PeekCommand.class, //
     })
 public final class Peekpass implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
