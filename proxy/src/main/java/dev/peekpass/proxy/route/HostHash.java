@@ -1,5 +1,7 @@
 package dev.peekpass.proxy.route;
 
+import dev.peekpass.wire.HostName;
+
 /**
  * A keyed hash of a host name, read from its last byte to its first, so that one pass over a name
  * gives the hash of every suffix that begins at a label.
@@ -32,6 +34,21 @@ final class HostHash {
     long low = value * secret;
     long sum = (low & PRIME) + (low >>> 61 | high << 3) + block;
     return (sum & PRIME) + (sum >>> 61);
+  }
+
+  /** The value of a whole name, the same as adding its blocks label by label. */
+  long of(HostName host) {
+    long value = start();
+    long block = 0;
+    for (int i = host.length() - 1; i >= 0; i--) {
+      byte b = host.at(i);
+      if (b == '.' || isFull(block)) {
+        value = add(value, block);
+        block = 0;
+      }
+      block = block << 8 | (b & 0xff);
+    }
+    return block == 0 ? value : add(value, block);
   }
 
   /** The value of no block at all. */

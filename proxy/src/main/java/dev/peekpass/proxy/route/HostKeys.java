@@ -91,7 +91,7 @@ final class HostKeys {
   int find(HostPattern pattern) {
     setScratch(pattern.name().getBytes(StandardCharsets.US_ASCII));
     boolean wildcard = pattern.kind() != HostPattern.Kind.EXACT;
-    int slot = find(HostHash.finish(hashOf(scratch), wildcard), scratch, 0, wildcard);
+    int slot = find(HostHash.finish(hash.of(scratch), wildcard), scratch, 0, wildcard);
     return slot < 0 ? 0 : recordAt(slot);
   }
 
@@ -119,7 +119,7 @@ final class HostKeys {
 
   private void place(int record) {
     setScratch(nameOf(record));
-    long hashed = HostHash.finish(hashOf(scratch), isWildcard(record));
+    long hashed = HostHash.finish(hash.of(scratch), isWildcard(record));
     int mask = slots.length - 1;
     int at = (int) hashed & mask;
     while (slots[at] != 0) {
@@ -148,21 +148,6 @@ final class HostKeys {
 
   private void setScratch(byte[] name) {
     scratch.set(ByteBuffer.wrap(name), 0, name.length);
-  }
-
-  /** The hash value of a whole name, as {@link RouteTable#find} builds it up. */
-  private long hashOf(HostName host) {
-    long value = HostHash.start();
-    long block = 0;
-    for (int i = host.length() - 1; i >= 0; i--) {
-      byte b = host.at(i);
-      if (b == '.' || HostHash.isFull(block)) {
-        value = hash.add(value, block);
-        block = 0;
-      }
-      block = block << 8 | (b & 0xff);
-    }
-    return block == 0 ? value : hash.add(value, block);
   }
 
   private byte[] nameOf(int record) {

@@ -96,48 +96,62 @@ public final class RouteTable {
    * @return the route, or null when none matches and the fallback has its turn
    */
   public @Nullable Route find(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
-    if (host.length() == 0) {
+    if (!isComparable(host)) {
       return null;
     }
-    Route wildcard =
-        wildcardAt(0)
-            ? first(HostHash.start(), host, host.length(), true, alpn, peerHigh, peerLow)
-            : null;
+    // The exact name first: hashing the name once more costs less than the cache misses of looking
+    // for wildcards that a longer name beats.
+    Route exact = first(hash.of(host), host, 0, false, alpn, peerHigh, peerLow);
+    if (exact != null) {
+      return exact;
+    }
+    Route wildcard = longestWildcard(host, alpn, peerHigh, peerLow);
+    return wildcard != null || regexes.size() == 0
+        ? wildcard
+        : regexes.find(host, alpn, peerHigh, peerLow);
+  }
+
+  /** Whether there is a name, and no label of it is empty. */
+  private static boolean isComparable(HostName host) {
+    byte previous = '.';
+    for (int i = 0; i < host.length(); i++) {
+      byte b = host.at(i);
+      if (b == '.' && previous == '.') {
+        return false;
+      }
+      previous = b;
+    }
+    return previous != '.';
+  }
+
+  private @Nullable Route longestWildcard(
+      HostName host, AlpnList alpn, long peerHigh, long peerLow) {
+    if ((wildcardDepthsLow | wildcardDepthsHigh) == 0) {
+      return null;
+    }
     long value = HostHash.start();
+    Route longest =
+        wildcardAt(0) ? first(value, host, host.length(), true, alpn, peerHigh, peerLow) : null;
     long block = 0;
     int depth = 0;
-    byte previous = '.';
-    for (int i = host.length() - 1; i >= 0; i--) {
+    for (int i = host.length() - 1; i > 0; i--) {
       byte b = host.at(i);
       if (b == '.') {
-        if (previous == '.') {
-          return null;
-        }
         value = hash.add(value, block);
         block = 0;
         depth++;
-        if (i > 0 && wildcardAt(depth)) {
+        if (wildcardAt(depth)) {
           // From the shortest suffix to the longest, so that the last one found is the longest.
           Route longer = first(value, host, i + 1, true, alpn, peerHigh, peerLow);
-          wildcard = longer != null ? longer : wildcard;
+          longest = longer != null ? longer : longest;
         }
       } else if (HostHash.isFull(block)) {
         value = hash.add(value, block);
         block = 0;
       }
       block = block << 8 | (b & 0xff);
-      previous = b;
     }
-    if (previous == '.') {
-      return null;
-    }
-    Route exact = first(hash.add(value, block), host, 0, false, alpn, peerHigh, peerLow);
-    if (exact != null) {
-      return exact;
-    }
-    return wildcard != null || regexes.size() == 0
-        ? wildcard
-        : regexes.find(host, alpn, peerHigh, peerLow);
+    return longest;
   }
 
   private boolean wildcardAt(int depth) {
