@@ -64,8 +64,11 @@ public final class PeekCommand implements Callable<Integer> {
       names = "--max-peek",
       paramLabel = "SIZE",
       converter = ByteSize.class,
-      defaultValue = "64KiB",
-      description = "How many bytes of a flight to look at. Default: ${DEFAULT-VALUE}.")
+      defaultValue = "32MiB",
+      description =
+          "How many bytes of a flight to look at. Default: ${DEFAULT-VALUE}, more than the largest"
+              + " head that TLS can announce, so that the bytes alone decide. A listener looks at"
+              + " its max-peek, 64KiB unless configured otherwise.")
   private int maxPeekBytes;
 
   @Parameters(

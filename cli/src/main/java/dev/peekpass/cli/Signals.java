@@ -7,8 +7,9 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * Signals, without the JVM's own way of handling them, which would end the process with status 143
  * (SIGTERM) or 130 (SIGINT) however well it had stopped.
  *
- * <p>There is no other API for this than sun.misc.Signal of the module jdk.unsupported. It is called by
- * reflection, since naming it makes the compiler warn in a way that nothing but that silences.
+ * <p>There is no other API for this than sun.misc.Signal of the module jdk.unsupported. It is
+ * called by reflection, since naming it makes the compiler warn in a way that nothing but that
+ * silences.
  */
 final class Signals {
   private static final int STATUS_INTERRUPTED = 130;
@@ -16,8 +17,8 @@ final class Signals {
   private Signals() {}
 
   /**
-   * Calls {@code action} on the first SIGTERM or SIGINT, on a thread of its own. A second one ends the
-   * process at once, with status 130.
+   * Calls {@code action} on the first SIGTERM or SIGINT, on a thread of its own. A second one ends
+   * the process at once, with status 130.
    */
   static void onStop(Runnable action) {
     AtomicBoolean called = new AtomicBoolean();

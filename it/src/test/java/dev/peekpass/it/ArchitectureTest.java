@@ -1,0 +1,149 @@
+package dev.peekpass.it;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
+import org.junit.jupiter.api.Test;
+
+/** The floors of ARCHITECTURE.md. */
+class ArchitectureTest {
+  private static final JavaClasses ALL =
+      new ClassFileImporter()
+          .withImportOption(new ImportOption.DoNotIncludeTests())
+          .importPackages("dev.peekpass");
+
+  @Test
+  void everyModuleIsSeen() {
+    for (String module : new String[] {"wire", "linux", "proxy", "receiver", "cli"}) {
+      assertThat(ALL.that(inPackage("dev.peekpass." + module))).as(module).isNotEmpty();
+    }
+  }
+
+  private static com.tngtech.archunit.base.DescribedPredicate<
+          com.tngtech.archunit.core.domain.JavaClass>
+      inPackage(String name) {
+    return com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage(name + "..");
+  }
+
+  @Test
+  void wireKnowsOnlyTheJdkAndDoesNoInputOrOutput() {
+    classes()
+        .that()
+        .resideInAPackage("dev.peekpass.wire..")
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage(
+            "dev.peekpass.wire..",
+            "java.lang..",
+            "java.nio",
+            "java.nio.charset",
+            "java.net",
+            "java.util..",
+            "org.jspecify..")
+        .check(ALL);
+  }
+
+  @Test
+  void wireResolvesNoNamesAndOpensNoSockets() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.wire..")
+        .should()
+        .dependOnClassesThat()
+        .haveNameMatching("java\\.net\\.(.*Socket.*|URL.*|URI.*|http\\..*)")
+        .check(ALL);
+  }
+
+  @Test
+  void linuxKnowsOnlyTheJdk() {
+    classes()
+        .that()
+        .resideInAPackage("dev.peekpass.linux..")
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage("dev.peekpass.linux..", "java..", "org.jspecify..")
+        .check(ALL);
+  }
+
+  @Test
+  void onlyLinuxCallsNativeCode() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.peekpass.linux..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("java.lang.foreign..")
+        .check(ALL);
+  }
+
+  @Test
+  void onlyTheMouthOfLinuxIsUsedToReachTheKernel() {
+    noClasses()
+        .that()
+        .resideInAnyPackage("dev.peekpass.proxy..")
+        .should()
+        .dependOnClassesThat()
+        .haveFullyQualifiedName("dev.peekpass.linux.LinuxKernel")
+        .because("a simulated kernel must be able to take its place")
+        .check(ALL);
+  }
+
+  @Test
+  void theProxyNeverDependsOnTheReceiverNorOnWhatIsAbove() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.proxy..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.peekpass.receiver..", "dev.peekpass.cli..")
+        .check(ALL);
+  }
+
+  @Test
+  void theReceiverNeverDependsOnTheProxyNorOnWhatIsAbove() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.receiver..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.peekpass.proxy..", "dev.peekpass.cli..")
+        .check(ALL);
+  }
+
+  @Test
+  void routingAndConfigurationArePure() {
+    noClasses()
+        .that()
+        .resideInAnyPackage("dev.peekpass.proxy.route..", "dev.peekpass.proxy.config..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            "dev.peekpass.proxy", "dev.peekpass.linux..", "java.io..", "java.nio.file..")
+        .check(ALL);
+  }
+
+  @Test
+  void routesDoNotKnowTheConfigurationTheyComeFrom() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.proxy.route..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.peekpass.proxy.config..")
+        .check(ALL);
+  }
+
+  @Test
+  void packagesHaveNoCycles() {
+    SlicesRuleDefinition.slices()
+        .matching("dev.peekpass.(**)")
+        .should()
+        .beFreeOfCycles()
+        .check(ALL);
+  }
+}

@@ -1,0 +1,273 @@
+package dev.peekpass.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.SocketException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Clients that mean ill or are broken, against the proxy as it is shipped. */
+class HostileClientsTest {
+  private static final long PEEK_TIMEOUT_MILLIS = 2000;
+  private static final String YAML =
+      """
+      listeners:
+        - { bind: "127.0.0.1:0", peek-timeout: %dms, max-peek: 64KiB }
+      backends:
+        nobody: { handoff: "unix:%s", hand-off-timeout: 200ms }
+      routes:
+        - { host: shop.example, backend: nobody }
+      fallback: { reject: http-status }
+      """;
+
+  private static final int LISTENERS = 1;
+
+  @TempDir private Path dir;
+  private Running proxy;
+
+  @BeforeEach
+  void start() throws IOException {
+    proxy = Running.proxy(dir, YAML.formatted(PEEK_TIMEOUT_MILLIS, dir.resolve("nobody.sock")));
+    // One round warms it up, so that its classes and lazily opened descriptors are there.
+    try (Socket client = connect()) {
+      send(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+      assertThat(readAll(client)).startsWith("HTTP/1.1 421");
+    }
+    Running.await("the first client is gone", () -> proxy.sockets() == LISTENERS);
+  }
+
+  @AfterEach
+  void nothingLeaksAndItStillServes() throws IOException {
+    try (Running stopped = proxy) {
+      try (Socket client = connect()) {
+        send(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assertThat(readAll(client)).startsWith("HTTP/1.1 421");
+      }
+      Running.await("no socket is left over", () -> proxy.sockets() == LISTENERS);
+      assertThat(proxy.errors()).doesNotContain("fault in Peekpass");
+      assertThat(stopped.stop()).isZero();
+    }
+  }
+
+  private Socket connect() throws IOException {
+    Socket socket = new Socket(InetAddress.getLoopbackAddress(), proxy.port(0));
+    socket.setTcpNoDelay(true);
+    return socket;
+  }
+
+  private static void send(Socket socket, String text) throws IOException {
+    socket.getOutputStream().write(text.getBytes(StandardCharsets.ISO_8859_1));
+  }
+
+  private static String readAll(Socket socket) throws IOException {
+    return new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+  }
+
+  private static long millisSince(long nanos) {
+    return (System.nanoTime() - nanos) / 1_000_000;
+  }
+
+  @Test
+  void aSilentClientIsClosedInTime() throws IOException {
+    long start = System.nanoTime();
+    try (Socket client = connect()) {
+      assertThat(readAll(client)).isEmpty();
+      assertThat(millisSince(start)).isCloseTo(PEEK_TIMEOUT_MILLIS, within(1000L));
+    }
+  }
+
+  @Test
+  void aByteNowAndThenDoesNotMoveTheDeadline() throws IOException {
+    long start = System.nanoTime();
+    try (Socket client = connect()) {
+      Thread drip =
+          Thread.ofVirtual()
+              .start(() -> {
+                try {
+                  for (int i = 0; ; i++) {
+                    send(client, i == 0 ? "G" : i == 1 ? "E" : i == 2 ? "T" : " ");
+                    Thread.sleep(100);
+                  }
+                } catch (IOException | InterruptedException e) {
+                  // The proxy has closed it, which is what is waited for.
+                }
+              });
+      readAll(client);
+      assertThat(millisSince(start)).isCloseTo(PEEK_TIMEOUT_MILLIS, within(1000L));
+      drip.interrupt();
+    }
+  }
+
+  @Test
+  void aHundredThousandOneByteSegmentsAreCutAtTheLimit() throws IOException {
+    long before = cpuMillis();
+    String answer = "";
+    try (Socket client = connect()) {
+      send(client, "GET /");
+      for (int i = 0; i < 100_000; i++) {
+        send(client, "x");
+      }
+      answer = readAll(client);
+    } catch (SocketException e) {
+      // Refused, and closed, before all was sent.
+      answer = "HTTP/1.1 431 (" + e + ")";
+    }
+    assertThat(answer).startsWith("HTTP/1.1 431 ");
+    // A test of order, not of speed: peeking anew from the start each time would take minutes.
+    assertThat(cpuMillis() - before).as("CPU milliseconds of the proxy").isLessThan(20_000);
+  }
+
+  private long cpuMillis() {
+    return proxy
+        .process
+        .info()
+        .totalCpuDuration()
+        .orElseThrow(() -> new AssertionError("the kernel tells CPU times"))
+        .toMillis();
+  }
+
+  @Test
+  void sixteenMebibytesAnnouncedAreRefusedAtOnce() throws IOException {
+    try (Socket client = connect()) {
+      client
+          .getOutputStream()
+          .write(HexFormat.of().parseHex("1603014000" + "01ffffff" + "0303" + "00".repeat(64)));
+      assertThat(HexFormat.of().formatHex(client.getInputStream().readAllBytes()))
+          .as("a fatal alert")
+          .startsWith("1503030002022f");
+    }
+  }
+
+  @Test
+  void halfAHelloThenTheEndIsRefusedAtOnce() throws IOException {
+    long start = System.nanoTime();
+    try (Socket client = connect()) {
+      client.getOutputStream().write(HexFormat.of().parseHex("16030102000100"));
+      client.shutdownOutput();
+      assertThat(HexFormat.of().formatHex(client.getInputStream().readAllBytes()))
+          .as("decode_error")
+          .isEqualTo("15030300020232");
+      assertThat(millisSince(start)).isLessThan(PEEK_TIMEOUT_MILLIS);
+    }
+  }
+
+  @Test
+  void garbageIsClosed() throws IOException {
+    Random random = new Random(20261123);
+    for (int i = 0; i < 500; i++) {
+      byte[] garbage = new byte[1 + random.nextInt(3000)];
+      random.nextBytes(garbage);
+      // Not a prefix of TLS or HTTP, which would be waited for.
+      garbage[0] = (byte) 0x80;
+      try (Socket client = connect()) {
+        client.getOutputStream().write(garbage);
+        readAll(client);
+      }
+    }
+  }
+
+  @Test
+  void resetsAtAnyStepLeaveNothingBehind() throws IOException {
+    byte[] head =
+        "GET / HTTP/1.1\r\nHost: nobody.example\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1);
+    for (int i = 0; i <= head.length; i++) {
+      for (int half = 0; half < 2; half++) {
+        try (Socket client = connect()) {
+          client.getOutputStream().write(head, 0, i);
+          if (half == 1) {
+            client.shutdownOutput();
+          }
+          client.setSoLinger(true, 0);
+        }
+      }
+    }
+  }
+
+  @Test
+  void resetsWhileWaitingForABackendLeaveNothingBehind() throws IOException {
+    for (int i = 0; i < 50; i++) {
+      try (Socket client = connect()) {
+        send(client, "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+        client.setSoLinger(true, 0);
+      }
+    }
+    try (Socket client = connect()) {
+      send(client, "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+      assertThat(readAll(client)).startsWith("HTTP/1.1 503 ");
+    }
+  }
+
+  @Test
+  void manySlowClientsDoNotKeepAnHonestOneWaiting() throws IOException {
+    List<Socket> slow = new ArrayList<>();
+    try {
+      for (int i = 0; i < 1000; i++) {
+        Socket client = connect();
+        slow.add(client);
+        send(client, "GET / HTTP/1.1\r\nHost:");
+      }
+      long start = System.nanoTime();
+      try (Socket client = connect()) {
+        send(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assertThat(readAll(client)).startsWith("HTTP/1.1 421");
+      }
+      assertThat(millisSince(start)).isLessThan(PEEK_TIMEOUT_MILLIS);
+    } finally {
+      for (Socket client : slow) {
+        client.close();
+      }
+    }
+  }
+
+  /** At its limit of descriptors the proxy gives up incomplete connections, not its life. */
+  @Test
+  void theLimitOfDescriptorsIsSurvivedWithoutSpinning() throws IOException {
+    Path config =
+        Files.writeString(
+            dir.resolve("limited.yaml"), YAML.formatted(60_000, dir.resolve("nobody.sock")));
+    List<Socket> slow = new ArrayList<>();
+    try (Running limited =
+        Running.start(
+            dir,
+            "limited",
+            List.of(
+                "bash",
+                "-c",
+                "ulimit -n 80; exec \"$0\" run -c \"$1\"",
+                Running.ROOT.resolve("peekpass").toString(),
+                config.toString()))) {
+      int port = limited.port(0);
+      for (int i = 0; i < 300; i++) {
+        Socket client = new Socket(InetAddress.getLoopbackAddress(), port);
+        slow.add(client);
+        send(client, "GET / HTTP/1.1\r\nHost:");
+      }
+      Running.await("the limit is met", () -> limited.errors().contains("EMFILE"));
+      try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
+        send(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        assertThat(readAll(client)).startsWith("HTTP/1.1 421");
+      }
+      for (Socket client : slow) {
+        client.close();
+      }
+      assertThat(limited.stop()).isZero();
+      assertThat(limited.errors())
+          .contains("raise the limit of open files")
+          .containsPattern(" shed=\\d+")
+          .doesNotContain("fault in Peekpass");
+    }
+  }
+}

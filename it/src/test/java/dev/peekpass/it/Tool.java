@@ -1,0 +1,27 @@
+package dev.peekpass.it;
+
+import java.io.File;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Assumptions;
+
+/** Programs that tests run when they are installed, and are skipped by name when they are not. */
+final class Tool {
+  private Tool() {}
+
+  /** Skips the test, loudly, unless a program is on the PATH. */
+  static void require(String program) {
+    Assumptions.assumeTrue(
+        isInstalled(program),
+        () -> "SKIPPED: " + program + " is not installed; ./test says how to install it");
+  }
+
+  static boolean isInstalled(String program) {
+    for (String dir : System.getenv("PATH").split(File.pathSeparator, -1)) {
+      if (Files.isExecutable(Path.of(dir, program))) {
+        return true;
+      }
+    }
+    return false;
+  }
+}
