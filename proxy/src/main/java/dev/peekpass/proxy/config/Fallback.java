@@ -23,7 +23,7 @@ public sealed interface Fallback {
   enum Kind {
     /** TLS: a fatal unrecognized_name alert (RFC 6066 section 3). */
     TLS_ALERT("tls-alert"),
-    /** TLS: as {@link #TLS_ALERT}. HTTP/1: a response with the status code. */
+    /** Each in its own protocol. TLS: that alert. HTTP/1: the status code. HTTP/2: GOAWAY. */
     HTTP_STATUS("http-status"),
     /** Nobody is told anything. */
     CLOSE("close");

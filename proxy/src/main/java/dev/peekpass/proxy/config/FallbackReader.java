@@ -8,7 +8,7 @@ import java.util.Optional;
 /** Reads {@code fallback}. */
 final class FallbackReader {
   static final Fallback STANDARD =
-      new Fallback.Reject(Fallback.Kind.TLS_ALERT, Fallback.DEFAULT_HTTP_STATUS);
+      new Fallback.Reject(Fallback.Kind.HTTP_STATUS, Fallback.DEFAULT_HTTP_STATUS);
 
   private static final Section.Keys KEYS =
       new Section.Keys("a fallback", List.of("reject", "status"), List.of());

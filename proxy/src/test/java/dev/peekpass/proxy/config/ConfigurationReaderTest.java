@@ -103,7 +103,7 @@ final class ConfigurationReaderTest {
     assertThat(all.adminPath()).isEmpty();
     assertThat(all.backends()).isEmpty();
     assertThat(all.routes().size()).isZero();
-    assertThat(all.fallback()).isEqualTo(new Fallback.Reject(Fallback.Kind.TLS_ALERT, 421));
+    assertThat(all.fallback()).isEqualTo(new Fallback.Reject(Fallback.Kind.HTTP_STATUS, 421));
     ListenerConfig listener = all.listeners().getFirst();
     assertThat(listener)
         .isEqualTo(
