@@ -4,7 +4,6 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module dev.peekpass.receiver {
   requires static transitive org.jspecify;
-  requires dev.peekpass.wire;
   requires dev.peekpass.linux;
 
   exports dev.peekpass.receiver;

@@ -15,7 +15,7 @@ final class Der {
   /** NULL. */
   static final byte[] NULL = {5, 0};
 
-  private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("uuuuMMddHHmmss'Z'");
+  private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("uuMMddHHmmss'Z'");
 
   private Der() {}
 
@@ -68,9 +68,9 @@ final class Der {
     return element(12, text.getBytes(UTF_8));
   }
 
-  /** GeneralizedTime in whole seconds. */
+  /** UTCTime, which RFC 5280 section 4.1.2.5 demands before 2050; in whole seconds. */
   static byte[] time(Instant instant) {
-    return element(0x18, TIME.format(instant.atOffset(ZoneOffset.UTC)).getBytes(US_ASCII));
+    return element(0x17, TIME.format(instant.atOffset(ZoneOffset.UTC)).getBytes(US_ASCII));
   }
 
   /** OBJECT IDENTIFIER in dotted form. */

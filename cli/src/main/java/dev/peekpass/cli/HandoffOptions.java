@@ -1,6 +1,10 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.receiver.Receiver;
+import dev.peekpass.receiver.ReceiverBuilder;
+import dev.peekpass.receiver.SocketType;
 import java.io.IOException;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +29,23 @@ record HandoffOptions(
    * @throws IOException if it cannot be bound; the message names the remedy
    */
   ConnectionSource open() throws IOException {
-    // The one place where the receiver library plugs in.
-    throw new IOException("the receiver library is not there yet: nothing can bind " + socket);
+    ReceiverBuilder builder =
+        Receiver.builder(socket).type(datagram ? SocketType.DATAGRAM : SocketType.STREAM);
+    if (mode != null) {
+      builder.mode(mode);
+    }
+    allowedUids.forEach(builder::allowUid);
+    Receiver receiver = builder.open();
+    return new ConnectionSource() {
+      @Override
+      public SocketChannel accept() throws IOException {
+        return receiver.accept();
+      }
+
+      @Override
+      public void close() throws IOException {
+        receiver.close();
+      }
+    };
   }
 }

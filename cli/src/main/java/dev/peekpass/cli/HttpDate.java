@@ -9,9 +9,9 @@ import java.time.format.DateTimeFormatter;
 import java.time.format.DateTimeFormatterBuilder;
 import java.time.format.ResolverStyle;
 import java.time.temporal.ChronoField;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Dates as HTTP writes them, RFC 9110 section 5.6.7; whole seconds, UTC. */
 final class HttpDate {
@@ -40,15 +40,16 @@ final class HttpDate {
                 ChronoField.YEAR, 2, 2, today.getYear() + CENTURY_YEARS / 2 - CENTURY_YEARS + 1)
             .appendPattern(" HH:mm:ss 'GMT'")
             .toFormatter(Locale.US);
-    for (DateTimeFormatter format : List.of(FIXED, rfc850, ASCTIME)) {
-      try {
-        return Optional.of(LocalDateTime.parse(text, format).toInstant(ZoneOffset.UTC));
-      } catch (DateTimeException e) {
-        // The next format may fit.
-        continue;
-      }
+    return Stream.of(FIXED, rfc850, ASCTIME).flatMap(format -> parse(text, format)).findFirst();
+  }
+
+  private static Stream<Instant> parse(String text, DateTimeFormatter format) {
+    try {
+      return Stream.of(LocalDateTime.parse(text, format).toInstant(ZoneOffset.UTC));
+    } catch (DateTimeException e) {
+      // Another format may fit.
+      return Stream.empty();
     }
-    return Optional.empty();
   }
 
   private static DateTimeFormatter format(String pattern) {

@@ -23,6 +23,7 @@ import picocli.CommandLine.Spec;
       CheckCommand.class, //
       ExplainCommand.class, //
       PeekCommand.class, //
+      ServeCommand.class, //
     })
 public final class Peekpass implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();

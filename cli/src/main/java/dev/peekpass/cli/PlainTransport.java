@@ -50,6 +50,7 @@ final class PlainTransport implements Transport {
   }
 
   @Override
+  @SuppressWarnings("ThreadPriorityCheck") // for fairness, not for correctness
   public long send(FileChannel file, long from, long lengthBytes) throws IOException {
     long sent = file.transferTo(from, Math.min(lengthBytes, MAX_SENDFILE_BYTES), channel);
     if (sent > 0) {

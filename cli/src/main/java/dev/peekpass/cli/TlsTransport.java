@@ -71,6 +71,7 @@ final class TlsTransport implements Transport {
   }
 
   @Override
+  @SuppressWarnings("ThreadPriorityCheck") // for fairness, not for correctness
   public long send(FileChannel file, long from, long lengthBytes) throws IOException {
     if (chunk == null) {
       chunk = new byte[CHUNK_BYTES];

@@ -1,4 +1,17 @@
-/** Placeholder. */
+/**
+ * Takes connections that a proxy hands off over a UNIX socket and gives them to the application as
+ * socket channels.
+ *
+ * <pre>{@code
+ * proxy ──UNIX socket──> Intake ──Fd──> Inspection ──TCP──> ChannelAdopter ──SocketChannel──> accept()
+ *                          │ peer not allowed   │ anything else
+ *                          └──────> closed <────┘
+ * }</pre>
+ *
+ * <p>{@link dev.peekpass.receiver.Receiver} is the door. Nothing here runs by itself: whoever calls
+ * {@code accept} does the work, and who does not call it leaves the connections in the kernel's
+ * queues, where the proxy feels them.
+ */
 @NullMarked
 package dev.peekpass.receiver;
 

@@ -1,6 +1,0 @@
-package dev.peekpass.receiver;
-
-/** Placeholder. */
-public final class Placeholder {
-  private Placeholder() {}
-}

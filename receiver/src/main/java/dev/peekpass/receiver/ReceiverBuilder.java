@@ -1,0 +1,147 @@
+package dev.peekpass.receiver;
+
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.LinuxKernel;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** How a receiver shall be; made by {@link Receiver#builder}. Each method returns this builder. */
+public final class ReceiverBuilder {
+  private static final int UID_ROOT = 0;
+  private static final int BACKLOG = 4096;
+  private static final int UNIX_CONNECTIONS_MAX = 1024;
+
+  private final Path path;
+  private SocketType type = SocketType.STREAM;
+  private String mode = "rw-rw----";
+  private @Nullable String owner;
+  private @Nullable String group;
+  private final Set<Integer> allowedUids = new HashSet<>(Set.of(UID_ROOT));
+  private int backlog = BACKLOG;
+  private int unixConnectionsMax = UNIX_CONNECTIONS_MAX;
+  private Supplier<Kernel> kernels = LinuxKernel::open;
+
+  ReceiverBuilder(Path path) {
+    this.path = path;
+  }
+
+  /** The type of the UNIX socket; {@link SocketType#STREAM} when not called. */
+  public ReceiverBuilder type(SocketType socketType) {
+    this.type = socketType;
+    return this;
+  }
+
+  /**
+   * The permissions of the socket file; {@code rw-rw----} when not called. Whoever may write may
+   * connect, and is then asked for its uid.
+   *
+   * @param permissions as ls(1) shows them
+   * @throws IllegalArgumentException when they are written otherwise
+   */
+  public ReceiverBuilder mode(String permissions) {
+    PosixFilePermissions.fromString(permissions);
+    this.mode = permissions;
+    return this;
+  }
+
+  /** The user that owns the socket file; this process's when not called. Only root may set it. */
+  public ReceiverBuilder owner(String user) {
+    this.owner = user;
+    return this;
+  }
+
+  /** The group of the socket file; this process's when not called. */
+  public ReceiverBuilder group(String groupName) {
+    this.group = groupName;
+    return this;
+  }
+
+  /**
+   * Lets a user hand connections over, beside root and the user of this process, who always may.
+   * Call it once for each user.
+   *
+   * @param uid 0 or more
+   */
+  public ReceiverBuilder allowUid(int uid) {
+    if (uid < 0) {
+      throw new IllegalArgumentException("a uid is 0 or more, not " + uid);
+    }
+    allowedUids.add(uid);
+    return this;
+  }
+
+  /**
+   * How many UNIX connections may wait to be accepted (listen(2)); 4096 when not called. The kernel
+   * lowers it to {@code net.core.somaxconn}. Means nothing on a datagram socket.
+   *
+   * @param connections 1 or more
+   */
+  public ReceiverBuilder backlog(int connections) {
+    this.backlog = requirePositive(connections);
+    return this;
+  }
+
+  /**
+   * How many UNIX connections may be open at once; 1024 when not called. More wait in the backlog
+   * until one ends. Means nothing on a datagram socket.
+   *
+   * @param connections 1 or more
+   */
+  public ReceiverBuilder maxUnixConnections(int connections) {
+    this.unixConnectionsMax = requirePositive(connections);
+    return this;
+  }
+
+  private static int requirePositive(int connections) {
+    if (connections < 1) {
+      throw new IllegalArgumentException("at least 1, not " + connections);
+    }
+    return connections;
+  }
+
+  /** Puts another kernel in the place of the real one. */
+  ReceiverBuilder kernels(Supplier<Kernel> supplier) {
+    this.kernels = supplier;
+    return this;
+  }
+
+  /**
+   * Binds the socket file and starts to receive. What comes from now on waits for {@link
+   * Receiver#accept}.
+   *
+   * @throws IOException when the path cannot be had, mostly a {@link
+   *     dev.peekpass.linux.SystemCallException}; the message says what to do. Nothing is left
+   *     behind
+   * @throws IllegalStateException when the JVM does not allow what a receiver needs; the message
+   *     names the flags
+   */
+  public Receiver open() throws IOException {
+    ChannelAdopter adopter = ChannelAdopter.resolve();
+    Kernel kernel;
+    Kernel closingKernel;
+    try {
+      kernel = kernels.get();
+      closingKernel = kernels.get();
+    } catch (IllegalStateException e) {
+      throw new IllegalStateException(e.getMessage() + "; a receiver needs: " + JvmFlags.REMEDY, e);
+    }
+    Set<Integer> uids = new HashSet<>(allowedUids);
+    uids.add(kernel.geteuid());
+    return Receiver.open(
+        new Receiver.Settings(
+            path,
+            type,
+            new SocketAccess(PosixFilePermissions.fromString(mode), owner, group),
+            uids,
+            backlog,
+            unixConnectionsMax),
+        kernel,
+        closingKernel,
+        adopter);
+  }
+}
