@@ -1,0 +1,91 @@
+package dev.peekpass.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What the proxy asks of the kernel for a connection whose head is there: five calls, no more. */
+class SystemCallTest {
+  private static final int CONNECTIONS = 200;
+  private static final Pattern CALL = Pattern.compile("^\\d+ +(\\w+)\\(.*?(?:= (-?\\d+).*)?$");
+
+  @TempDir private Path dir;
+
+  @Test
+  void fiveCallsAConnectionAndNoneThatFails() throws Exception {
+    Tool.require("strace");
+    Tool.require("openssl");
+    try (Site site = new Site(dir, "persistent")) {
+      connect(site, 100);
+      Path trace = dir.resolve("trace");
+      try (Running strace =
+          Running.start(
+              dir,
+              "strace",
+              List.of(
+                  "strace",
+                  "-f",
+                  "-o",
+                  trace.toString(),
+                  "-e",
+                  "trace=accept4,recvfrom,sendmsg,close,epoll_wait,epoll_pwait,epoll_ctl,getsockopt,"
+                      + "setsockopt,fcntl,shutdown,socket,connect,getpeername,getsockname,ioctl",
+                  "-p",
+                  String.valueOf(site.proxy.process.pid())))) {
+        Running.await(
+            "strace is attached or refused",
+            () -> strace.errors().contains("attached") || !strace.process.isAlive());
+        Assumptions.assumeTrue(
+            strace.process.isAlive(), () -> "SKIPPED: strace may not attach: " + strace.errors());
+        connect(site, CONNECTIONS);
+        strace.stop();
+      }
+      Map<String, Integer> calls = count(trace);
+
+      assertThat(calls).containsEntry("accept4", CONNECTIONS);
+      assertThat(calls).containsEntry("recvfrom", CONNECTIONS);
+      assertThat(calls).containsEntry("sendmsg", CONNECTIONS);
+      assertThat(calls).containsEntry("close", CONNECTIONS);
+      assertThat(calls).doesNotContainKeys("epoll_ctl", "fcntl", "setsockopt", "getpeername");
+      // One wait a connection that comes alone; being traced slows the loop, so that some share
+      // one.
+      int all = calls.values().stream().mapToInt(Integer::intValue).sum();
+      assertThat(all).as("%s", calls).isLessThanOrEqualTo(5 * CONNECTIONS + CONNECTIONS / 20);
+    }
+  }
+
+  private static void connect(Site site, int count) throws IOException {
+    String head = "GET / HTTP/1.1\r\nHost: " + Site.NAME + "\r\nConnection: close\r\n\r\n";
+    for (int i = 0; i < count; i++) {
+      try (Socket client = new Socket(InetAddress.getLoopbackAddress(), site.port())) {
+        client.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+        client.getInputStream().readAllBytes();
+      }
+    }
+  }
+
+  /** Counts the calls on sockets, leaving out those that strace shows as going on. */
+  private static Map<String, Integer> count(Path trace) throws IOException {
+    Map<String, Integer> calls = new TreeMap<>();
+    for (String line : Files.readAllLines(trace, StandardCharsets.ISO_8859_1)) {
+      Matcher matcher = CALL.matcher(line);
+      if (matcher.matches()) {
+        calls.merge(matcher.group(1), 1, Integer::sum);
+      }
+    }
+    return calls;
+  }
+}

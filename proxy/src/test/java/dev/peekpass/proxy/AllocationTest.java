@@ -1,0 +1,75 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.proxy.Tests.Running;
+import java.lang.management.ManagementFactory;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The hand-off path allocates nothing for a connection in steady state. */
+class AllocationTest {
+  private static final int WARM_UP = 3000;
+  private static final int ROUND = 500;
+  private static final int MAX_ROUNDS = 400;
+
+  @TempDir private Path dir;
+
+  @ParameterizedTest
+  @ValueSource(strings = {"persistent", "once", "datagram"})
+  void nothingIsAllocatedForAPassedConnection(String method) throws Exception {
+    Path path = dir.resolve("shop");
+    String yaml =
+        """
+        listeners:
+          - { bind: "127.0.0.1:0" }
+        backends:
+          shop: { handoff: "unix:%s", method: %s }
+        routes:
+          - { host: shop.example, backend: shop }
+        """
+            .formatted(path, method);
+    try (TestReceiver shop =
+            method.equals("datagram") ? TestReceiver.datagram(path) : TestReceiver.stream(path);
+        Running running = new Running(yaml)) {
+      ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+      long loop = loopThread();
+      pass(running, shop, WARM_UP);
+      // Steady is what it becomes once all is compiled, which takes as long as it takes.
+      long least = Long.MAX_VALUE;
+      for (int i = 0; i < MAX_ROUNDS && least > 0; i++) {
+        long before = threads.getThreadAllocatedBytes(loop);
+        pass(running, shop, ROUND);
+        least = Math.min(least, threads.getThreadAllocatedBytes(loop) - before);
+      }
+
+      assertThat(least).as("bytes allocated for %d connections", ROUND).isZero();
+    }
+  }
+
+  private static void pass(Running running, TestReceiver shop, int count) throws Exception {
+    byte[] request =
+        "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1);
+    for (int i = 0; i < count; i++) {
+      try (Socket client = running.connect()) {
+        client.getOutputStream().write(request);
+        Fd fd = shop.take();
+        shop.close(fd);
+      }
+    }
+  }
+
+  private static long loopThread() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().equals("loop-0"))
+        .mapToLong(Thread::threadId)
+        .max()
+        .orElseThrow();
+  }
+}
