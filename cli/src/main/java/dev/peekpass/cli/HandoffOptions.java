@@ -28,6 +28,7 @@ record HandoffOptions(
    *
    * @throws IOException if it cannot be bound; the message names the remedy
    */
+  @SuppressWarnings("DoNotCallSuggester") // until the receiver is there
   ConnectionSource open() throws IOException {
     ReceiverBuilder builder =
         Receiver.builder(socket).type(datagram ? SocketType.DATAGRAM : SocketType.STREAM);

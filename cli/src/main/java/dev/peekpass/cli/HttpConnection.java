@@ -35,6 +35,8 @@ import org.jspecify.annotations.Nullable;
 final class HttpConnection implements Runnable {
   // RFC 8446 section 5.1, ContentType handshake.
   private static final int TLS_HANDSHAKE = 0x16;
+  // RFC 8446 section 6: a fatal alert, handshake_failure.
+  private static final byte[] NO_TLS = {0x15, 3, 3, 0, 2, 2, 40};
   // Bodies up to this length go out with the head, in one segment where they fit.
   private static final int MAX_JOINED_BODY_BYTES = 16_384;
 
@@ -138,6 +140,9 @@ final class HttpConnection implements Runnable {
     }
     if (tls == null) {
       log.failure(plainFacts, "TLS, but there is no --tls-cert");
+      channel.write(ByteBuffer.wrap(NO_TLS));
+      channel.shutdownOutput();
+      drain();
       return null;
     }
     deadline.in(limits.handshake());
@@ -307,18 +312,20 @@ final class HttpConnection implements Runnable {
     }
   }
 
-  // close(2) with unread bytes resets the connection, also what the client has not read yet.
   private void linger(Transport transport) throws IOException {
     deadline.in(limits.linger());
     transport.finish();
+    drain();
+  }
+
+  // close(2) with unread bytes resets the connection, also what the client has not read yet.
+  private void drain() throws IOException {
+    deadline.in(limits.linger());
     ByteBuffer rest = ByteBuffer.allocate(4096);
-    long read = 0;
-    while (read < ServeLimits.MAX_LINGER_BYTES) {
-      int count = channel.read(rest.clear());
-      if (count < 0) {
+    for (long read = 0; read < ServeLimits.MAX_LINGER_BYTES; read += rest.position()) {
+      if (channel.read(rest.clear()) < 0) {
         return;
       }
-      read += count;
     }
   }
 }
