@@ -78,7 +78,7 @@ final class ExplainCommandTest {
     assertThat(run.out())
         .contains(
             "no: the expression does not match the whole name",
-            "result    fallback, reject: http-status 421\n");
+            "result    fallback, reject: http-status, status 421\n");
     assertThat(run.code()).isEqualTo(3);
     assertThat(explain("--listener", "*:80", "--host", "www.example.org:8080").out())
         .contains("client    HTTP, host www.example.org, from ::\n")
