@@ -68,7 +68,7 @@ final class RunCommand implements Callable<Integer> {
         return 1;
       }
     }
-    Proxy proxy;
+    final Proxy proxy;
     // The access log writes lines by the thousand: System.out would flush each.
     PrintStream out =
         new PrintStream(
@@ -81,13 +81,16 @@ final class RunCommand implements Callable<Integer> {
       System.err.println("peekpass: " + e.getMessage());
       return 1;
     }
-    proxy.addresses().forEach(address -> System.out.println("peekpass: listening on " + address));
-    System.out.flush();
-    LOG.info("running as process {}", ProcessHandle.current().pid());
+    // Before it is said that it listens: whoever reads that may send a signal at once.
     Signals.onStop(() -> {
       LOG.info("stopping: no new connections; those already passed are not touched");
       proxy.stop();
     });
+    Signals.onHangUp(
+        () -> LOG.warn("SIGHUP: this version cannot reload; to change the configuration, restart"));
+    proxy.addresses().forEach(address -> System.out.println("peekpass: listening on " + address));
+    System.out.flush();
+    LOG.info("running as process {}", ProcessHandle.current().pid());
     boolean clean = proxy.await();
     LOG.info(
         "stopped; connections by outcome: {}; {}",

@@ -33,6 +33,11 @@ final class Signals {
     handle("INT", once);
   }
 
+  /** Calls {@code action} at each SIGHUP, which would otherwise end the process. */
+  static void onHangUp(Runnable action) {
+    handle("HUP", action);
+  }
+
   private static void handle(String name, Runnable action) {
     try {
       Class<?> signal = Class.forName("sun.misc.Signal");

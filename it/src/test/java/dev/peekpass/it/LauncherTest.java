@@ -99,6 +99,16 @@ class LauncherTest {
   }
 
   @Test
+  void aHangUpDoesNotEndTheProxy() throws IOException {
+    try (Running proxy = Running.proxy(dir, MINIMAL)) {
+      Running.run(dir, "kill", "-HUP", String.valueOf(proxy.process.pid()));
+      proxy.awaitOutput("it says so", () -> proxy.errors().contains("cannot reload"));
+
+      assertThat(proxy.stop()).isZero();
+    }
+  }
+
+  @Test
   void anOlderDefaultJavaIsPassedOver() throws IOException {
     // A java that says it is 17, alone on the PATH before everything else.
     Path old = Files.createDirectories(dir.resolve("old/bin"));

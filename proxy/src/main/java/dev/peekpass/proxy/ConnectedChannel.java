@@ -64,7 +64,9 @@ final class ConnectedChannel extends Channel implements Pollable {
       return Passing.PASSED;
     }
     if (isFull(-r)) {
-      if (!watchingRoom) {
+      // Only a full queue is told to have room again. Other shortages are not this socket's, which
+      // would be reported as writable at once, over and over: the backend's timer tries again.
+      if (r == -Errno.EAGAIN && !watchingRoom) {
         loop.counters().count(Counter.CHANNEL_FULL);
         watchingRoom = true;
         loop.poller().modify(slot, to, WATCH_ROOM);

@@ -99,6 +99,12 @@ final class Loop implements Runnable {
     listeners.add(new Listener(this, socket.config(), socket.fd(), socket.label(), buffer));
   }
 
+  /** Closes what the loop has open, but for its sockets: for a loop that never runs. */
+  void discard() {
+    poller.close();
+    kernel.close(wakeUp);
+  }
+
   /**
    * Asks the loop to end: it takes what is queued, finishes or ends what is pending, and returns.
    */
@@ -129,8 +135,7 @@ final class Loop implements Runnable {
     }
     refuser.close();
     poller.remove(wakeUpSlot, wakeUp);
-    kernel.close(wakeUp);
-    poller.close();
+    discard();
   }
 
   private boolean isIdle() {

@@ -72,6 +72,7 @@ public final class Proxy {
         proxy.loops.add(loop);
       }
     } catch (SystemCallException e) {
+      proxy.loops.forEach(Loop::discard);
       opened.forEach(socket -> kernel.close(socket.fd()));
       throw e;
     }
