@@ -108,6 +108,8 @@ final class AccessLog {
     private @Nullable Protocol protocol;
     private @Nullable Route route;
     private @Nullable String backend;
+    private @Nullable String alpn;
+    private boolean encryptedClientHello;
     private @Nullable String reason;
 
     void set(Connection connection, Outcome ended, long took) {
@@ -123,6 +125,8 @@ final class AccessLog {
       route = connection.route;
       Backend last = connection.backend;
       backend = last == null ? null : last.name();
+      alpn = connection.alpn;
+      encryptedClientHello = connection.encryptedClientHello;
       reason = connection.reason;
     }
 
@@ -132,7 +136,10 @@ final class AccessLog {
       line.append(" listener=").append(listener);
       line.append(" protocol=").append(protocol == null ? "-" : protocol.label());
       line.append(" host=");
-      appendHost(line);
+      appendEscaped(line, new String(host, 0, hostLength, StandardCharsets.ISO_8859_1));
+      line.append(" alpn=");
+      appendEscaped(line, alpn == null ? "" : alpn);
+      line.append(" ech=").append(encryptedClientHello ? "yes" : "no");
       line.append(" route=");
       if (route == null) {
         line.append('-');
@@ -148,12 +155,11 @@ final class AccessLog {
     }
 
     /** Escapes whatever a client could forge a log line with. */
-    private void appendHost(StringBuilder line) {
-      if (hostLength == 0) {
+    private static void appendEscaped(StringBuilder line, String text) {
+      if (text.isEmpty()) {
         line.append('-');
         return;
       }
-      String text = new String(host, 0, hostLength, StandardCharsets.ISO_8859_1);
       for (int i = 0; i < text.length(); i++) {
         char c = text.charAt(i);
         if (c > ' ' && c < 0x7f && c != '"' && c != '\\') {

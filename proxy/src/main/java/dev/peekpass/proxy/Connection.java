@@ -49,6 +49,12 @@ final class Connection implements Pollable {
   @Nullable Backend backend;
   boolean onFallback;
 
+  /** The protocols offered by ALPN, joined by commas, when the access log is on; else null. */
+  @Nullable String alpn;
+
+  /** Whether the hello had an encrypted one inside, real or GREASE. */
+  boolean encryptedClientHello;
+
   /** What the parser found wrong, for the log; a constant. */
   @Nullable String reason;
 
@@ -79,15 +85,25 @@ final class Connection implements Pollable {
     route = null;
     backend = null;
     onFallback = false;
+    alpn = null;
+    encryptedClientHello = false;
     reason = null;
     hostLength = 0;
     parser.reset();
   }
 
-  /** Keeps what the log wants to know of a complete head. */
-  void remember(Peeked peeked) {
+  /**
+   * Keeps what the log wants to know of a complete head.
+   *
+   * @param forLog whether there is a log, which costs a string for ALPN
+   */
+  void remember(Peeked peeked, boolean forLog) {
     protocol = peeked.protocol();
     hostLength = peeked.host().copyTo(host, 0);
+    encryptedClientHello = peeked.encryptedClientHello();
+    if (forLog && !peeked.alpn().isEmpty()) {
+      alpn = String.join(",", peeked.alpn().toList());
+    }
   }
 
   /**

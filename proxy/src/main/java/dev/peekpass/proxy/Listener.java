@@ -261,7 +261,7 @@ final class Listener implements Pollable {
     switch (parsed) {
       case Parsed.Found<Peeked> found -> route(connection, found.value());
       case Parsed.Absent<Peeked> absent -> {
-        connection.remember(absent.value());
+        connection.remember(absent.value(), loop.logsAccess());
         fallBack(connection, Outcome.REFUSED_NO_HOST);
       }
       case Parsed.Foreign<Peeked> foreign -> fallBack(connection, Outcome.REFUSED_FOREIGN);
@@ -280,7 +280,7 @@ final class Listener implements Pollable {
   }
 
   private void route(Connection connection, Peeked peeked) {
-    connection.remember(peeked);
+    connection.remember(peeked, loop.logsAccess());
     @Nullable Route route =
         config.routes().find(peeked.host(), peeked.alpn(), connection.peerHigh, connection.peerLow);
     if (route == null) {

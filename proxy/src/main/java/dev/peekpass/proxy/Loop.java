@@ -218,6 +218,11 @@ final class Loop implements Runnable {
     return LOG;
   }
 
+  /** Whether each connection gets a line in the access log. */
+  boolean logsAccess() {
+    return accessLog.isEnabled();
+  }
+
   Backend backend(int index) {
     return backends[index];
   }

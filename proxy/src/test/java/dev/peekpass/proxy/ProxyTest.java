@@ -581,9 +581,10 @@ class ProxyTest {
         .anySatisfy(line ->
             assertThat(line)
                 .contains(" client=" + peer + " ")
-                .contains(" protocol=http host=shop.example route=line:8 backend=shop ")
+                .contains(
+                    " protocol=http host=shop.example alpn=- ech=no route=line:8 backend=shop ")
                 .containsPattern(" outcome=passed us=\\d+$"))
-        .anySatisfy(line -> assertThat(line).contains(" host=a\\x0ab\\x20\\x22c "))
+        .anySatisfy(line -> assertThat(line).contains(" host=a\\x0ab\\x20\\x22c alpn=- "))
         .hasSize(2);
   }
 
