@@ -24,6 +24,7 @@ import picocli.CommandLine.Spec;
       ExplainCommand.class, //
       PeekCommand.class, //
       ServeCommand.class, //
+      DemoCommand.class, //
     })
 public final class Peekpass implements Runnable {
   @Spec private CommandSpec spec = CommandSpec.create();
