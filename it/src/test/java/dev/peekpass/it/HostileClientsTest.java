@@ -33,6 +33,7 @@ class HostileClientsTest {
       fallback: { reject: http-status }
       """;
 
+  private static final long TOLERANCE_MILLIS = 1000;
   private static final int LISTENERS = 1;
 
   @TempDir private Path dir;
@@ -80,34 +81,57 @@ class HostileClientsTest {
     return (System.nanoTime() - nanos) / 1_000_000;
   }
 
+  /** Something that ends when the peek timeout is over. */
+  private interface Wait {
+    void untilClosed() throws IOException;
+  }
+
+  /**
+   * Asserts that a wait takes the peek timeout, give or take a second. A machine that has too much
+   * to do may make one attempt late, but hardly three.
+   */
+  private static void assertTakesThePeekTimeout(Wait wait) throws IOException {
+    long millis = 0;
+    for (int attempt = 0; attempt < 3; attempt++) {
+      long start = System.nanoTime();
+      wait.untilClosed();
+      millis = millisSince(start);
+      assertThat(millis).isGreaterThan(PEEK_TIMEOUT_MILLIS - TOLERANCE_MILLIS);
+      if (millis < PEEK_TIMEOUT_MILLIS + TOLERANCE_MILLIS) {
+        return;
+      }
+    }
+    assertThat(millis).isCloseTo(PEEK_TIMEOUT_MILLIS, within(TOLERANCE_MILLIS));
+  }
+
   @Test
   void aSilentClientIsClosedInTime() throws IOException {
-    long start = System.nanoTime();
-    try (Socket client = connect()) {
-      assertThat(readAll(client)).isEmpty();
-      assertThat(millisSince(start)).isCloseTo(PEEK_TIMEOUT_MILLIS, within(1000L));
-    }
+    assertTakesThePeekTimeout(() -> {
+      try (Socket client = connect()) {
+        assertThat(readAll(client)).isEmpty();
+      }
+    });
   }
 
   @Test
   void aByteNowAndThenDoesNotMoveTheDeadline() throws IOException {
-    long start = System.nanoTime();
-    try (Socket client = connect()) {
-      Thread drip =
-          Thread.ofVirtual()
-              .start(() -> {
-                try {
-                  for (int i = 0; ; i++) {
-                    send(client, i == 0 ? "G" : i == 1 ? "E" : i == 2 ? "T" : " ");
-                    Thread.sleep(100);
-                  }
-                } catch (IOException | InterruptedException e) {
-                  // The proxy has closed it, which is what is waited for.
-                }
-              });
-      readAll(client);
-      assertThat(millisSince(start)).isCloseTo(PEEK_TIMEOUT_MILLIS, within(1000L));
-      drip.interrupt();
+    assertTakesThePeekTimeout(() -> {
+      try (Socket client = connect()) {
+        Thread.ofVirtual().start(() -> drip(client));
+        readAll(client);
+      }
+    });
+  }
+
+  private static void drip(Socket client) {
+    try {
+      send(client, "GET /");
+      while (true) {
+        Thread.sleep(100);
+        send(client, "x");
+      }
+    } catch (IOException | InterruptedException e) {
+      // The proxy has closed it, which is what is waited for.
     }
   }
 

@@ -20,6 +20,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** What the proxy asks of the kernel for a connection whose head is there: five calls, no more. */
 class SystemCallTest {
   private static final int CONNECTIONS = 200;
+
+  /** Five a connection, and one wait in which strace attached or detached. */
+  private static final int MOST_CALLS = 5 * CONNECTIONS + 2;
+
   private static final Pattern CALL = Pattern.compile("^\\d+ +(\\w+)\\(.*?(?:= (-?\\d+).*)?$");
 
   @TempDir private Path dir;
@@ -30,41 +34,52 @@ class SystemCallTest {
     Tool.require("openssl");
     try (Site site = new Site(dir, "persistent")) {
       connect(site, 100);
-      Path trace = dir.resolve("trace");
-      try (Running strace =
-          Running.start(
-              dir,
-              "strace",
-              List.of(
-                  "strace",
-                  "-f",
-                  "-o",
-                  trace.toString(),
-                  "-e",
-                  "trace=accept4,recvfrom,sendmsg,close,epoll_wait,epoll_pwait,epoll_ctl,getsockopt,"
-                      + "setsockopt,fcntl,shutdown,socket,connect,getpeername,getsockname,ioctl",
-                  "-p",
-                  String.valueOf(site.proxy.process.pid())))) {
-        Running.await(
-            "strace is attached or refused",
-            () -> strace.errors().contains("attached") || !strace.process.isAlive());
-        Assumptions.assumeTrue(
-            strace.process.isAlive(), () -> "SKIPPED: strace may not attach: " + strace.errors());
-        connect(site, CONNECTIONS);
-        strace.stop();
+      Map<String, Integer> calls = Map.of();
+      // A loop that comes late to its wait asks how many are queued, a call more: on a machine that
+      // has too much to do that may happen in one attempt, but hardly in three.
+      for (int attempt = 0; attempt < 3; attempt++) {
+        calls = traced(site, dir.resolve("trace" + attempt));
+        assertThat(calls).containsEntry("accept4", CONNECTIONS);
+        assertThat(calls).containsEntry("recvfrom", CONNECTIONS);
+        assertThat(calls).containsEntry("sendmsg", CONNECTIONS);
+        assertThat(calls).containsEntry("close", CONNECTIONS);
+        assertThat(calls).doesNotContainKeys("epoll_ctl", "fcntl", "setsockopt", "getpeername");
+        if (sum(calls) <= MOST_CALLS) {
+          return;
+        }
       }
-      Map<String, Integer> calls = count(trace);
-
-      assertThat(calls).containsEntry("accept4", CONNECTIONS);
-      assertThat(calls).containsEntry("recvfrom", CONNECTIONS);
-      assertThat(calls).containsEntry("sendmsg", CONNECTIONS);
-      assertThat(calls).containsEntry("close", CONNECTIONS);
-      assertThat(calls).doesNotContainKeys("epoll_ctl", "fcntl", "setsockopt", "getpeername");
-      // One wait a connection that comes alone; being traced slows the loop, so that some share
-      // one.
-      int all = calls.values().stream().mapToInt(Integer::intValue).sum();
-      assertThat(all).as("%s", calls).isLessThanOrEqualTo(5 * CONNECTIONS + CONNECTIONS / 20);
+      assertThat(sum(calls)).as("%s", calls).isLessThanOrEqualTo(MOST_CALLS);
     }
+  }
+
+  private Map<String, Integer> traced(Site site, Path trace) throws IOException {
+    try (Running strace =
+        Running.start(
+            dir,
+            "strace",
+            List.of(
+                "strace",
+                "-f",
+                "-o",
+                trace.toString(),
+                "-e",
+                "trace=accept4,recvfrom,sendmsg,close,epoll_wait,epoll_pwait,epoll_ctl,getsockopt,"
+                    + "setsockopt,fcntl,shutdown,socket,connect,getpeername,getsockname,ioctl",
+                "-p",
+                String.valueOf(site.proxy.process.pid())))) {
+      Running.await(
+          "strace is attached or refused",
+          () -> strace.errors().contains("attached") || !strace.process.isAlive());
+      Assumptions.assumeTrue(
+          strace.process.isAlive(), () -> "SKIPPED: strace may not attach: " + strace.errors());
+      connect(site, CONNECTIONS);
+      strace.stop();
+    }
+    return count(trace);
+  }
+
+  private static int sum(Map<String, Integer> calls) {
+    return calls.values().stream().mapToInt(Integer::intValue).sum();
   }
 
   private static void connect(Site site, int count) throws IOException {
