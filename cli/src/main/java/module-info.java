@@ -17,6 +17,10 @@ module dev.peekpass.cli {
 
   opens dev.peekpass.cli to
       info.picocli;
+  opens dev.peekpass.cli.demo to
+      info.picocli;
+  opens dev.peekpass.cli.serve to
+      info.picocli;
 
   provides ch.qos.logback.classic.spi.Configurator with
       dev.peekpass.cli.Logging;

@@ -1,5 +1,7 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.cli.demo.DemoCommand;
+import dev.peekpass.cli.serve.ServeCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;

@@ -1,5 +1,6 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.cli.process.Signals;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Proxy;

@@ -9,11 +9,11 @@ import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 
 /** Runs foreign clients. Where one is missing the test is skipped, and says so. */
-final class Curl {
+public final class Curl {
   private Curl() {}
 
   /** What curl writes to its standard output. */
-  static String run(String... arguments) throws IOException, InterruptedException {
+  public static String run(String... arguments) throws IOException, InterruptedException {
     List<String> command =
         new ArrayList<>(List.of("curl", "--silent", "--show-error", "--max-time", "60"));
     command.addAll(List.of(arguments));
@@ -21,7 +21,7 @@ final class Curl {
   }
 
   /** What a program writes when it reads {@code input}. */
-  static String output(List<String> command, String input)
+  public static String output(List<String> command, String input)
       throws IOException, InterruptedException {
     need(command.getFirst());
     Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
@@ -32,7 +32,7 @@ final class Curl {
   }
 
   /** Skips the test, loudly, without the program. */
-  static void need(String program) {
+  public static void need(String program) {
     boolean there =
         Optional.ofNullable(System.getenv("PATH")).stream()
             .flatMap(path -> java.util.Arrays.stream(path.split(":", -1)))
