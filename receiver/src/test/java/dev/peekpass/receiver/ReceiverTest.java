@@ -467,7 +467,7 @@ class ReceiverTest {
     Map<Integer, String> before = OpenDescriptors.now();
     try (Receiver receiver = open(SocketType.STREAM)) {
       Fd to = proxy.connect(path, SocketType.STREAM);
-      proxy.pass(to, accepted);
+      proxy.send(to, accepted.fd());
       try (SocketChannel connection = receiver.accept()) {
         assertThat(connection.isConnected()).isTrue();
         Map<Integer, String> received = OpenDescriptors.now();
