@@ -45,6 +45,8 @@ public final class Logging extends ContextAwareBase implements Configurator {
     ch.qos.logback.classic.Logger root = context.getLogger(Logger.ROOT_LOGGER_NAME);
     root.setLevel(Level.INFO);
     root.addAppender(queue);
+    // Writes what is queued when the process ends, however it ends.
+    Runtime.getRuntime().addShutdownHook(new Thread(context::stop, "log-flush"));
     return ExecutionStatus.DO_NOT_INVOKE_NEXT_IF_ANY;
   }
 
@@ -57,13 +59,6 @@ public final class Logging extends ContextAwareBase implements Configurator {
     if (LoggerFactory.getLogger(Logger.ROOT_LOGGER_NAME)
         instanceof ch.qos.logback.classic.Logger root) {
       root.setLevel(Level.toLevel(level.name()));
-    }
-  }
-
-  /** Writes what is queued: to be called before the process ends. */
-  static void flush() {
-    if (LoggerFactory.getILoggerFactory() instanceof LoggerContext context) {
-      context.stop();
     }
   }
 }

@@ -164,6 +164,21 @@ class ProxyTest {
   }
 
   @Test
+  void aHeadLargerThanTheFirstPeekIsPassedWhole() throws Exception {
+    String large =
+        "GET / HTTP/1.1\r\nCookie: " + "c".repeat(30_000) + "\r\nHost: shop.example\r\n\r\n";
+    try (TestReceiver shop = TestReceiver.stream(socket("shop"));
+        Running running = new Running(config("auto", "{ reject: close }"));
+        Socket client = running.connect()) {
+      send(client, large);
+      Fd fd = shop.take();
+
+      assertThat(shop.read(fd)).isEqualTo(large);
+      shop.close(fd);
+    }
+  }
+
+  @Test
   void theReceiverGetsASocketWithNothingLeftOnIt() throws Exception {
     try (TestReceiver shop = TestReceiver.stream(socket("shop"));
         Running running = new Running(config("auto", "{ reject: close }"));
