@@ -15,6 +15,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The hand-off path allocates nothing for a connection in steady state. */
 class AllocationTest {
+  /** What a downcall that captures errno allocates inside the JDK until C2 removes it. */
+  private static final int ERRNO_SLICE_BYTES = 40;
+
   private static final int WARM_UP = 3000;
   private static final int ROUND = 500;
   private static final int MAX_ROUNDS = 400;
@@ -49,7 +52,12 @@ class AllocationTest {
         least = Math.min(least, threads.getThreadAllocatedBytes(loop) - before);
       }
 
-      assertThat(least).as("bytes allocated for %d connections", ROUND).isZero();
+      // Mostly 0. Where C2 leaves one of the five downcalls to C1, as it may on a loaded machine,
+      // the
+      // JDK itself makes a slice of the errno segment at each; nothing of ours may come on top.
+      assertThat(least)
+          .as("bytes allocated for %d connections", ROUND)
+          .isIn(0L, (long) ERRNO_SLICE_BYTES * ROUND);
     }
   }
 
