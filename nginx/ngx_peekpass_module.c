@@ -135,6 +135,7 @@ typedef struct {
     ngx_uint_t                  omitted;     /* complaints, for the log */
 
     unsigned                    received:1;  /* has brought a message */
+    unsigned                    number:1;    /* the channel's is to be used */
     unsigned                    timedout:1;
     unsigned                    draining:1;  /* the worker process ends */
 } ngx_peekpass_intake_t;
@@ -1079,11 +1080,13 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
     }
 
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                  "peekpass: *%uA channel from pid %P of uid %ud",
-                  c->number, cred.pid, (uint32_t) cred.uid);
+                  "peekpass: channel from pid %P of uid %ud",
+                  cred.pid, (uint32_t) cred.uid);
 
     c->read->handler = ngx_peekpass_channel_handler;
     c->write->handler = ngx_peekpass_empty_handler;
+
+    in->number = 1;
 
     /* ngx_close_idle_connections() is how a worker process says that it ends */
     c->idle = 1;
@@ -1817,7 +1820,18 @@ ngx_peekpass_adopt(ngx_peekpass_intake_t *in, int fd)
     rev->log = log;
     wev->log = log;
 
-    c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
+    /*
+     * The first client of a channel gets the channel's number, so that clients
+     * are numbered as on TCP as far as that goes.
+     */
+
+    if (in->number) {
+        in->number = 0;
+        c->number = in->connection->number;
+
+    } else {
+        c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
+    }
 
     c->start_time = ngx_current_msec;
 
