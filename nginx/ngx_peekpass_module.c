@@ -1813,7 +1813,8 @@ ngx_peekpass_adopt(ngx_peekpass_intake_t *in, int fd)
     if (pl->deferred) {
         rev->ready = 1;
 #if (NGX_HAVE_KQUEUE || NGX_HAVE_EPOLLRDHUP)
-        rev->available = 1;
+        /* not known, as after an event: 1 would be taken for all there is */
+        rev->available = -1;
 #endif
     }
 
