@@ -11,7 +11,8 @@
  *
  * An intake is what descriptors come from: a channel, that is a connection to
  * a stream socket (method=once, method=persistent), or a datagram socket that
- * all worker processes read (method=datagram).
+ * all worker processes read (method=datagram).  The listening stream socket
+ * has one as well, which brings channels.
  *
  *   receive   one message, up to 253 descriptors, into the intake
  *   adopt     each of them: verified, wrapped, given to the handler
@@ -136,6 +137,7 @@ typedef struct {
 
     unsigned                    received:1;  /* has brought a message */
     unsigned                    number:1;    /* the channel's is to be used */
+    unsigned                    listening:1; /* not a channel */
     unsigned                    timedout:1;
     unsigned                    draining:1;  /* the worker process ends */
 } ngx_peekpass_intake_t;
@@ -176,8 +178,10 @@ static void ngx_peekpass_init_channel(ngx_connection_t *c);
 static void ngx_peekpass_channel_handler(ngx_event_t *rev);
 static void ngx_peekpass_empty_handler(ngx_event_t *wev);
 static void ngx_peekpass_close_channel(ngx_connection_t *c);
+static void ngx_peekpass_accept_handler(ngx_event_t *ev);
 static void ngx_peekpass_datagram_handler(ngx_event_t *ev);
-static ngx_int_t ngx_peekpass_resume_datagrams(ngx_peekpass_intake_t *in);
+static void ngx_peekpass_suspend(ngx_event_t *ev);
+static void ngx_peekpass_resume(ngx_event_t *ev);
 static void ngx_peekpass_init_intake(ngx_peekpass_intake_t *in,
     ngx_peekpass_listen_t *pl, ngx_connection_t *c, ngx_listening_t *ls);
 static void ngx_peekpass_retry_handler(ngx_event_t *ev);
@@ -186,7 +190,8 @@ static ngx_int_t ngx_peekpass_receive(ngx_peekpass_intake_t *in,
     ngx_int_t budget);
 static ngx_int_t ngx_peekpass_receive_message(ngx_peekpass_intake_t *in);
 static ngx_int_t ngx_peekpass_pause(ngx_peekpass_intake_t *in);
-static ngx_int_t ngx_peekpass_has_connection(ngx_peekpass_intake_t *in);
+static ngx_int_t ngx_peekpass_has_connections(ngx_peekpass_intake_t *in,
+    ngx_uint_t n);
 static ngx_int_t ngx_peekpass_has_room(ngx_peekpass_intake_t *in);
 static ngx_uint_t ngx_peekpass_count_room(ngx_uint_t n);
 static ngx_int_t ngx_peekpass_allowed(ngx_peekpass_listen_t *pl,
@@ -971,10 +976,6 @@ ngx_peekpass_init_process(ngx_cycle_t *cycle)
                                           O_RDONLY|O_DIRECTORY|O_CLOEXEC);
         }
 
-        if (pl->method != NGX_PEEKPASS_DATAGRAM) {
-            continue;
-        }
-
         in = ngx_palloc(cycle->pool, sizeof(ngx_peekpass_intake_t));
         if (in == NULL) {
             return NGX_ERROR;
@@ -982,8 +983,12 @@ ngx_peekpass_init_process(ngx_cycle_t *cycle)
 
         ngx_peekpass_init_intake(in, pl, c, &ls[i]);
 
+        in->listening = 1;
+
         c->data = in;
-        c->read->handler = ngx_peekpass_datagram_handler;
+        c->read->handler = pl->method == NGX_PEEKPASS_DATAGRAM
+                           ? ngx_peekpass_datagram_handler
+                           : ngx_peekpass_accept_handler;
     }
 
     return NGX_OK;
@@ -1087,6 +1092,12 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
     c->write->handler = ngx_peekpass_empty_handler;
 
     in->number = 1;
+
+    /* with multi_accept the next would be accepted in the same turn */
+
+    if (ngx_peekpass_has_connections(in, 2) != NGX_OK) {
+        c->listening->connection->read->available = 0;
+    }
 
     /* ngx_close_idle_connections() is how a worker process says that it ends */
     c->idle = 1;
@@ -1227,7 +1238,42 @@ ngx_peekpass_close_channel(ngx_connection_t *c)
 }
 
 
-/* the handler of a datagram socket, which is level-triggered */
+/*
+ * The handler of a listening stream socket, before nginx's own: that would
+ * close a channel for which there is no connection, with the client in it.
+ * One is wanted for the channel and another for its first client, lest all
+ * be taken by channels whose clients wait.
+ */
+
+static void
+ngx_peekpass_accept_handler(ngx_event_t *ev)
+{
+    ngx_connection_t       *lc;
+    ngx_peekpass_intake_t  *in;
+
+    lc = ev->data;
+    in = lc->data;
+
+    if (ev->timedout) {
+        /* after EMFILE, when nginx has disabled all listening sockets */
+        ev->timedout = 0;
+
+        if (ngx_enable_accept_events((ngx_cycle_t *) ngx_cycle) != NGX_OK) {
+            return;
+        }
+    }
+
+    if (ngx_peekpass_has_connections(in, 2) != NGX_OK) {
+        (void) ngx_peekpass_pause(in);
+        ngx_peekpass_suspend(ev);
+        return;
+    }
+
+    ngx_event_accept(ev);
+}
+
+
+/* the handler of a datagram socket */
 
 static void
 ngx_peekpass_datagram_handler(ngx_event_t *ev)
@@ -1250,15 +1296,7 @@ ngx_peekpass_datagram_handler(ngx_event_t *ev)
     switch (ngx_peekpass_receive(in, budget)) {
 
     case NGX_BUSY:
-
-        if (ev->active) {
-            (void) ngx_del_event(ev, NGX_READ_EVENT, NGX_DISABLE_EVENT);
-        }
-
-        if (ngx_use_accept_mutex) {
-            ngx_accept_disabled = 1;
-        }
-
+        ngx_peekpass_suspend(ev);
         return;
 
     case NGX_ERROR:
@@ -1279,42 +1317,51 @@ ngx_peekpass_datagram_handler(ngx_event_t *ev)
     if (ngx_use_exclusive_accept
         && (lc->requests++ % 16 == 0 || ngx_accept_disabled > 0))
     {
-        if (ngx_del_event(ev, NGX_READ_EVENT, NGX_DISABLE_EVENT) != NGX_OK) {
-            return;
+        if (ngx_del_event(ev, NGX_READ_EVENT, NGX_DISABLE_EVENT) == NGX_OK) {
+            ngx_peekpass_resume(ev);
         }
-
-        (void) ngx_peekpass_resume_datagrams(in);
     }
 
 #endif
 }
 
 
-static ngx_int_t
-ngx_peekpass_resume_datagrams(ngx_peekpass_intake_t *in)
+/* a listening socket, level-triggered, is not watched while nothing is taken */
+
+static void
+ngx_peekpass_suspend(ngx_event_t *ev)
 {
-    ngx_event_t  *ev;
-
-    ev = in->connection->read;
-
     if (ev->active) {
-        return NGX_OK;
+        (void) ngx_del_event(ev, NGX_READ_EVENT, NGX_DISABLE_EVENT);
+    }
+
+    if (ngx_use_accept_mutex) {
+        ngx_accept_disabled = 1;
+    }
+}
+
+
+static void
+ngx_peekpass_resume(ngx_event_t *ev)
+{
+    if (ev->active) {
+        return;
     }
 
 #if (NGX_HAVE_EPOLLEXCLUSIVE)
 
     if (ngx_use_exclusive_accept) {
-        return ngx_add_event(ev, NGX_READ_EVENT, NGX_EXCLUSIVE_EVENT);
+        (void) ngx_add_event(ev, NGX_READ_EVENT, NGX_EXCLUSIVE_EVENT);
+        return;
     }
 
 #endif
 
-    if (ngx_use_accept_mutex) {
-        /* with the mutex the socket is watched again */
-        return NGX_OK;
-    }
+    /* with the mutex the socket is watched again when this process gets it */
 
-    return ngx_add_event(ev, NGX_READ_EVENT, 0);
+    if (!ngx_use_accept_mutex) {
+        (void) ngx_add_event(ev, NGX_READ_EVENT, 0);
+    }
 }
 
 
@@ -1331,20 +1378,21 @@ ngx_peekpass_retry_handler(ngx_event_t *ev)
 
     ev->timedout = 0;
 
-    if (in->pl->method != NGX_PEEKPASS_DATAGRAM) {
+    if (!in->listening) {
         ngx_peekpass_channel_handler(in->connection->read);
+        return;
+    }
+
+    /* of a datagram socket, what has been received and not adopted */
+
+    if (ngx_peekpass_receive(in, 0) == NGX_BUSY) {
         return;
     }
 
     /* an ending worker process has closed its listening sockets */
 
-    if (in->ls->fd == (ngx_socket_t) -1) {
-        (void) ngx_peekpass_receive(in, 0);
-        return;
-    }
-
-    if (ngx_peekpass_receive(in, 0) != NGX_BUSY) {
-        (void) ngx_peekpass_resume_datagrams(in);
+    if (in->ls->fd != (ngx_socket_t) -1) {
+        ngx_peekpass_resume(in->connection->read);
     }
 }
 
@@ -1364,7 +1412,7 @@ ngx_peekpass_receive(ngx_peekpass_intake_t *in, ngx_int_t budget)
 
         while (in->pos < in->last) {
 
-            if (ngx_peekpass_has_connection(in) != NGX_OK
+            if (ngx_peekpass_has_connections(in, 1) != NGX_OK
                 || ngx_peekpass_adopt(in, in->fds[in->pos]) == NGX_BUSY)
             {
                 return ngx_peekpass_pause(in);
@@ -1382,7 +1430,7 @@ ngx_peekpass_receive(ngx_peekpass_intake_t *in, ngx_int_t budget)
             return NGX_OK;
         }
 
-        if (ngx_peekpass_has_connection(in) != NGX_OK
+        if (ngx_peekpass_has_connections(in, 1) != NGX_OK
             || ngx_peekpass_has_room(in) != NGX_OK)
         {
             return ngx_peekpass_pause(in);
@@ -1412,9 +1460,11 @@ ngx_peekpass_pause(ngx_peekpass_intake_t *in)
 
 
 static ngx_int_t
-ngx_peekpass_has_connection(ngx_peekpass_intake_t *in)
+ngx_peekpass_has_connections(ngx_peekpass_intake_t *in, ngx_uint_t n)
 {
-    if (ngx_cycle->free_connection_n || ngx_cycle->reusable_connections_n) {
+    if (ngx_cycle->free_connection_n + ngx_cycle->reusable_connections_n
+        >= n)
+    {
         return NGX_OK;
     }
 
