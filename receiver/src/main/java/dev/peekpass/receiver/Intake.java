@@ -60,7 +60,7 @@ final class Intake {
   private final String name;
   private final PeerPolicy peers;
   private final Tally tally;
-  private final System.Logger log;
+  private final ReceiverLog log;
   private final RateLimitedLog junkLog;
   private final RateLimitedLog limitLog;
 
@@ -108,7 +108,7 @@ final class Intake {
       String name,
       PeerPolicy peers,
       Tally tally,
-      System.Logger log)
+      ReceiverLog log)
       throws SystemCallException {
     this.kernel = kernel;
     this.type = type;

@@ -1,8 +1,10 @@
 package dev.peekpass.receiver;
 
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SystemCallException;
 import java.io.Closeable;
 import java.io.IOException;
@@ -13,6 +15,9 @@ import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.time.ZoneId;
+import java.time.zone.ZoneRules;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
@@ -42,6 +47,22 @@ public final class Receiver implements Closeable {
   private static final System.Logger LOG = System.getLogger(Receiver.class.getName());
   private static final long JUNK_LOG_INTERVAL_NANOS = 1_000_000_000L;
 
+  /**
+   * Classes that are first used when something comes in. To name them here loads them with this
+   * one: loading takes a descriptor, and a class that could not be loaded at the limit never can be
+   * again.
+   */
+  @SuppressWarnings("unused")
+  private static final List<Class<?>> LOADED_EARLY =
+      List.of(Errno.class, PeerCredentials.class, Inspection.Kind.class, Statistics.class);
+
+  /**
+   * Asked for early as well, since loggers write the time: a JDK that could not read the time zones
+   * when it first wanted to never has them.
+   */
+  @SuppressWarnings("unused")
+  private static final ZoneRules TIME_ZONE = ZoneId.systemDefault().getRules();
+
   /** What the builder has gathered. */
   record Settings(
       Path path,
@@ -65,6 +86,7 @@ public final class Receiver implements Closeable {
   private final Fd wake;
   private final Intake intake;
   private final Inspection inspection;
+  private final Reserve reserve;
   private final RateLimitedLog junkLog;
   private final String name;
   private final Tally tally = new Tally();
@@ -88,19 +110,26 @@ public final class Receiver implements Closeable {
     this.wake = wake;
     name = "unix:" + settings.path();
     inspection = new Inspection(kernel);
-    junkLog = new RateLimitedLog(kernel, LOG, JUNK_LOG_INTERVAL_NANOS);
-    intake =
-        new Intake(
-            kernel,
-            settings.type(),
-            socket.fd(),
-            wake,
-            closed::get,
-            settings.unixConnectionsMax(),
-            name,
-            new PeerPolicy(settings.allowedUids(), name, LOG, tally),
-            tally,
-            LOG);
+    reserve = new Reserve(kernel, wake);
+    ReceiverLog log = new ReceiverLog(LOG, reserve, tally);
+    junkLog = new RateLimitedLog(kernel, log, JUNK_LOG_INTERVAL_NANOS);
+    try {
+      intake =
+          new Intake(
+              kernel,
+              settings.type(),
+              socket.fd(),
+              wake,
+              closed::get,
+              settings.unixConnectionsMax(),
+              name,
+              new PeerPolicy(settings.allowedUids(), name, log, tally),
+              tally,
+              log);
+    } catch (SystemCallException | RuntimeException | Error e) {
+      reserve.release();
+      throw e;
+    }
   }
 
   /** Opens everything that a receiver has open; on failure nothing is left. */
@@ -118,7 +147,6 @@ public final class Receiver implements Closeable {
           HandOffSocket.open(
               kernel, settings.type(), settings.path(), settings.access(), settings.backlog(), LOG);
       Receiver receiver = new Receiver(settings, kernel, closingKernel, adopter, socket, wake);
-      // Also sets the logging up: at the limit of open descriptors it would be too late.
       LOG.log(Level.DEBUG, receiver.name + ": open");
       return receiver;
     } catch (IOException | RuntimeException | Error e) {
@@ -170,23 +198,24 @@ public final class Receiver implements Closeable {
 
   /** Makes a channel of a received descriptor, or closes it and returns null. */
   private @Nullable SocketChannel adopt(Fd fd) {
-    ProtocolFamily family;
-    switch (inspection.inspect(fd)) {
-      case TCP_INET -> family = StandardProtocolFamily.INET;
-      case TCP_INET6 -> family = StandardProtocolFamily.INET6;
-      case GONE -> {
-        kernel.close(fd);
-        tally.gone.increment();
-        return null;
-      }
-      default -> {
-        String what = inspection.describe(fd);
-        kernel.close(fd);
-        tally.notTcp.increment();
-        junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
-        return null;
-      }
+    // Not a switch, which would be a class more to load.
+    Inspection.Kind kind = inspection.inspect(fd);
+    if (kind == Inspection.Kind.GONE) {
+      kernel.close(fd);
+      tally.gone.increment();
+      return null;
     }
+    if (kind == Inspection.Kind.OTHER) {
+      String what = inspection.describe(fd);
+      kernel.close(fd);
+      tally.notTcp.increment();
+      junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
+      return null;
+    }
+    ProtocolFamily family =
+        kind == Inspection.Kind.TCP_INET
+            ? StandardProtocolFamily.INET
+            : StandardProtocolFamily.INET6;
     try {
       // A new channel takes itself to be blocking and its configureBlocking(true) does nothing, so
       // the O_NONBLOCK that came along has to go here.
@@ -213,6 +242,7 @@ public final class Receiver implements Closeable {
    * @param handler called in many threads at once
    */
   public void serve(ConnectionHandler handler) {
+    ChannelAdopter.preparePolling();
     while (true) {
       SocketChannel connection;
       try {
@@ -266,9 +296,12 @@ public final class Receiver implements Closeable {
     closingKernel.eventfdWrite(wake, 1);
     accepting.lock();
     try {
+      // Closing may need a descriptor, for a class that was not needed before.
+      reserve.release();
       socket.close(kernel);
     } finally {
       intake.close();
+      reserve.release();
       kernel.close(wake);
       accepting.unlock();
     }
