@@ -44,6 +44,12 @@
 #define NGX_PEEKPASS_LOG_TIME    60
 
 /*
+ * The window in a SYN-ACK has 16 bits.  A receive buffer that can not hold what
+ * fits in it makes the kernel drop segments that the client may send.
+ */
+#define NGX_PEEKPASS_RCVBUF      65536
+
+/*
  * More descriptors than this a worker process does not open in a millisecond:
  * each takes it a request, or a part of one.  So how many it has open needs
  * not be asked again while those that are left last longer.
@@ -726,6 +732,15 @@ ngx_peekpass_take_over(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
     ls->sndbuf = -1;
     ls->keepalive = 0;
 
+    if (pl->rcvbuf != -1 && pl->rcvbuf < NGX_PEEKPASS_RCVBUF) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "\"rcvbuf=%d\" of \"listen %V\" is less than the window "
+                      "that passed clients have been given, using %d",
+                      pl->rcvbuf, &pl->name, NGX_PEEKPASS_RCVBUF);
+
+        pl->rcvbuf = NGX_PEEKPASS_RCVBUF;
+    }
+
 #if (NGX_HAVE_KEEPALIVE_TUNABLE)
     pl->keepidle = ls->keepidle;
     pl->keepintvl = ls->keepintvl;
@@ -1026,6 +1041,7 @@ static void
 ngx_peekpass_init_channel(ngx_connection_t *c)
 {
     socklen_t               len;
+    ngx_uint_t              level;
     struct ucred            cred;
     ngx_peekpass_listen_t  *pl;
     ngx_peekpass_intake_t  *in;
@@ -1084,8 +1100,10 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
         return;
     }
 
-    ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                  "peekpass: channel from pid %P of uid %ud",
+    /* with once there are as many channels as clients */
+    level = (pl->method == NGX_PEEKPASS_ONCE) ? NGX_LOG_DEBUG : NGX_LOG_INFO;
+
+    ngx_log_error(level, c->log, 0, "peekpass: channel from pid %P of uid %ud",
                   cred.pid, (uint32_t) cred.uid);
 
     c->read->handler = ngx_peekpass_channel_handler;
