@@ -1,7 +1,5 @@
 package dev.peekpass.it;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -39,32 +37,10 @@ final class Site implements AutoCloseable {
         big.writeLong(at);
       }
     }
-    certificate = dir.resolve("cert.pem");
-    Path key = dir.resolve("key.pem");
-    Running.Done made =
-        Running.run(
-            dir,
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-subj",
-            "/CN=" + NAME,
-            "-addext",
-            "subjectAltName=DNS:" + NAME,
-            "-days",
-            "2",
-            "-keyout",
-            key.toString(),
-            "-out",
-            certificate.toString());
-    assertThat(made.status()).as(made.errors()).isZero();
+    TestCertificate made = TestCertificate.make(dir, NAME);
+    certificate = made.certificate();
     Path socket = dir.resolve("shop.sock");
-    server = serve(site, socket, key, method.equals("datagram"));
+    server = serve(site, socket, made.key(), method.equals("datagram"));
     yaml =
         """
         access-log: true

@@ -3,6 +3,7 @@ package dev.peekpass.it;
 import java.io.File;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 
 /** Programs that tests run when they are installed, and are skipped by name when they are not. */
@@ -17,11 +18,17 @@ final class Tool {
   }
 
   static boolean isInstalled(String program) {
+    return path(program).isPresent();
+  }
+
+  /** Where a program is. */
+  static Optional<String> path(String program) {
     for (String dir : System.getenv("PATH").split(File.pathSeparator, -1)) {
-      if (Files.isExecutable(Path.of(dir, program))) {
-        return true;
+      Path path = Path.of(dir, program);
+      if (Files.isExecutable(path)) {
+        return Optional.of(path.toString());
       }
     }
-    return false;
+    return Optional.empty();
   }
 }
