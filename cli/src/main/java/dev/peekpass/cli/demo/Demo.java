@@ -15,20 +15,21 @@ import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Two backends and a proxy, each a process of its own, and everything they need in one temporary
- * directory. {@link #close()} ends and removes it all.
+ * Two backends, a third if it is asked for, and a proxy, each a process of its own, and everything
+ * they need in one temporary directory. {@link #close()} ends and removes it all.
  */
 final class Demo implements Closeable, Tour.Stage {
-  /** The names that the demo has certificates for. */
-  static final List<String> HOSTS = List.of("shop.example.test", "blog.example.test");
+  /** The names of the two backends that are there in any case. */
+  private static final List<String> HOSTS = List.of("shop.example.test", "blog.example.test");
+
+  /** The name of the third backend. */
+  static final String NGINX_HOST = "nginx.example.test";
 
   /** Named and not referred to, since it is in the package above, which starts everything. */
   private static final String CHILD = "dev.peekpass.cli.DemoChild";
@@ -39,7 +40,8 @@ final class Demo implements Closeable, Tour.Stage {
   private final Path directory;
   private final JavaCommand java;
   private final Consumer<String> print;
-  private final Map<String, Path> sockets = new LinkedHashMap<>();
+  private final @Nullable DemoNginx nginx;
+  private final List<DemoConfig.Site> sites = new ArrayList<>();
   private final List<DemoProcess> backends = new ArrayList<>();
   private final AtomicBoolean closed = new AtomicBoolean();
   private volatile @Nullable DemoProcess proxy;
@@ -48,20 +50,26 @@ final class Demo implements Closeable, Tour.Stage {
   private String authorityPem = "";
   private String bigFileSha256 = "";
 
-  private Demo(Path directory, JavaCommand java, Consumer<String> print) {
+  private Demo(
+      Path directory, JavaCommand java, @Nullable DemoNginx nginx, Consumer<String> print) {
     this.directory = directory;
     this.java = java;
+    this.nginx = nginx;
     this.print = print;
   }
 
   /**
    * An empty demo: nothing runs yet.
    *
+   * @param withNginx whether nginx is a third backend
    * @param print takes a line at a time, from several threads
+   * @throws IOException also if nginx is asked for and is not there
    */
-  static Demo create(Consumer<String> print) throws IOException {
+  static Demo create(boolean withNginx, Consumer<String> print) throws IOException {
+    DemoNginx nginx = withNginx ? DemoNginx.find() : null;
     // Only its owner may look into it: createTempDirectory makes it so.
-    return new Demo(Files.createTempDirectory("peekpass-demo"), JavaCommand.current(), print);
+    return new Demo(
+        Files.createTempDirectory("peekpass-demo"), JavaCommand.current(), nginx, print);
   }
 
   /**
@@ -72,7 +80,9 @@ final class Demo implements Closeable, Tour.Stage {
    * @throws IOException if a process does not start; the message has what it printed
    */
   void start(int wantedHttpsPort, int wantedHttpPort) throws IOException, InterruptedException {
-    print.accept("making certificates and two sites in " + directory + " …");
+    int count = HOSTS.size() + (nginx == null ? 0 : 1);
+    String number = count == 2 ? "two" : "three";
+    print.accept("making certificates and " + number + " sites in " + directory + " …");
     ThrowAwayAuthority authority =
         new ThrowAwayAuthority("Peekpass demo, throw-away", Instant.now());
     authorityPem = authority.certificatePem();
@@ -81,7 +91,10 @@ final class Demo implements Closeable, Tour.Stage {
       backends.add(startBackend(host, authority.issue(host)));
     }
     bigFileSha256 = DemoSite.writeBigFile(siteOf(HOSTS.getFirst()));
-    print.accept("starting two backends and the proxy …");
+    if (nginx != null) {
+      backends.add(startNginx(nginx, authority.issue(NGINX_HOST)));
+    }
+    print.accept("starting " + number + " backends and the proxy …");
     for (DemoProcess backend : backends) {
       backend.awaitReady();
     }
@@ -122,14 +135,19 @@ final class Demo implements Closeable, Tour.Stage {
     for (int i = 0; i < backends.size(); i++) {
       lines.add(
           "backend  process %d, %s, takes connections at %s"
-              .formatted(backends.get(i).pid(), HOSTS.get(i), sockets.get(HOSTS.get(i))));
+              .formatted(backends.get(i).pid(), sites.get(i).host(), sites.get(i).https()));
     }
     return lines;
   }
 
   /** A tour of this demo. */
   Tour tour() throws IOException {
-    return new Tour(this, HOSTS, authorityPem, bigFileSha256, print);
+    return new Tour(this, hosts(), authorityPem, bigFileSha256, print);
+  }
+
+  /** The names of its sites. */
+  List<String> hosts() {
+    return sites.stream().map(DemoConfig.Site::host).toList();
   }
 
   @Override
@@ -163,16 +181,37 @@ final class Demo implements Closeable, Tour.Stage {
     }
   }
 
+  private Path certificateOf(String host) {
+    return directory.resolve(DemoConfig.label(host) + ".crt.pem");
+  }
+
+  private Path keyOf(String host) {
+    return directory.resolve(DemoConfig.label(host) + ".key.pem");
+  }
+
+  private void write(String host, ThrowAwayAuthority.Issued issued) throws IOException {
+    Files.writeString(certificateOf(host), issued.certificatePem(), US_ASCII);
+    Files.writeString(keyOf(host), issued.keyPem(), US_ASCII);
+  }
+
+  private DemoProcess startNginx(DemoNginx found, ThrowAwayAuthority.Issued issued)
+      throws IOException {
+    write(NGINX_HOST, issued);
+    DemoConfig.Site site =
+        new DemoConfig.Site(
+            NGINX_HOST, directory.resolve("nginx.sock"), directory.resolve("nginx-http.sock"));
+    sites.add(site);
+    return found.start(
+        siteOf(NGINX_HOST), site, certificateOf(NGINX_HOST), keyOf(NGINX_HOST), print);
+  }
+
   private DemoProcess startBackend(String host, ThrowAwayAuthority.Issued issued)
       throws IOException {
     String name = DemoConfig.label(host);
-    Path certificate = directory.resolve(name + ".crt.pem");
-    Path key = directory.resolve(name + ".key.pem");
     Path socket = directory.resolve(name + ".sock");
-    Files.writeString(certificate, issued.certificatePem(), US_ASCII);
-    Files.writeString(key, issued.keyPem(), US_ASCII);
+    write(host, issued);
     DemoSite.write(siteOf(host), host);
-    sockets.put(host, socket);
+    sites.add(DemoConfig.Site.at(host, socket));
     List<String> arguments =
         List.of(
             "serve",
@@ -180,9 +219,9 @@ final class Demo implements Closeable, Tour.Stage {
             "--handoff",
             "unix:" + socket,
             "--tls-cert",
-            certificate.toString(),
+            certificateOf(host).toString(),
             "--tls-key",
-            key.toString(),
+            keyOf(host).toString(),
             "--name",
             name,
             "--whoami");
@@ -203,7 +242,7 @@ final class Demo implements Closeable, Tour.Stage {
   }
 
   private void writeConfig(int https, int http) throws IOException {
-    Files.writeString(configFile(), DemoConfig.text(https, http, sockets), UTF_8);
+    Files.writeString(configFile(), DemoConfig.text(https, http, sites), UTF_8);
   }
 
   private Path siteOf(String host) {

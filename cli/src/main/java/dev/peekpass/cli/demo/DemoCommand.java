@@ -24,7 +24,7 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {
       "0:every step showed what it should, or ended by a signal",
-      "1:a step did not, or a process did not start",
+      "1:a step did not, a process did not start, or there is no nginx for --nginx",
       "2:wrong usage"
     })
 public final class DemoCommand implements Callable<Integer> {
@@ -46,6 +46,12 @@ public final class DemoCommand implements Callable<Integer> {
       description = "Where to listen for http. Default: any free port.")
   private int httpPort;
 
+  @Option(
+      names = "--nginx",
+      description =
+          "With a third backend: the nginx that is installed, with the module of this project.")
+  private boolean nginx;
+
   @Option(names = "--once", description = "Try everything, say what each step showed, and end.")
   private boolean once;
 
@@ -57,7 +63,7 @@ public final class DemoCommand implements Callable<Integer> {
     check("--https-port", httpsPort);
     check("--http-port", httpPort);
     CountDownLatch stopped = new CountDownLatch(1);
-    try (Demo demo = Demo.create(this::print)) {
+    try (Demo demo = Demo.create(nginx, this::print)) {
       Thread caller = Thread.currentThread();
       Signals.onStop(() -> {
         print("ending the demo …");
@@ -96,7 +102,7 @@ public final class DemoCommand implements Callable<Integer> {
   private void tryThis(Demo demo) {
     String authority = demo.authorityFile().toString();
     print("Try:");
-    for (String host : Demo.HOSTS) {
+    for (String host : demo.hosts()) {
       print(
           "  curl --cacert %s --resolve %s:%d:127.0.0.1 https://%s:%d/.peekpass/whoami"
               .formatted(authority, host, demo.httpsPort(), host, demo.httpsPort()));

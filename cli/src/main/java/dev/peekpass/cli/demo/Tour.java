@@ -16,7 +16,9 @@ import javax.net.ssl.SSLSocket;
 
 /** Shows, step by step, what the proxy does, and checks that it does. */
 final class Tour {
-  private static final String WHOAMI = "/.peekpass/whoami";
+  /** Where a backend tells what it sees of a client. */
+  static final String WHOAMI = "/.peekpass/whoami";
+
   private static final String UNKNOWN_HOST = "unknown.example.test";
   // Not the address that the proxy listens on, nor one that a relay would connect from.
   private static final InetAddress CLIENT = InetAddress.ofLiteral("127.0.0.2");
@@ -51,7 +53,7 @@ final class Tour {
   /**
    * A tour.
    *
-   * @param hosts two names; the first host's site has the big file
+   * @param hosts names; the first host's site has the big file
    * @param authorityPem the certificate of the authority that signed the hosts' certificates
    * @param print takes a line at a time
    */
@@ -90,9 +92,19 @@ final class Tour {
 
   /** The steps about the address that the backend sees. */
   boolean clientAddress() throws InterruptedException {
-    String host = hosts.getFirst();
-    boolean https = step("the client's address over https", () -> clientAddress(host, true));
-    return step("the client's address over http", () -> clientAddress(host, false)) && https;
+    boolean good = true;
+    for (boolean https : new boolean[] {true, false}) {
+      String scheme = https ? "https" : "http";
+      String first = hosts.getFirst();
+      good &= step("the client's address over " + scheme, () -> clientAddress(first, https));
+      if (hosts.contains(Demo.NGINX_HOST)) {
+        good &=
+            step(
+                "the client's address over " + scheme + ", in nginx",
+                () -> clientAddress(Demo.NGINX_HOST, https));
+      }
+    }
+    return good;
   }
 
   private boolean step(String name, Step step) throws InterruptedException {
