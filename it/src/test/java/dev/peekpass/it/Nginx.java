@@ -220,11 +220,23 @@ final class Nginx implements AutoCloseable {
 
   @Override
   public void close() {
+    // Frozen first: a master that has lost a worker may be about to start another.
+    for (ProcessHandle process : processes()) {
+      freeze(process.pid());
+    }
     List<ProcessHandle> all = processes();
     all.forEach(ProcessHandle::destroyForcibly);
     launched.close();
     // Orphans are ended once they have no memory: init may be slow to take note of them.
     Running.await(
         "nginx has ended", () -> all.stream().allMatch(process -> title(process.pid()).isEmpty()));
+  }
+
+  private void freeze(long pid) {
+    try {
+      Running.run(dir, "kill", "-STOP", String.valueOf(pid));
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
   }
 }
