@@ -11,6 +11,9 @@ public final class Errno {
   /** Interrupted system call. */
   public static final int EINTR = 4;
 
+  /** Input/output error. */
+  public static final int EIO = 5;
+
   /** Bad file descriptor. */
   public static final int EBADF = 9;
 
@@ -23,6 +26,9 @@ public final class Errno {
   /** Permission denied. */
   public static final int EACCES = 13;
 
+  /** File exists. */
+  public static final int EEXIST = 17;
+
   /** Invalid argument. */
   public static final int EINVAL = 22;
 
@@ -32,8 +38,14 @@ public final class Errno {
   /** Too many open files. */
   public static final int EMFILE = 24;
 
+  /** No space left on device; of epoll_ctl(2), more watches than max_user_watches allows. */
+  public static final int ENOSPC = 28;
+
   /** Broken pipe. */
   public static final int EPIPE = 32;
+
+  /** Protocol error. */
+  public static final int EPROTO = 71;
 
   /** Socket operation on non-socket. */
   public static final int ENOTSOCK = 88;

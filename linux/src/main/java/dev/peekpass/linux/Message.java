@@ -87,6 +87,13 @@ public final class Message {
   }
 
   /**
+   * How many of the payload's first bytes a message to send has: for kernels that are simulated.
+   */
+  public int sendLength() {
+    return (int) iovec.get(JAVA_LONG, IOV_LEN);
+  }
+
+  /**
    * Adds a descriptor to a message to send. The message borrows it: sending gives the receiver a
    * duplicate, and the caller goes on owning its own.
    */

@@ -1,0 +1,302 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.Method;
+import dev.peekpass.simulation.Chance;
+import dev.peekpass.simulation.Client;
+import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.Receiver;
+import dev.peekpass.simulation.SimulatedKernel;
+import dev.peekpass.simulation.TcpListener;
+import dev.peekpass.simulation.UnixPaths;
+import dev.peekpass.simulation.Violation;
+import dev.peekpass.simulation.World;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One life of a loop in a world that follows from a seed: what is configured, who comes, what
+ * receivers do, what goes wrong. The loop is the real one, with all that belongs to it; only the
+ * kernel is simulated.
+ */
+final class Simulation {
+  private static final long MILLI = 1_000_000;
+  private static final long SECOND = 1_000 * MILLI;
+  private static final Map<Integer, List<Flight>> FLIGHTS =
+      Map.of(
+          1 << 10, Flight.all(1 << 10), 1 << 13, Flight.all(1 << 13), 1 << 16, Flight.all(1 << 16));
+
+  private final World world;
+  private final Chance chance;
+  private final UnixPaths paths = new UnixPaths();
+  private final List<Receiver> receivers = new ArrayList<>();
+  private final Configuration configuration;
+  private final Faults faults;
+  private final SimulatedKernel simulated;
+  private final boolean peeksSeeAll;
+
+  private Simulation(long seed, boolean traced) {
+    world = new World(seed, traced);
+    chance = world.chance();
+    String yaml = yaml();
+    world.note(yaml);
+    configuration = Tests.configuration(yaml);
+    // A quarter is calm, so that what must succeed then is seen to.
+    int harm = chance.below(4);
+    faults = new Faults(chance, harm < 2 ? 0 : chance.ofInts(20, 200), harm == 0 ? 0 : 3000);
+    if (harm > 0 && chance.hits(5000)) {
+      faults.planStorm(world, chance.below(4 * SECOND), chance.below(SECOND));
+    }
+    SimulatedKernel.Conditions conditions = new SimulatedKernel.Conditions();
+    conditions.reuseNumbers = chance.hits(5000);
+    conditions.races = chance.ofInts(0, 200, 2000);
+    conditions.shortReads = chance.ofInts(0, 0, 500);
+    conditions.deaths = harm == 0 ? 0 : chance.ofInts(0, 20, 200);
+    conditions.pauses = chance.ofInts(0, 50, 500);
+    conditions.pauseNanos = chance.of(MILLI, 300 * MILLI, 20 * SECOND);
+    if (harm > 0) {
+      conditions.maxDescriptors = chance.ofInts(8, 12, 20, 1024);
+    }
+    peeksSeeAll = conditions.shortReads == 0;
+    simulated = new SimulatedKernel(world, paths, faults, conditions);
+    simulated.onDeath(() -> receivers.get(chance.below(receivers.size())).die(chance.hits(5000)));
+  }
+
+  /**
+   * What a life came to.
+   *
+   * @param trace what happened; empty unless it was asked for
+   * @param counters what the loop counted, or null when it did not start
+   */
+  record Life(String trace, @Nullable Counters counters) {}
+
+  /**
+   * Lives through a seed.
+   *
+   * @param between what stands between the loop and the kernel; nothing, for the loop as it is
+   * @throws Violation when the loop broke a promise; its message has the seed, and the trace is
+   *     attached when it was asked for
+   */
+  static Life run(long seed, boolean traced, UnaryOperator<Kernel> between) {
+    Simulation simulation = new Simulation(seed, traced);
+    try {
+      ErrorLog.take();
+      Counters counters = simulation.run(between);
+      List<String> errors = ErrorLog.take();
+      if (!errors.isEmpty()) {
+        throw new Violation("the proxy says that it is at fault: " + errors);
+      }
+      return new Life(simulation.world.trace(), counters);
+    } catch (Violation | RuntimeException e) {
+      Violation told = new Violation("seed " + seed + ": " + e.getMessage());
+      told.initCause(e);
+      if (traced) {
+        told.addSuppressed(new Traced(simulation.world.trace()));
+      }
+      throw told;
+    }
+  }
+
+  /** Carries the trace of a run that failed. */
+  static final class Traced extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    Traced(String trace) {
+      super(trace, null, false, false);
+    }
+  }
+
+  private String yaml() {
+    StringBuilder yaml = new StringBuilder();
+    boolean fallsBack = chance.hits(5000);
+    String fallback =
+        fallsBack
+            ? chance.of("c", "a")
+            : "{ reject: " + chance.of("tls-alert", "http-status", "close") + " }";
+    yaml.append("fallback: ").append(fallback).append("\nlisteners:\n");
+    listener(yaml, 1);
+    if (chance.hits(3000)) {
+      listener(yaml, 2);
+    }
+    if (fallsBack && chance.hits(3000)) {
+      yaml.append("  - { bind: \"127.0.0.1:3\", peek: none }\n");
+    }
+    yaml.append("backends:\n");
+    for (String name : new String[] {"a", "b", "c"}) {
+      yaml.append("  ").append(name).append(": { handoff: [\"unix:/").append(name).append("1\"");
+      if (chance.hits(4000)) {
+        yaml.append(", \"unix:/").append(name).append("2\"");
+      }
+      String method = chance.of("auto", "once", "persistent", "datagram");
+      yaml.append("], method: ").append(method);
+      if (!method.equals("once") && chance.hits(4000)) {
+        yaml.append(", batch: ").append(chance.ofInts(2, 3, 253));
+      }
+      yaml.append(", hand-off-timeout: ").append(chance.of("1ms", "50ms", "1s", "5s"));
+      yaml.append(", max-queue: ").append(chance.ofInts(0, 1, 4, 1024)).append(" }\n");
+    }
+    yaml.append(
+        "routes:\n  - { host: a.example, backend: a }\n  - { host: b.example, backend: b }\n");
+    return yaml.toString();
+  }
+
+  private void listener(StringBuilder yaml, int port) {
+    yaml.append("  - { bind: \"127.0.0.1:").append(port).append('"');
+    yaml.append(", peek-timeout: ").append(chance.of("100ms", "1s", "5s"));
+    yaml.append(", max-peek: ").append(chance.of("1KiB", "8KiB", "64KiB"));
+    yaml.append(", max-pending: ").append(chance.ofInts(1, 2, 5, 16384));
+    yaml.append(", backlog: ").append(chance.ofInts(1, 4, 128));
+    yaml.append(", defer-accept: ").append(chance.hits(5000)).append(" }\n");
+  }
+
+  private @Nullable Counters run(UnaryOperator<Kernel> between) {
+    Kernel kernel = between.apply(simulated);
+    Loop loop;
+    Witness witness;
+    try {
+      List<ListenerSocket> sockets = openListeners(kernel);
+      loop = makeLoop(kernel, sockets);
+      witness = new Witness(world, configuration, loop.counters(), peeksSeeAll);
+      Map<TcpListener, List<Flight>> flights = new HashMap<>();
+      List<TcpListener> listeners = new ArrayList<>();
+      for (ListenerSocket socket : sockets) {
+        TcpListener listener = simulated.listener(socket.fd());
+        listeners.add(listener);
+        witness.watch(listener, socket.config());
+        flights.put(listener, FLIGHTS.getOrDefault(socket.config().maxPeekBytes(), List.of()));
+        loop.add(socket);
+      }
+      planReceivers();
+      planClients(listeners, flights);
+    } catch (SystemCallException e) {
+      world.note("the proxy does not start: " + e.getMessage());
+      requireAllClosed();
+      return null;
+    }
+    long stopAt = 500 * MILLI + chance.below(9 * SECOND);
+    world.after(
+        stopAt,
+        "operator",
+        "stops the proxy",
+        () -> {
+          witness.onStop();
+          loop.stop(simulated);
+        });
+    simulated.observe(witness);
+    try {
+      loop.run();
+    } catch (IllegalStateException e) {
+      // As when epoll_ctl fails for a listener at the start: the process ends on it.
+      if (witness.turns() > 0) {
+        throw e;
+      }
+      world.note("the proxy ends: " + e.getMessage());
+      return null;
+    }
+    witness.end();
+    int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
+    if (loop.counters().get(Counter.CHANNEL_LOST) > ended) {
+      throw new Violation("the loop gave up channels to receivers that were there");
+    }
+    requireAllClosed();
+    return loop.counters();
+  }
+
+  private List<ListenerSocket> openListeners(Kernel kernel) throws SystemCallException {
+    List<ListenerSocket> all = new ArrayList<>();
+    try {
+      for (var listener : configuration.listeners()) {
+        all.addAll(ListenerSocket.open(kernel, listener, 1).getFirst());
+      }
+      return all;
+    } catch (SystemCallException e) {
+      all.forEach(socket -> kernel.close(socket.fd()));
+      throw e;
+    }
+  }
+
+  private Loop makeLoop(Kernel kernel, List<ListenerSocket> sockets) throws SystemCallException {
+    try {
+      return new Loop(kernel, configuration, new AccessLog(null));
+    } catch (SystemCallException e) {
+      sockets.forEach(socket -> kernel.close(socket.fd()));
+      throw e;
+    }
+  }
+
+  private void requireAllClosed() {
+    if (simulated.openDescriptors() > 0) {
+      throw new Violation("the proxy has ended and left open:" + simulated.openFiles());
+    }
+  }
+
+  private void planReceivers() {
+    for (BackendConfig backend : configuration.backends()) {
+      for (String path : backend.socketPaths()) {
+        long delay = chance.of(0L, 100_000L, 5 * MILLI, 400 * MILLI);
+        long hold = chance.of(MILLI, SECOND);
+        Receiver receiver = new Receiver(world, paths, path, delay, chance.ofInts(1, 3, 100), hold);
+        receivers.add(receiver);
+        planLives(receiver, backend.method());
+      }
+    }
+  }
+
+  private void planLives(Receiver receiver, Method method) {
+    if (chance.hits(500)) {
+      return; // It never comes.
+    }
+    long at = chance.hits(7000) ? 0 : chance.below(3 * SECOND);
+    for (int life = chance.between(1, 4); life > 0; life--) {
+      // Now and then of a type that the method cannot use.
+      boolean datagram =
+          chance.hits(500)
+              || switch (method) {
+                case DATAGRAM -> true;
+                case AUTO -> chance.hits(5000);
+                default -> false;
+              };
+      if (datagram) {
+        receiver.planDatagram(at, chance.ofInts(0, 2, 10));
+      } else {
+        receiver.planStream(at, chance.ofInts(0, 1, 5, 128), chance.ofInts(1, 4, 16, 278));
+      }
+      if (chance.hits(2000)) {
+        receiver.planFreeze(at + chance.below(SECOND), chance.below(6 * SECOND));
+      }
+      if (chance.hits(2000)) {
+        receiver.planCloseOfChannel(at + chance.below(SECOND));
+      }
+      if (life > 1) {
+        at += chance.below(3 * SECOND);
+        receiver.planDeath(at, chance.hits(5000));
+        at += chance.of(0L, MILLI, 300 * MILLI);
+      }
+    }
+  }
+
+  private void planClients(List<TcpListener> listeners, Map<TcpListener, List<Flight>> flights) {
+    int count = chance.ofInts(1, 5, 20, 60);
+    long within = chance.of(MILLI, 200 * MILLI, 4 * SECOND);
+    for (int number = 0; number < count; number++) {
+      TcpListener listener = listeners.get(chance.below(listeners.size()));
+      List<Flight> choice = flights.getOrDefault(listener, List.of());
+      Flight flight = choice.get(chance.below(choice.size()));
+      Client client = new Client(world, number, listener, flight.bytes, flight);
+      int length = flight.bytes.length;
+      int sends = chance.hits(8000) ? length : chance.below(length + 1);
+      int segment = chance.ofInts(1 << 16, 1460, 1 + length / 8);
+      long gap = chance.of(0L, 50_000L, 20 * MILLI, 500 * MILLI);
+      Client.End end =
+          chance.hits(6000) ? Client.End.SILENCE : chance.of(Client.End.FIN, Client.End.RESET);
+      client.plan(chance.below(within), sends, segment, gap, end);
+    }
+  }
+}

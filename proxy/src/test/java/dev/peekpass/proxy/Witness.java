@@ -1,0 +1,426 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.Fallback;
+import dev.peekpass.proxy.config.ListenerConfig;
+import dev.peekpass.proxy.config.PeekMode;
+import dev.peekpass.simulation.Call;
+import dev.peekpass.simulation.Observer;
+import dev.peekpass.simulation.TcpConnection;
+import dev.peekpass.simulation.TcpListener;
+import dev.peekpass.simulation.Violation;
+import dev.peekpass.simulation.World;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Holds the loop to what it promises, from what it calls and counts alone.
+ *
+ * <p>An outcome is counted just before the next call that is made for its connection, so that a
+ * count that has changed when a call comes belongs to the call's connection.
+ */
+final class Witness implements Observer {
+  private static final long NANOS_A_MILLI = 1_000_000;
+
+  /** How long a refused client may read the answer: {@link Refuser}. */
+  private static final long LINGER_NANOS = 2_000_000_000L;
+
+  private static final long STOP_NANOS = 1_000_000_000L;
+  private static final long MAX_DEFERRED_NANOS = 1_000_000_000L;
+
+  /** How many turns may come to nothing, and one more for each millisecond. */
+  private static final int MAX_IDLE_TURNS = 64;
+
+  private static final Outcome[] OUTCOMES = Outcome.values();
+
+  /** What is known of an accepted connection. */
+  private static final class Story {
+    final TcpConnection connection;
+    final Flight flight;
+    final ListenerConfig listener;
+    final long acceptedNanos;
+    long routedNanos;
+    long movedNanos = World.NEVER;
+    long peekedNth;
+    boolean completeWhenFetched;
+    boolean routedLate;
+    @Nullable Outcome outcome;
+    long outcomeNanos;
+
+    Story(TcpConnection connection, ListenerConfig listener, long nowNanos) {
+      this.connection = connection;
+      this.flight = (Flight) connection.client().flight();
+      this.listener = listener;
+      acceptedNanos = nowNanos;
+      routedNanos = nowNanos;
+    }
+
+    boolean isComplete() {
+      return listener.peek() == PeekMode.NONE || connection.delivered() >= flight.decidedAt;
+    }
+
+    @Override
+    public String toString() {
+      return "the " + connection + " (" + flight + ")";
+    }
+  }
+
+  private final World world;
+  private final Configuration configuration;
+  private final Counters counters;
+  private final boolean peeksSeeAll;
+  private final IdentityHashMap<TcpListener, ListenerConfig> listeners = new IdentityHashMap<>();
+  private final IdentityHashMap<TcpConnection, Story> stories = new IdentityHashMap<>();
+  private final List<Story> open = new ArrayList<>();
+  private final long[] counted = new long[OUTCOMES.length];
+  private final Map<BackendConfig, Long> lastPassed = new HashMap<>();
+  private long accepted;
+  private long peeks;
+  private long moved;
+  private boolean shortage;
+  private long stopNanos = World.NEVER;
+  private long progressNanos;
+  private long happened;
+  private int idleTurns;
+  private int turns;
+
+  Witness(World world, Configuration configuration, Counters counters, boolean peeksSeeAll) {
+    this.world = world;
+    this.configuration = configuration;
+    this.counters = counters;
+    this.peeksSeeAll = peeksSeeAll;
+  }
+
+  void watch(TcpListener listener, ListenerConfig config) {
+    listeners.put(listener, config);
+  }
+
+  /** The proxy is asked to stop. */
+  void onStop() {
+    stopNanos = world.nowNanos();
+  }
+
+  /** How often the loop has waited. */
+  int turns() {
+    return turns;
+  }
+
+  @Override
+  public void onCall(Call call, @Nullable TcpConnection connection) {
+    attribute(connection);
+    Story story = connection == null ? null : stories.get(connection);
+    if (story != null && call == Call.RECV) {
+      story.peekedNth = ++peeks;
+    }
+    if (story != null && call == Call.EPOLL_DEL) {
+      story.routedNanos = world.nowNanos();
+      story.routedLate = isLate(story) && mayBeUnseen(story);
+    }
+  }
+
+  /** Whether the loop may not have seen that it is complete. */
+  private boolean mayBeUnseen(Story story) {
+    return !story.completeWhenFetched || !peeksSeeAll;
+  }
+
+  /** Finds out whether an outcome was counted since the last call, and whose it must be. */
+  private void attribute(@Nullable TcpConnection connection) {
+    for (int i = 0; i < OUTCOMES.length; i++) {
+      Outcome outcome = OUTCOMES[i];
+      long now = counters.get(outcome);
+      if (now != counted[i]) {
+        if (now != counted[i] + 1) {
+          throw new Violation("two outcomes are counted at once: " + outcome);
+        }
+        counted[i] = now;
+        Story story = connection == null ? null : stories.get(connection);
+        if (story == null) {
+          throw new Violation("an outcome is counted for no connection: " + outcome);
+        }
+        if (story.outcome != null) {
+          throw new Violation(story + " has two outcomes: " + story.outcome + ", " + outcome);
+        }
+        story.outcome = outcome;
+        story.outcomeNanos = world.nowNanos();
+        world.note("  outcome " + outcome + " of " + story);
+        judge(story, outcome);
+      }
+    }
+  }
+
+  private void judge(Story story, Outcome outcome) {
+    TcpConnection connection = story.connection;
+    boolean passed = outcome == Outcome.PASSED || outcome == Outcome.PASSED_TO_FALLBACK;
+    if (passed != (connection.passedTo() != null)) {
+      throw new Violation(
+          passed
+              ? story + " counts as passed, and no receiver has it in its queue"
+              : story + " is passed to " + connection.passedTo() + " and counts as " + outcome);
+    }
+    BackendConfig routed = routed(story);
+    boolean fits =
+        switch (outcome) {
+          case PASSED -> routed != null && story.isComplete() && isIn(story, routed);
+          case PASSED_TO_FALLBACK -> isPassedToFallback(story, routed);
+          case REFUSED_NO_ROUTE -> routed == null && isRefused(story, Flight.Verdict.FOUND);
+          case REFUSED_NO_HOST -> isRefused(story, Flight.Verdict.ABSENT);
+          case REFUSED_FOREIGN -> isRefused(story, Flight.Verdict.FOREIGN);
+          case REFUSED_MALFORMED -> is(story, Flight.Verdict.INVALID);
+          case REFUSED_TOO_LARGE -> is(story, Flight.Verdict.TOO_LARGE);
+          case REFUSED_UNAVAILABLE -> isUnavailable(story, routed);
+          case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
+          case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);
+          case RESET -> connection.isReset();
+          case SHED -> shortage || pending(story.listener) + 1 >= story.listener.maxPending();
+          case STOPPED -> stopNanos != World.NEVER && world.nowNanos() >= stopNanos + STOP_NANOS;
+          case FAILED -> false;
+        };
+    if (!fits) {
+      throw new Violation(story + " has an outcome that cannot be: " + outcome);
+    }
+    if (outcome == Outcome.PASSED && routed != null) {
+      Long before = lastPassed.put(routed, story.peekedNth);
+      if (before != null && before > story.peekedNth) {
+        throw new Violation(story + " is passed after one that came later");
+      }
+    }
+  }
+
+  private @Nullable BackendConfig routed(Story story) {
+    if (story.listener.peek() == PeekMode.NONE || story.flight.host == null) {
+      return null;
+    }
+    return switch (story.flight.host) {
+      case "a.example" -> configuration.backends().get(0);
+      case "b.example" -> configuration.backends().get(1);
+      default -> null;
+    };
+  }
+
+  private @Nullable BackendConfig fallback(Story story) {
+    return story.listener.fallback() instanceof Fallback.ToBackend to
+        ? configuration.backends().get(to.index())
+        : null;
+  }
+
+  private static boolean isIn(Story story, BackendConfig backend) {
+    String path = story.connection.passedTo();
+    return path != null && backend.socketPaths().contains(path);
+  }
+
+  private boolean isPassedToFallback(Story story, @Nullable BackendConfig routed) {
+    BackendConfig fallback = fallback(story);
+    if (fallback == null || !isIn(story, fallback)) {
+      return false;
+    }
+    if (story.flight.isHttp2 && story.routedLate) {
+      return true;
+    }
+    if (routed != null) {
+      moved++;
+      return story.isComplete() && moved <= unavailable();
+    }
+    boolean fallsBack =
+        switch (story.flight.verdict) {
+          case FOUND, ABSENT, FOREIGN -> true;
+          case INVALID, TOO_LARGE, OPEN -> story.listener.peek() == PeekMode.NONE;
+        };
+    return fallsBack && story.isComplete();
+  }
+
+  private boolean isRefused(Story story, Flight.Verdict verdict) {
+    return is(story, verdict) && story.listener.fallback() instanceof Fallback.Reject;
+  }
+
+  private static boolean is(Story story, Flight.Verdict verdict) {
+    return story.flight.verdict == verdict && story.isComplete();
+  }
+
+  /** How often a backend was given up on for a connection. */
+  private long unavailable() {
+    return counters.get(Counter.HAND_OFF_TIMED_OUT) + counters.get(Counter.MAX_QUEUE_REACHED);
+  }
+
+  private boolean isUnavailable(Story story, @Nullable BackendConfig routed) {
+    BackendConfig last = fallback(story) != null ? fallback(story) : routed;
+    if (last == null || counters.get(Outcome.REFUSED_UNAVAILABLE) > unavailable()) {
+      return false;
+    }
+    return counters.get(Counter.MAX_QUEUE_REACHED) > 0
+        || world.nowNanos() >= story.routedNanos + last.handOffTimeout().toNanos();
+  }
+
+  /** Whether its time to be routed may be up, which is shorter where the kernel held it back. */
+  private boolean isLate(Story story) {
+    long timeout = story.listener.peekTimeout().toNanos();
+    long heldBack = story.listener.deferAccept() ? Math.min(MAX_DEFERRED_NANOS, timeout / 2) : 0;
+    return world.nowNanos() >= story.acceptedNanos + timeout - heldBack;
+  }
+
+  @Override
+  public void onAccepted(TcpListener listener, TcpConnection connection) {
+    ListenerConfig config = listeners.get(listener);
+    if (config == null) {
+      throw new Violation("a connection is accepted from an unknown listener");
+    }
+    Story story = new Story(connection, config, world.nowNanos());
+    story.peekedNth = ++peeks;
+    stories.put(connection, story);
+    open.add(story);
+    accepted++;
+    progress();
+  }
+
+  @Override
+  public void onClosing(TcpConnection connection) {
+    Story story = stories.get(connection);
+    if (story == null || story.outcome == null) {
+      throw new Violation("the " + connection + " is closed without an outcome");
+    }
+    open.remove(story);
+    progress();
+  }
+
+  private void progress() {
+    idleTurns = 0;
+    progressNanos = world.nowNanos();
+  }
+
+  @Override
+  public void onShortage(Call call) {
+    shortage = true;
+  }
+
+  @Override
+  public void onWait(int timeoutMillis) {
+    turns++;
+    shortage = false;
+    checkSpin();
+    int waiting = 0;
+    for (Story story : open) {
+      if (story.outcome == null && !story.connection.isBeingWatched()) {
+        waiting++;
+      }
+      if (story.connection.passedTo() != null) {
+        throw new Violation(story + " is passed, and the proxy keeps its own descriptor");
+      }
+      long deadline = deadline(story);
+      long wakes = world.nowNanos() + timeoutMillis * NANOS_A_MILLI;
+      if (timeoutMillis < 0 || wakes > deadline + NANOS_A_MILLI) {
+        throw new Violation(
+            "the loop would sleep for %d ms, and %s is due in %d µs"
+                .formatted(timeoutMillis, story, (deadline - world.nowNanos()) / 1000));
+      }
+    }
+    int room = 0;
+    for (BackendConfig backend : configuration.backends()) {
+      room += backend.maxQueue();
+    }
+    if (waiting > room) {
+      throw new Violation(waiting + " connections wait for backends, which may keep " + room);
+    }
+    for (ListenerConfig listener : configuration.listeners()) {
+      if (pending(listener) > listener.maxPending()) {
+        throw new Violation(pending(listener) + " connections are pending");
+      }
+    }
+  }
+
+  private int pending(ListenerConfig listener) {
+    int pending = 0;
+    for (Story story : open) {
+      if (story.outcome == null
+          && story.listener.equals(listener)
+          && story.connection.isBeingWatched()) {
+        pending++;
+      }
+    }
+    return pending;
+  }
+
+  /** When the loop must have done something about a connection. */
+  private long deadline(Story story) {
+    if (story.outcome != null) {
+      return switch (story.outcome) {
+        case PASSED, PASSED_TO_FALLBACK, RESET, SHED, STOPPED, FAILED ->
+            throw new Violation(story + " is still open: " + story.outcome);
+        default -> story.outcomeNanos + LINGER_NANOS;
+      };
+    }
+    if (story.connection.isBeingWatched()) {
+      return story.acceptedNanos + story.listener.peekTimeout().toNanos();
+    }
+    // It waits for its backend, and behind that for the fallback.
+    BackendConfig routed = routed(story);
+    BackendConfig fallback = fallback(story);
+    if (routed == null || !story.isComplete()) {
+      if (fallback == null) {
+        throw new Violation(story + " waits for no backend");
+      }
+      return story.routedNanos + fallback.handOffTimeout().toNanos();
+    }
+    long first = story.routedNanos + routed.handOffTimeout().toNanos();
+    if (fallback == null || fallback.equals(routed)) {
+      return first;
+    }
+    if (world.nowNanos() < first) {
+      // Its backend's queue may have been full, or it went to the fallback as late.
+      boolean mayHaveMoved =
+          counters.get(Counter.MAX_QUEUE_REACHED) > 0 || (story.flight.isHttp2 && story.routedLate);
+      long second = story.routedNanos + fallback.handOffTimeout().toNanos();
+      return mayHaveMoved ? Math.max(first, second) : first;
+    }
+    if (story.movedNanos == World.NEVER) {
+      story.movedNanos = world.nowNanos();
+    }
+    return story.movedNanos + fallback.handOffTimeout().toNanos();
+  }
+
+  private void checkSpin() {
+    if (world.happened() != happened) {
+      happened = world.happened();
+      progress();
+      return;
+    }
+    idleTurns++;
+    long millis = (world.nowNanos() - progressNanos) / NANOS_A_MILLI;
+    if (idleTurns > MAX_IDLE_TURNS + millis) {
+      throw new Violation(
+          "the loop spins: " + idleTurns + " turns for nothing in " + millis + " ms");
+    }
+  }
+
+  @Override
+  public void onFetched() {
+    for (Story story : open) {
+      story.completeWhenFetched = story.isComplete();
+    }
+  }
+
+  /** The loop has ended. */
+  void end() {
+    attribute(null);
+    long outcomes = 0;
+    for (Outcome outcome : OUTCOMES) {
+      outcomes += counters.get(outcome);
+    }
+    if (!open.isEmpty()) {
+      throw new Violation("the loop has ended without " + open);
+    }
+    if (outcomes != accepted || counters.get(Counter.ACCEPTED) != accepted) {
+      throw new Violation(
+          "%d connections, %d counted, %d outcomes"
+              .formatted(accepted, counters.get(Counter.ACCEPTED), outcomes));
+    }
+    long unavailable = moved + counters.get(Outcome.REFUSED_UNAVAILABLE);
+    if (counters.get(Counter.HAND_OFF_TIMED_OUT) > counters.get(Counter.QUEUED)
+        || unavailable > unavailable()) {
+      throw new Violation("the counters of the queues do not add up");
+    }
+  }
+}

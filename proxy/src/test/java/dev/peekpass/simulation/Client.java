@@ -1,0 +1,147 @@
+package dev.peekpass.simulation;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A client: connects, sends its bytes in segments, and ends its side, breaks off or falls silent.
+ */
+public final class Client {
+
+  /** What a client does after its last byte. */
+  public enum End {
+    /** Ends its side. */
+    FIN,
+    /** Breaks off. */
+    RESET,
+    /** Nothing at all. */
+    SILENCE
+  }
+
+  private static final int MAX_ATTEMPTS = 4;
+  private static final long SYN_AGAIN_NANOS = 1_000_000_000L;
+
+  /** As a listener set to one second behaves. */
+  private static final long DEFERRED_NANOS = 1_000_000_000L;
+
+  private final World world;
+  private final int number;
+  private final TcpListener listener;
+  private final byte[] bytes;
+  private final Object flight;
+  private @Nullable TcpConnection connection;
+  private boolean queued;
+  private boolean closed;
+  private int attempts;
+
+  /**
+   * Makes a client that does nothing yet.
+   *
+   * @param bytes what it has to say
+   * @param flight what that is, for the trace and for whoever made it
+   */
+  public Client(World world, int number, TcpListener listener, byte[] bytes, Object flight) {
+    this.world = world;
+    this.number = number;
+    this.listener = listener;
+    this.bytes = bytes;
+    this.flight = flight;
+  }
+
+  byte[] bytes() {
+    return bytes;
+  }
+
+  /** What it was made with. */
+  public Object flight() {
+    return flight;
+  }
+
+  /** Its number, from 0; it is the last part of its address. */
+  public int number() {
+    return number;
+  }
+
+  /**
+   * Plans all it does.
+   *
+   * @param sends how many of its bytes it sends in the end
+   * @param segmentBytes the most it sends at once
+   * @param gapNanos the most between two segments
+   */
+  public void plan(long startNanos, int sends, int segmentBytes, long gapNanos, End end) {
+    Chance chance = world.chance();
+    world.after(startNanos, this, "connects, to send " + flight, this::connect);
+    long at = startNanos + chance.below(gapNanos + 1);
+    for (int sent = 0; sent < sends; ) {
+      int segment = Math.min(sends - sent, 1 + chance.below(segmentBytes));
+      world.after(at, this, "sends " + segment + " bytes", () -> send(segment));
+      sent += segment;
+      at += chance.below(gapNanos + 1);
+    }
+    switch (end) {
+      case FIN -> world.after(at, this, "ends its side", this::fin);
+      case RESET -> world.after(at, this, "breaks off", this::reset);
+      case SILENCE -> {}
+    }
+  }
+
+  private void connect() {
+    if (!listener.isListening()) {
+      return;
+    }
+    if (listener.isFull()) {
+      if (++attempts < MAX_ATTEMPTS) {
+        world.after(SYN_AGAIN_NANOS, this, "connects again", this::connect);
+      }
+      return;
+    }
+    TcpConnection made = new TcpConnection(this);
+    connection = made;
+    if (listener.isDeferring()) {
+      world.after(DEFERRED_NANOS, this, "is no longer held back", this::enqueue);
+    } else {
+      enqueue();
+    }
+  }
+
+  private void enqueue() {
+    TcpConnection made = connection;
+    if (made != null && !queued && !made.isReset() && listener.isListening()) {
+      queued = true;
+      listener.enqueue(made);
+    }
+  }
+
+  private void send(int count) {
+    TcpConnection to = connection;
+    if (to != null && !closed && !to.isReset() && !to.isFinReceived()) {
+      to.deliver(count);
+      enqueue();
+    }
+  }
+
+  private void fin() {
+    TcpConnection to = connection;
+    if (to != null && !closed && !to.isReset()) {
+      to.deliverFin();
+      enqueue();
+    }
+  }
+
+  /** Breaks the connection off. */
+  void reset() {
+    TcpConnection to = connection;
+    if (to != null && !closed && !to.isReset()) {
+      to.deliverReset();
+    }
+  }
+
+  void onClosed() {
+    closed = true;
+  }
+
+  @Override
+  public String toString() {
+    return "client " + number;
+  }
+}

@@ -1,0 +1,29 @@
+package dev.peekpass.simulation;
+
+import org.jspecify.annotations.Nullable;
+
+/** Watches a process's calls and judges them. */
+public interface Observer {
+
+  /**
+   * A call is about to be made.
+   *
+   * @param connection the connection it is about, or null
+   */
+  void onCall(Call call, @Nullable TcpConnection connection);
+
+  /** A connection has been accepted. */
+  void onAccepted(TcpListener listener, TcpConnection connection);
+
+  /** A connection's descriptor in the process is being closed. */
+  void onClosing(TcpConnection connection);
+
+  /** A call failed for want of descriptors or memory. */
+  void onShortage(Call call);
+
+  /** The process is about to wait; a turn of it is over. */
+  void onWait(int timeoutMillis);
+
+  /** The wait is over, and the events that it returns are fetched. */
+  void onFetched();
+}

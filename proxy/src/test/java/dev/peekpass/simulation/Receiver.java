@@ -1,0 +1,191 @@
+package dev.peekpass.simulation;
+
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A backend's process: binds a path, receives promptly, late or never, holds what it received for a
+ * while, dies, and comes back, perhaps with a socket of another type.
+ */
+public final class Receiver {
+
+  /** Its socket. */
+  interface Reception extends UnixPaths.Bound {
+    /** Accepts a connection or takes a message; returns false when there is nothing to do. */
+    boolean receive();
+
+    /** Closes the oldest connection to it; returns false when there is none. */
+    boolean closeOneChannel();
+
+    /** Closes it and all connections to it; what was queued is lost. */
+    void close();
+  }
+
+  private final World world;
+  private final UnixPaths paths;
+  private final String path;
+  private final long delayNanos;
+  private final int burst;
+  private final long holdNanos;
+  private final ArrayDeque<TcpConnection> held = new ArrayDeque<>();
+  private @Nullable Reception reception;
+  private boolean frozen;
+  private boolean working;
+  private int life;
+  private int channelsEnded;
+
+  /**
+   * Makes a receiver that is not running.
+   *
+   * @param delayNanos how long it takes to look after what arrives
+   * @param burst how much it does then
+   * @param holdNanos how long it keeps a connection at most
+   */
+  public Receiver(
+      World world, UnixPaths paths, String path, long delayNanos, int burst, long holdNanos) {
+    this.world = world;
+    this.paths = paths;
+    this.path = path;
+    this.delayNanos = delayNanos;
+    this.burst = burst;
+    this.holdNanos = holdNanos;
+  }
+
+  /**
+   * Plans that it listens on a stream socket.
+   *
+   * @param backlog how many connections wait to be accepted, less one
+   * @param channelCapacity how many messages fit into one connection
+   */
+  public void planStream(long nanos, int backlog, int channelCapacity) {
+    world.after(
+        nanos,
+        this,
+        "listens on a stream socket",
+        () -> start(new StreamReception(this, path, backlog, channelCapacity)));
+  }
+
+  /**
+   * Plans that it binds a datagram socket.
+   *
+   * @param maxQueue how many messages fit into it, less one
+   */
+  public void planDatagram(long nanos, int maxQueue) {
+    world.after(
+        nanos,
+        this,
+        "binds a datagram socket",
+        () -> start(new DatagramReception(this, path, maxQueue)));
+  }
+
+  /** Plans its death. */
+  public void planDeath(long nanos, boolean unlink) {
+    world.after(
+        nanos, this, unlink ? "ends and removes its socket" : "is killed", () -> die(unlink));
+  }
+
+  /** Plans that it receives nothing for a time. */
+  public void planFreeze(long nanos, long forNanos) {
+    world.after(nanos, this, "freezes", () -> frozen = true);
+    world.after(nanos + forNanos, this, "thaws", this::thaw);
+  }
+
+  /** Plans that it closes its oldest connection to a sender. */
+  public void planCloseOfChannel(long nanos) {
+    world.after(
+        nanos,
+        this,
+        "closes a connection",
+        () -> {
+          Reception now = reception;
+          if (now != null) {
+            now.closeOneChannel();
+          }
+        });
+  }
+
+  private void start(Reception fresh) {
+    if (reception == null) {
+      reception = fresh;
+      paths.bind(path, fresh);
+    }
+  }
+
+  /** Ends as a killed process does: the kernel closes all it had. */
+  public void die(boolean unlink) {
+    Reception was = reception;
+    if (was != null) {
+      reception = null;
+      life++;
+      was.close();
+      held.forEach(TcpConnection::drop);
+      held.clear();
+      if (unlink) {
+        paths.unlink(path);
+      }
+    }
+  }
+
+  private void thaw() {
+    frozen = false;
+    onArrival();
+  }
+
+  /** A sender's connection to it, or socket, has lost its other end. */
+  void onChannelEnded() {
+    channelsEnded++;
+  }
+
+  /** How many times a sender's connection or socket lost its other end. */
+  public int channelsEnded() {
+    return channelsEnded;
+  }
+
+  /** There is something to receive. */
+  void onArrival() {
+    if (!working) {
+      working = true;
+      world.after(world.chance().below(delayNanos + 1), this, "looks", this::work);
+    }
+  }
+
+  private void work() {
+    working = false;
+    for (int i = 0; i < burst; i++) {
+      Reception now = reception;
+      if (now == null || frozen || !now.receive()) {
+        return;
+      }
+    }
+    onArrival();
+  }
+
+  /** Has a message in its hands. */
+  void take(Parcel parcel) {
+    List<TcpConnection> taken = new ArrayList<>(parcel.connections());
+    for (TcpConnection connection : taken) {
+      connection.received();
+      held.add(connection);
+      int now = life;
+      world.after(
+          world.chance().below(holdNanos + 1),
+          this,
+          "is done with the " + connection,
+          () -> finish(connection, now));
+    }
+  }
+
+  private void finish(TcpConnection connection, int inLife) {
+    if (life == inLife && held.remove(connection)) {
+      connection.receive(null, Integer.MAX_VALUE, false);
+      connection.drop();
+    }
+  }
+
+  @Override
+  public String toString() {
+    return "receiver at " + path;
+  }
+}

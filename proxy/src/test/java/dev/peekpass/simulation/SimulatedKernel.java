@@ -1,0 +1,571 @@
+package dev.peekpass.simulation;
+
+import dev.peekpass.linux.EpollEvents;
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.Message;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.linux.TcpInfo;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The kernel as one process sees it, with the descriptors of that process.
+ *
+ * <p>Between any two calls, and so in the middle of everything, the world may go on a little. Calls
+ * behave as Linux does, and fail as their man pages allow when {@link Faults} say so. What the
+ * kernel would let pass but no correct caller does is a {@link Violation}: a descriptor that is not
+ * open, one that is passed or closed while epoll watches it, a message without MSG_NOSIGNAL.
+ */
+public final class SimulatedKernel implements Kernel {
+
+  /** How the process runs, beside what it calls. All chances are times in ten thousand. */
+  public static final class Conditions {
+    /** How many descriptors the process may have open (RLIMIT_NOFILE). */
+    public int maxDescriptors = 1024;
+
+    /** Whether the lowest free number is used again, as Linux does, or each only once. */
+    public boolean reuseNumbers = true;
+
+    /** How often something happens outside between two calls. */
+    public int races;
+
+    /** How often the other end of a call's connection or socket dies just before the call. */
+    public int deaths;
+
+    /** How often a peek sees less than what is there, the rest arriving a moment later. */
+    public int shortReads;
+
+    /** How often the process stands still between a wait and what follows from it. */
+    public int pauses;
+
+    /** How long it stands still at most. */
+    public long pauseNanos = 1;
+  }
+
+  private static final int FIRST_NUMBER = 3;
+  private static final int MAX_CALLS_A_TURN = 50_000;
+  private static final long RACE_NANOS = 20_000_000;
+  private static final int MAX_WAIT_COST_NANOS = 40_000;
+  private static final long MAX_INTERRUPT_NANOS = 5_000_000;
+  private static final long ANNOUNCE_NANOS = 100_000;
+  private static final long NANOS_A_MILLI = 1_000_000;
+  private static final int EPHEMERAL_PORT = 40_000;
+  private static final long V4_MAPPED = 0xffff_0000_0000L;
+
+  private final World world;
+  private final UnixPaths paths;
+  private final Faults faults;
+  private final Conditions conditions;
+  private final List<@Nullable OpenFile> files = new ArrayList<>();
+  private @Nullable Observer observer;
+  private Runnable peerOfPath = () -> {};
+  private int open;
+  private int calls;
+  private int nextPort = EPHEMERAL_PORT;
+
+  /** Makes a process without descriptors. */
+  public SimulatedKernel(World world, UnixPaths paths, Faults faults, Conditions conditions) {
+    this.world = world;
+    this.paths = paths;
+    this.faults = faults;
+    this.conditions = conditions;
+    for (int i = 0; i < FIRST_NUMBER; i++) {
+      files.add(null);
+    }
+  }
+
+  /** Sets who watches. */
+  public void observe(Observer by) {
+    observer = by;
+  }
+
+  /** Sets how one of the processes at the other end dies. */
+  public void onDeath(Runnable death) {
+    peerOfPath = death;
+  }
+
+  /** How many descriptors are open. */
+  public int openDescriptors() {
+    return open;
+  }
+
+  /** What is still open, for a message. */
+  public String openFiles() {
+    StringBuilder text = new StringBuilder();
+    for (int i = 0; i < files.size(); i++) {
+      OpenFile file = files.get(i);
+      if (file != null) {
+        text.append(" fd ").append(i).append(" (").append(file).append(')');
+      }
+    }
+    return text.toString();
+  }
+
+  /** The listener that a descriptor stands for. */
+  public TcpListener listener(Fd fd) {
+    return as(TcpListener.class, fd);
+  }
+
+  // What every call begins and ends with.
+
+  private void enter(Call call, @Nullable OpenFile file) {
+    if (++calls > MAX_CALLS_A_TURN) {
+      throw new Violation("a turn makes more than " + MAX_CALLS_A_TURN + " calls");
+    }
+    Observer by = observer;
+    if (by != null) {
+      by.onCall(call, file instanceof TcpConnection connection ? connection : null);
+    }
+    Chance chance = world.chance();
+    if (chance.hits(conditions.races)) {
+      world.runEarly(RACE_NANOS);
+    }
+    if (chance.hits(conditions.deaths)) {
+      if (file instanceof TcpConnection connection) {
+        world.note("in the middle of it: " + connection.client() + " breaks off");
+        connection.client().reset();
+      } else if (file instanceof UnixSocket) {
+        peerOfPath.run();
+      }
+    }
+  }
+
+  private int leave(Call call, @Nullable Object file, int result) {
+    if (world.isTraced()) {
+      String shown = result < 0 ? Errno.name(-result) : Integer.toString(result);
+      world.note(
+          "  " + call.name().toLowerCase(java.util.Locale.ROOT) + " " + file + " = " + shown);
+    }
+    Observer by = observer;
+    if (by != null && isShortage(-result)) {
+      by.onShortage(call);
+    }
+    return result;
+  }
+
+  private static boolean isShortage(int errno) {
+    return switch (errno) {
+      case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS, Errno.ENOSPC -> true;
+      default -> false;
+    };
+  }
+
+  private OpenFile file(Fd fd) {
+    OpenFile file = fd.number() < files.size() ? files.get(fd.number()) : null;
+    if (file == null) {
+      throw new Violation(fd + " is used and is not open");
+    }
+    return file;
+  }
+
+  private <T extends OpenFile> T as(Class<T> type, Fd fd) {
+    OpenFile file = file(fd);
+    if (!type.isInstance(file)) {
+      throw new Violation(fd + " is " + file + " and is used as a " + type.getSimpleName());
+    }
+    return type.cast(file);
+  }
+
+  /** Gives a description a number, or returns -EMFILE. */
+  private int install(OpenFile file) {
+    if (open >= conditions.maxDescriptors) {
+      return -Errno.EMFILE;
+    }
+    int number = files.size();
+    if (conditions.reuseNumbers) {
+      for (int i = FIRST_NUMBER; i < files.size() && number == files.size(); i++) {
+        if (files.get(i) == null) {
+          number = i;
+        }
+      }
+    }
+    if (number == files.size()) {
+      files.add(file);
+    } else {
+      files.set(number, file);
+    }
+    file.retain();
+    open++;
+    return number;
+  }
+
+  private int create(Call call, OpenFile file) {
+    enter(call, null);
+    int fault = faults.next(call);
+    return leave(call, file, fault != 0 ? -fault : install(file));
+  }
+
+  // socket(2) and what makes a listener.
+
+  @Override
+  public int socket(int domain, int type, int protocol) {
+    if ((type & Linux.SOCK_NONBLOCK) == 0 || (type & Linux.SOCK_CLOEXEC) == 0) {
+      throw new Violation("socket without SOCK_NONBLOCK or without SOCK_CLOEXEC");
+    }
+    boolean unix = domain == Linux.AF_UNIX;
+    return create(Call.SOCKET, unix ? new UnixSocket(type & 0xf) : new TcpListener());
+  }
+
+  @Override
+  public int bind(Fd socket, SockAddr address) {
+    TcpListener listener = as(TcpListener.class, socket);
+    enter(Call.BIND, listener);
+    int fault = faults.next(Call.BIND);
+    if (fault == 0) {
+      listener.bind(address.port() == 0 ? nextPort++ : address.port());
+    }
+    return leave(Call.BIND, listener, -fault);
+  }
+
+  @Override
+  public int listen(Fd socket, int backlog) {
+    TcpListener listener = as(TcpListener.class, socket);
+    enter(Call.LISTEN, listener);
+    int fault = faults.next(Call.LISTEN);
+    if (fault == 0) {
+      listener.listen(backlog);
+    }
+    return leave(Call.LISTEN, listener, -fault);
+  }
+
+  @Override
+  public int setsockopt(Fd socket, int level, int option, int value) {
+    OpenFile file = file(socket);
+    enter(Call.OPTION, file);
+    int fault = faults.next(Call.OPTION);
+    boolean defer = level == Linux.IPPROTO_TCP && option == Linux.TCP_DEFER_ACCEPT;
+    if (fault == 0 && defer && file instanceof TcpListener listener) {
+      listener.defer(value > 0);
+    }
+    return leave(Call.OPTION, file, -fault);
+  }
+
+  @Override
+  public int getsockname(Fd socket, SockAddr address) {
+    TcpListener listener = as(TcpListener.class, socket);
+    enter(Call.OPTION, listener);
+    int fault = faults.next(Call.OPTION);
+    if (fault == 0) {
+      address.inet(0, V4_MAPPED | 0x7f000001, listener.port());
+    }
+    return leave(Call.OPTION, listener, -fault);
+  }
+
+  // Connections of clients.
+
+  @Override
+  public int acceptQueue(Fd listener, TcpInfo info) {
+    TcpListener from = as(TcpListener.class, listener);
+    enter(Call.ACCEPT_QUEUE, from);
+    info.unacked(from.announce());
+    return leave(Call.ACCEPT_QUEUE, from, 0);
+  }
+
+  @Override
+  public int accept4(Fd listener, @Nullable SockAddr peer, int flags) {
+    TcpListener from = as(TcpListener.class, listener);
+    enter(Call.ACCEPT, from);
+    if ((flags & Linux.SOCK_NONBLOCK) == 0 || (flags & Linux.SOCK_CLOEXEC) == 0) {
+      throw new Violation("accept4 without SOCK_NONBLOCK or without SOCK_CLOEXEC");
+    }
+    int fault = faults.next(Call.ACCEPT);
+    // A client that is gone, or whose network failed, leaves the queue with its error.
+    boolean takesOne = fault == Errno.ECONNABORTED || fault == Errno.EPROTO;
+    if (fault == 0 && open >= conditions.maxDescriptors) {
+      fault = Errno.EMFILE;
+    }
+    if (isShortage(fault)) {
+      from.excuse();
+    }
+    if (fault != 0 && !takesOne) {
+      return leave(Call.ACCEPT, from, -fault);
+    }
+    TcpConnection connection = from.next();
+    if (connection == null) {
+      return leave(Call.ACCEPT, from, -Errno.EAGAIN);
+    }
+    if (fault != 0) {
+      connection.client().onClosed();
+      return leave(Call.ACCEPT, from, -fault);
+    }
+    int number = install(connection);
+    if (peer != null) {
+      peer.inet(0, V4_MAPPED | 0xc0000200L, 1024 + connection.client().number());
+    }
+    Observer by = observer;
+    if (by != null) {
+      by.onAccepted(from, connection);
+    }
+    return leave(Call.ACCEPT, connection, number);
+  }
+
+  @Override
+  public int recv(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
+    TcpConnection from = as(TcpConnection.class, socket);
+    enter(Call.RECV, from);
+    int fault = faults.next(Call.RECV);
+    if (fault != 0) {
+      return leave(Call.RECV, from, -fault);
+    }
+    boolean peek = (flags & Linux.MSG_PEEK) != 0;
+    int most = length;
+    if (world.chance().hits(conditions.shortReads)) {
+      most = 1 + world.chance().below(length);
+      world.after(ANNOUNCE_NANOS, from, "the rest arrives", () -> from.wake(Linux.EPOLLIN));
+    }
+    byte[] bytes = new byte[Math.min(most, from.delivered())];
+    int n = from.receive(bytes, most, peek);
+    if (n > 0) {
+      buffer.bytes().put(offset, bytes, 0, n);
+    }
+    return leave(Call.RECV, from, n);
+  }
+
+  @Override
+  public int send(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
+    TcpConnection to = as(TcpConnection.class, socket);
+    enter(Call.SEND, to);
+    requireNoSignal(flags);
+    int fault = faults.next(Call.SEND);
+    if (fault != 0) {
+      return leave(Call.SEND, to, -fault);
+    }
+    boolean partly = length > 0 && world.chance().hits(conditions.shortReads);
+    return leave(Call.SEND, to, to.send(partly ? 1 + world.chance().below(length) : length));
+  }
+
+  @Override
+  public int shutdown(Fd socket, int how) {
+    TcpConnection connection = as(TcpConnection.class, socket);
+    enter(Call.SHUTDOWN, connection);
+    if (how != Linux.SHUT_WR) {
+      throw new Violation("shutdown of more than the sending side");
+    }
+    int fault = faults.next(Call.SHUTDOWN);
+    return leave(Call.SHUTDOWN, connection, fault != 0 ? -fault : connection.shutDownWriting());
+  }
+
+  // Hand-off.
+
+  @Override
+  public int connect(Fd socket, SockAddr address) {
+    UnixSocket sender = as(UnixSocket.class, socket);
+    enter(Call.CONNECT, sender);
+    int fault = faults.next(Call.CONNECT);
+    String path = address.toString().substring("unix:".length());
+    return leave(Call.CONNECT, path, fault != 0 ? -fault : paths.connect(path, sender));
+  }
+
+  @Override
+  public int sendmsg(Fd socket, Message message, int flags) {
+    UnixSocket sender = as(UnixSocket.class, socket);
+    enter(Call.SENDMSG, sender);
+    requireNoSignal(flags);
+    if (message.sendLength() != 1) {
+      throw new Violation("a message of " + message.sendLength() + " bytes");
+    }
+    List<TcpConnection> connections = new ArrayList<>(message.descriptorCount());
+    for (int i = 0; i < message.descriptorCount(); i++) {
+      Fd passed = message.descriptor(i);
+      TcpConnection connection = as(TcpConnection.class, passed);
+      if (connection.isWatchedAs(passed.number())) {
+        throw new Violation("the " + connection + " is passed while epoll watches it");
+      }
+      connections.add(connection);
+    }
+    int fault = faults.next(Call.SENDMSG);
+    if (fault != 0) {
+      return leave(Call.SENDMSG, sender, -fault);
+    }
+    int r = sender.send(new Parcel(connections));
+    return leave(
+        Call.SENDMSG, world.isTraced() ? sender + " " + connections : sender, r < 0 ? r : 1);
+  }
+
+  private static void requireNoSignal(int flags) {
+    if ((flags & Linux.MSG_NOSIGNAL) == 0 || (flags & Linux.MSG_DONTWAIT) == 0) {
+      throw new Violation("a send without MSG_NOSIGNAL or without MSG_DONTWAIT");
+    }
+  }
+
+  @Override
+  public int close(Fd descriptor) {
+    OpenFile file = file(descriptor);
+    enter(Call.CLOSE, file);
+    if (file.isWatchedAs(descriptor.number())) {
+      throw new Violation("the " + file + " is closed while epoll watches it");
+    }
+    Observer by = observer;
+    if (by != null && file instanceof TcpConnection connection) {
+      by.onClosing(connection);
+    }
+    files.set(descriptor.number(), null);
+    open--;
+    int lost = file instanceof TcpListener listener ? listener.announcedAndQueued() : 0;
+    file.drop();
+    if (lost > 0) {
+      throw new Violation(file + " is closed while " + lost + " connections wait in it");
+    }
+    return leave(Call.CLOSE, file, -faults.next(Call.CLOSE));
+  }
+
+  // Waiting.
+
+  @Override
+  public int epollCreate1(int flags) {
+    return create(Call.EPOLL_CREATE, new Epoll());
+  }
+
+  @Override
+  public int epollCtl(Fd epoll, int operation, Fd descriptor, int events, long data) {
+    Epoll by = as(Epoll.class, epoll);
+    OpenFile file = file(descriptor);
+    Call call =
+        switch (operation) {
+          case Linux.EPOLL_CTL_ADD -> Call.EPOLL_ADD;
+          case Linux.EPOLL_CTL_MOD -> Call.EPOLL_MOD;
+          default -> Call.EPOLL_DEL;
+        };
+    enter(call, file);
+    int fault = faults.next(call);
+    if (fault != 0) {
+      return leave(call, file, -fault);
+    }
+    int number = descriptor.number();
+    return leave(
+        call,
+        file,
+        switch (call) {
+          case EPOLL_ADD -> by.add(file, number, events, data);
+          case EPOLL_MOD -> by.modify(file, number, events, data);
+          default -> by.delete(file, number);
+        });
+  }
+
+  @Override
+  public int epollWait(Fd epoll, EpollEvents events, int timeoutMillis) {
+    Epoll by = as(Epoll.class, epoll);
+    enter(Call.EPOLL_WAIT, by);
+    calls = 0;
+    Observer watching = observer;
+    if (watching != null) {
+      watching.onWait(timeoutMillis);
+    }
+    int n = await(by, events, timeoutMillis);
+    world.advance(world.chance().below(MAX_WAIT_COST_NANOS));
+    if (watching != null) {
+      watching.onFetched();
+    }
+    if (world.chance().hits(conditions.pauses)) {
+      world.note("the process stands still");
+      world.pass(world.chance().below(conditions.pauseNanos));
+    }
+    return leave(Call.EPOLL_WAIT, by, n);
+  }
+
+  private int await(Epoll by, EpollEvents events, int timeoutMillis) {
+    int n = by.fetch(events);
+    if (n > 0 || timeoutMillis == 0) {
+      return n;
+    }
+    long deadline =
+        timeoutMillis < 0 ? World.NEVER : world.nowNanos() + timeoutMillis * NANOS_A_MILLI;
+    int fault = faults.next(Call.EPOLL_WAIT);
+    long interrupt =
+        fault == 0 ? World.NEVER : world.nowNanos() + world.chance().below(MAX_INTERRUPT_NANOS);
+    long until = Math.min(deadline, interrupt);
+    while (n == 0) {
+      if (!world.runNext(until)) {
+        if (until == World.NEVER) {
+          throw new Violation("the process waits for ever");
+        }
+        world.advance(until - world.nowNanos());
+        return interrupt < deadline ? -fault : 0;
+      }
+      n = by.fetch(events);
+    }
+    return n;
+  }
+
+  @Override
+  public int eventfd(int initialValue, int flags) {
+    return create(Call.EVENTFD, new EventFd());
+  }
+
+  @Override
+  public int eventfdRead(Fd eventfd) {
+    EventFd from = as(EventFd.class, eventfd);
+    enter(Call.EVENTFD_READ, from);
+    int fault = faults.next(Call.EVENTFD_READ);
+    return leave(Call.EVENTFD_READ, from, fault != 0 ? -fault : from.read());
+  }
+
+  /** Comes from another thread, so it is no call of the process's loop. */
+  @Override
+  public int eventfdWrite(Fd eventfd, long value) {
+    as(EventFd.class, eventfd).write(value);
+    return 0;
+  }
+
+  @Override
+  public long nanoTime() {
+    return world.nowNanos();
+  }
+
+  // What nothing under test calls so far.
+
+  @Override
+  public int getpeername(Fd socket, SockAddr address) {
+    throw notSimulated("getpeername");
+  }
+
+  @Override
+  public int getsockopt(Fd socket, int level, int option) {
+    throw notSimulated("getsockopt");
+  }
+
+  @Override
+  public int tcpInfo(Fd connection, TcpInfo info) {
+    throw notSimulated("tcpInfo");
+  }
+
+  @Override
+  public int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials) {
+    throw notSimulated("peerCredentials");
+  }
+
+  @Override
+  public int recvmsg(Fd socket, Message message, int flags) {
+    throw notSimulated("recvmsg");
+  }
+
+  @Override
+  public int fcntl(Fd descriptor, int command, int argument) {
+    throw notSimulated("fcntl");
+  }
+
+  @Override
+  public int siocinq(Fd socket) {
+    throw notSimulated("siocinq");
+  }
+
+  @Override
+  public int getrlimit(int resource) {
+    throw notSimulated("getrlimit");
+  }
+
+  @Override
+  public int geteuid() {
+    throw notSimulated("geteuid");
+  }
+
+  private static Violation notSimulated(String call) {
+    return new Violation(call + " is not simulated: give SimulatedKernel a model of it");
+  }
+}
