@@ -260,7 +260,11 @@ final class Listener implements Pollable {
   }
 
   private int recvPeek(Fd fd, int length) {
-    return kernel.recv(fd, buffer, 0, length, Linux.MSG_PEEK | Linux.MSG_DONTWAIT);
+    int n;
+    do {
+      n = kernel.recv(fd, buffer, 0, length, Linux.MSG_PEEK | Linux.MSG_DONTWAIT);
+    } while (n == -Errno.EINTR);
+    return n;
   }
 
   private void decide(Connection connection, Parsed<Peeked> parsed) {

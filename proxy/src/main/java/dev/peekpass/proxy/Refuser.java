@@ -69,7 +69,10 @@ final class Refuser {
       return;
     }
     int flags = Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL;
-    int sent = kernel.send(connection.fd, answer.bytes, 0, answer.length, flags);
+    int sent;
+    do {
+      sent = kernel.send(connection.fd, answer.bytes, 0, answer.length, flags);
+    } while (sent == -Errno.EINTR);
     boolean ended = drained == Drained.ENDED;
     if (ended || sent < answer.length || kernel.shutdown(connection.fd, Linux.SHUT_WR) < 0) {
       loop.release(connection);
@@ -147,6 +150,9 @@ final class Refuser {
     int dropped = 0;
     while (dropped < MAX_DRAIN_BYTES) {
       int n = kernel.recv(fd, buffer, 0, buffer.capacity(), Linux.MSG_DONTWAIT);
+      if (n == -Errno.EINTR) {
+        continue;
+      }
       if (n == 0) {
         return Drained.ENDED;
       }

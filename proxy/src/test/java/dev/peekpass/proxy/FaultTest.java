@@ -1,0 +1,44 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.simulation.Call;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** What the simulation has found, each by the one fault that it takes. */
+class FaultTest {
+  private static final long MILLI = SimulatedProxy.MILLI;
+  private static final long SECOND = SimulatedProxy.SECOND;
+
+  private final SimulatedProxy proxy = proxy();
+
+  private static SimulatedProxy proxy() {
+    try {
+      return new SimulatedProxy();
+    } catch (SystemCallException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @AfterEach
+  void nothingIsLeftAndNoFaultIsLogged() {
+    assertThat(proxy.openDescriptors()).isZero();
+    assertThat(ErrorLog.take()).isEmpty();
+  }
+
+  @Test
+  void anInterruptedPeekEndsNothing() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.client(MILLI, 10);
+    for (int i = 0; i < 3; i++) {
+      proxy.faults.order(Call.RECV, Errno.EINTR);
+      proxy.faults.order(Call.RECV, 0);
+    }
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isOne();
+  }
+}
