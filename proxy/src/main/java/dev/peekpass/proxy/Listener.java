@@ -133,13 +133,22 @@ final class Listener implements Pollable {
 
   private void accept(int count) {
     for (int i = 0; i < count; i++) {
-      int r = kernel.accept4(socket, peer, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
+      int r = acceptOne();
       if (r >= 0) {
         accepted(Fd.of(r));
       } else if (!canAcceptMore(-r)) {
         return;
       }
     }
+  }
+
+  /** An interrupted call took nobody from the queue and does not count. */
+  private int acceptOne() {
+    int r;
+    do {
+      r = kernel.accept4(socket, peer, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
+    } while (r == -Errno.EINTR);
+    return r;
   }
 
   private void accepted(Fd fd) {

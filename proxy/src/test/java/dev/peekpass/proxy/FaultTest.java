@@ -41,4 +41,17 @@ class FaultTest {
 
     assertThat(proxy.count(Outcome.PASSED)).isOne();
   }
+
+  @Test
+  void anInterruptedAcceptLosesNobodyWhenTheProxyStops() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.faults.order(Call.ACCEPT, Errno.ENOMEM); // so that it rests, and they queue
+    for (int i = 0; i < 3; i++) {
+      proxy.client(MILLI, 1 << 16);
+      proxy.faults.order(Call.ACCEPT, Errno.EINTR);
+    }
+    proxy.runUntil(10 * MILLI);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(3);
+  }
 }
