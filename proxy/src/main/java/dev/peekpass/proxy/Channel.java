@@ -68,7 +68,10 @@ abstract class Channel {
       return r;
     }
     Fd socket = Fd.of(r);
-    int c = kernel.connect(socket, address);
+    int c;
+    do {
+      c = kernel.connect(socket, address);
+    } while (c == -Errno.EINTR);
     if (c < 0) {
       kernel.close(socket);
       return c;
@@ -116,7 +119,11 @@ abstract class Channel {
     for (int i = 0; i < count; i++) {
       message.add(batch.get(i).fd);
     }
-    return kernel.sendmsg(socket, message, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
+    int r;
+    do {
+      r = kernel.sendmsg(socket, message, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
+    } while (r == -Errno.EINTR);
+    return r;
   }
 
   /**

@@ -54,4 +54,19 @@ class FaultTest {
 
     assertThat(proxy.count(Outcome.PASSED)).isEqualTo(3);
   }
+
+  @Test
+  void anInterruptedHandOffGivesUpNoChannel() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.client(MILLI, 1 << 16);
+    proxy.client(10 * MILLI, 1 << 16);
+    proxy.faults.order(Call.CONNECT, Errno.EINTR);
+    proxy.faults.order(Call.SENDMSG, 0);
+    proxy.faults.order(Call.SENDMSG, Errno.EINTR);
+    proxy.runUntil(11 * MILLI);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
+    assertThat(proxy.count(Counter.CHANNEL_OPENED)).isOne();
+    assertThat(proxy.count(Counter.QUEUED)).isZero();
+  }
 }
