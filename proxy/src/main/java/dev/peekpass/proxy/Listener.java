@@ -208,10 +208,16 @@ final class Listener implements Pollable {
 
   /** Stops accepting for a moment; clients wait in the kernel's queue and are not lost. */
   private void rest() {
-    loop.poller().remove(slot, socket);
-    slot = Connection.UNWATCHED;
+    unwatchSocket();
     acceptAgainAtNanos = loop.nowNanos() + ACCEPT_REST_NANOS;
     loop.wakeBy(acceptAgainAtNanos);
+  }
+
+  private void unwatchSocket() {
+    if (slot != Connection.UNWATCHED) {
+      loop.poller().remove(slot, socket);
+      slot = Connection.UNWATCHED;
+    }
   }
 
   /** A connection of this listener has news: more bytes, its end, or an error. */
@@ -441,10 +447,7 @@ final class Listener implements Pollable {
     int waiting = kernel.acceptQueue(socket, queueInfo) < 0 ? 0 : queueInfo.unacked();
     accept(waiting);
     acceptAgainAtNanos = Long.MAX_VALUE;
-    if (slot >= 0) {
-      loop.poller().remove(slot, socket);
-      slot = Connection.UNWATCHED;
-    }
+    unwatchSocket();
     kernel.close(socket);
   }
 

@@ -69,4 +69,15 @@ class FaultTest {
     assertThat(proxy.count(Counter.CHANNEL_OPENED)).isOne();
     assertThat(proxy.count(Counter.QUEUED)).isZero();
   }
+
+  @Test
+  void aListenerThatRestsCanStopWhileDescriptorsAreStillShort() {
+    proxy.client(MILLI, 1 << 16);
+    for (int i = 0; i < 1000; i++) {
+      proxy.faults.order(Call.ACCEPT, Errno.EMFILE);
+    }
+    proxy.runUntil(10 * MILLI);
+
+    assertThat(proxy.count(Counter.ACCEPT_LIMIT_REACHED)).isEqualTo(2);
+  }
 }
