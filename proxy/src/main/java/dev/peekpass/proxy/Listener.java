@@ -213,6 +213,16 @@ final class Listener implements Pollable {
     loop.wakeBy(acceptAgainAtNanos);
   }
 
+  /** Accepts again, or rests once more when epoll has no room for the socket. */
+  private void resume() {
+    acceptAgainAtNanos = Long.MAX_VALUE;
+    slot = loop.poller().add(socket, Linux.EPOLLIN, this);
+    if (slot < 0) {
+      slot = Connection.UNWATCHED;
+      rest();
+    }
+  }
+
   private void unwatchSocket() {
     if (slot != Connection.UNWATCHED) {
       loop.poller().remove(slot, socket);
@@ -409,8 +419,7 @@ final class Listener implements Pollable {
     expire(begun, nowNanos);
     expire(silent, nowNanos);
     if (acceptAgainAtNanos <= nowNanos) {
-      acceptAgainAtNanos = Long.MAX_VALUE;
-      start();
+      resume();
     }
     long pending = Math.min(begun.nextDeadlineNanos(), silent.nextDeadlineNanos());
     return Math.min(pending, acceptAgainAtNanos);

@@ -80,4 +80,18 @@ class FaultTest {
 
     assertThat(proxy.count(Counter.ACCEPT_LIMIT_REACHED)).isEqualTo(2);
   }
+
+  @Test
+  void aListenerThatEpollHasNoRoomForTriesAgain() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.client(MILLI, 1 << 16);
+    proxy.client(2 * SECOND, 1 << 16);
+    proxy.faults.order(Call.ACCEPT, Errno.ENOMEM);
+    proxy.faults.order(Call.EPOLL_ADD, 0); // the listener, when the loop begins
+    proxy.faults.order(Call.EPOLL_ADD, Errno.ENOMEM);
+    proxy.faults.order(Call.EPOLL_ADD, Errno.ENOSPC);
+    proxy.runUntil(3 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
+  }
 }
