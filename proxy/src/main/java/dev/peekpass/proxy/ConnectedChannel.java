@@ -76,8 +76,8 @@ final class ConnectedChannel extends Channel implements Pollable {
       // would be reported as writable at once, over and over: the backend's timer tries again.
       if (r == -Errno.EAGAIN && !watchingRoom) {
         loop.counters().count(Counter.CHANNEL_FULL);
-        watchingRoom = true;
-        loop.poller().modify(slot, to, WATCH_ROOM);
+        // Unless memory is short: then too the timer tries again.
+        watchingRoom = loop.poller().modify(slot, to, WATCH_ROOM);
       }
       return 0;
     }
@@ -113,8 +113,7 @@ final class ConnectedChannel extends Channel implements Pollable {
     } else if ((events & Linux.EPOLLOUT) != 0) {
       Fd open = socket;
       if (open != null && watchingRoom) {
-        watchingRoom = false;
-        loop.poller().modify(slot, open, WATCH_END);
+        watchingRoom = !loop.poller().modify(slot, open, WATCH_END);
       }
     }
     backend.pump();

@@ -57,12 +57,17 @@ final class Poller {
     return slot;
   }
 
-  /** Changes what a descriptor is watched for. */
-  void modify(int slot, Fd descriptor, int interest) {
+  /**
+   * Changes what a descriptor is watched for.
+   *
+   * @return false when memory is short; it is then watched for the same as before
+   */
+  boolean modify(int slot, Fd descriptor, int interest) {
     int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_MOD, descriptor, interest, data(slot));
-    if (r < 0) {
+    if (r < 0 && r != -Errno.ENOMEM) {
       throw new IllegalStateException("epoll_ctl MOD " + descriptor + ": " + Errno.name(-r));
     }
+    return r >= 0;
   }
 
   /** Ends watching; the caller still owns the descriptor. */

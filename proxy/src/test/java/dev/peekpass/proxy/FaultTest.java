@@ -94,4 +94,18 @@ class FaultTest {
 
     assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
   }
+
+  @Test
+  void aFullChannelThatCannotBeWatchedForRoomIsTriedAgainByTime() {
+    proxy.receiver.planStream(0, 10, 1);
+    proxy.receiver.planFreeze(0, 100 * MILLI);
+    for (int i = 0; i < 3; i++) {
+      proxy.client((1 + i) * MILLI, 1 << 16);
+    }
+    proxy.faults.order(Call.EPOLL_MOD, Errno.ENOMEM);
+    proxy.faults.order(Call.EPOLL_MOD, Errno.ENOMEM);
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(3);
+  }
 }
