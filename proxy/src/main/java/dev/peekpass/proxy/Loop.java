@@ -83,6 +83,11 @@ final class Loop implements Runnable {
     }
     wakeUp = Fd.of(r);
     wakeUpSlot = poller.add(wakeUp, Linux.EPOLLIN, events -> kernel.eventfdRead(wakeUp));
+    if (wakeUpSlot < 0) {
+      discard();
+      throw new SystemCallException(
+          "epoll_ctl ADD", -wakeUpSlot, "raise fs.epoll.max_user_watches, or free memory");
+    }
     int maxPeekBytes = 1 << 16;
     for (var listener : configuration.listeners()) {
       maxPeekBytes = Math.max(maxPeekBytes, listener.maxPeekBytes());

@@ -1,10 +1,15 @@
 package dev.peekpass.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.simulation.Call;
+import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.SimulatedKernel;
+import dev.peekpass.simulation.UnixPaths;
+import dev.peekpass.simulation.World;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -107,5 +112,21 @@ class FaultTest {
     proxy.runUntil(SECOND);
 
     assertThat(proxy.count(Outcome.PASSED)).isEqualTo(3);
+  }
+
+  @Test
+  void aLoopThatCannotBeWokenIsNotMade() {
+    World world = new World(1, false);
+    Faults faults = new Faults(world.chance());
+    faults.order(Call.EPOLL_ADD, Errno.ENOSPC);
+    SimulatedKernel kernel =
+        new SimulatedKernel(world, new UnixPaths(), faults, new SimulatedKernel.Conditions());
+    var configuration = Tests.configuration("listeners: [ { bind: \"127.0.0.1:1\" } ]");
+
+    assertThatThrownBy(() -> new Loop(kernel, configuration, new AccessLog(null)))
+        .isInstanceOf(SystemCallException.class)
+        .hasMessageContaining("epoll_ctl ADD: ENOSPC");
+    assertThat(kernel.openDescriptors()).isZero();
+    proxy.runUntil(MILLI);
   }
 }
