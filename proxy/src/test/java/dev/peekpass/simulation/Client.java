@@ -85,7 +85,8 @@ public final class Client {
     }
   }
 
-  private void connect() {
+  /** Connects, or tries to. */
+  public void connect() {
     if (!listener.isListening()) {
       return;
     }
@@ -112,7 +113,8 @@ public final class Client {
     }
   }
 
-  private void send(int count) {
+  /** Sends its next bytes. */
+  public void send(int count) {
     TcpConnection to = connection;
     if (to != null && !closed && !to.isReset() && !to.isFinReceived()) {
       to.deliver(count);
@@ -120,7 +122,8 @@ public final class Client {
     }
   }
 
-  private void fin() {
+  /** Ends its side. */
+  public void fin() {
     TcpConnection to = connection;
     if (to != null && !closed && !to.isReset()) {
       to.deliverFin();
@@ -129,7 +132,7 @@ public final class Client {
   }
 
   /** Breaks the connection off. */
-  void reset() {
+  public void reset() {
     TcpConnection to = connection;
     if (to != null && !closed && !to.isReset()) {
       to.deliverReset();

@@ -61,10 +61,12 @@ public final class Receiver {
    */
   public void planStream(long nanos, int backlog, int channelCapacity) {
     world.after(
-        nanos,
-        this,
-        "listens on a stream socket",
-        () -> start(new StreamReception(this, path, backlog, channelCapacity)));
+        nanos, this, "listens on a stream socket", () -> startStream(backlog, channelCapacity));
+  }
+
+  /** Listens on a stream socket: {@link #planStream}. */
+  public void startStream(int backlog, int channelCapacity) {
+    start(new StreamReception(this, path, backlog, channelCapacity));
   }
 
   /**
@@ -73,11 +75,12 @@ public final class Receiver {
    * @param maxQueue how many messages fit into it, less one
    */
   public void planDatagram(long nanos, int maxQueue) {
-    world.after(
-        nanos,
-        this,
-        "binds a datagram socket",
-        () -> start(new DatagramReception(this, path, maxQueue)));
+    world.after(nanos, this, "binds a datagram socket", () -> startDatagram(maxQueue));
+  }
+
+  /** Binds a datagram socket: {@link #planDatagram}. */
+  public void startDatagram(int maxQueue) {
+    start(new DatagramReception(this, path, maxQueue));
   }
 
   /** Plans its death. */
@@ -88,7 +91,7 @@ public final class Receiver {
 
   /** Plans that it receives nothing for a time. */
   public void planFreeze(long nanos, long forNanos) {
-    world.after(nanos, this, "freezes", () -> frozen = true);
+    world.after(nanos, this, "freezes", this::freeze);
     world.after(nanos + forNanos, this, "thaws", this::thaw);
   }
 
@@ -126,6 +129,23 @@ public final class Receiver {
         paths.unlink(path);
       }
     }
+  }
+
+  /** Receives nothing by itself from now on. */
+  public void freeze() {
+    frozen = true;
+  }
+
+  /** Receives a message, however frozen; returns false when there is none. */
+  public boolean receiveMessage() {
+    Reception now = reception;
+    int before = held.size();
+    while (now != null && now.receive()) {
+      if (held.size() > before) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private void thaw() {

@@ -24,9 +24,7 @@ final class StreamReception implements Receiver.Reception {
     @Override
     public int send(UnixSocket from, Parcel parcel) {
       if (closed) {
-        boolean reset = resetPending;
-        resetPending = false;
-        return reset ? -Errno.ECONNRESET : -Errno.EPIPE;
+        return -Errno.EPIPE;
       }
       if (queue.size() >= channelCapacity) {
         return -Errno.EAGAIN;
