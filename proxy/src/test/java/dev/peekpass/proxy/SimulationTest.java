@@ -1,0 +1,128 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peekpass.simulation.Violation;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Thousands of lives of a loop, each from a seed: docs/simulation.md. */
+class SimulationTest {
+  private static final long SEEDS = 10_000;
+  private static final long LONG_SEEDS = 1_000_000;
+
+  /** Where the trace of a seed goes that fails or was asked for. */
+  private static final Path TRACES = Path.of("target", "simulation");
+
+  @Test
+  @Timeout(value = 3, unit = TimeUnit.HOURS)
+  void theLoopKeepsItsPromisesWhateverHappens() {
+    Long asked = Long.getLong("peekpass.seed");
+    if (asked != null) {
+      replay(asked);
+    } else if (Boolean.getBoolean("peekpass.long")) {
+      LongStream.range(0, LONG_SEEDS).parallel().forEach(SimulationTest::live);
+    } else {
+      LongStream.range(0, SEEDS).forEach(SimulationTest::live);
+    }
+  }
+
+  private static void live(long seed) {
+    try {
+      Simulation.run(seed, false, UnaryOperator.identity());
+    } catch (Violation violation) {
+      replay(seed);
+      throw violation; // It must have failed again.
+    }
+  }
+
+  /** Lives through a seed once more and keeps what happened. */
+  private static void replay(long seed) {
+    String trace = "";
+    try {
+      trace = Simulation.run(seed, true, UnaryOperator.identity()).trace();
+    } catch (Violation violation) {
+      trace = violation.getSuppressed()[0].getMessage() + violation.getMessage() + "\n";
+      throw new AssertionError(
+          "%s%nthe trace is in proxy/%s; to replay: mvn -pl proxy -am test -Dtest=SimulationTest"
+                  .formatted(violation.getMessage(), file(seed))
+              + " -Dsurefire.failIfNoSpecifiedTests=false -Dpeekpass.seed="
+              + seed,
+          violation);
+    } finally {
+      keep(file(seed), trace);
+    }
+  }
+
+  private static Path file(long seed) {
+    return TRACES.resolve("seed-" + seed + ".txt");
+  }
+
+  private static void keep(Path file, String trace) {
+    try {
+      Files.createDirectories(TRACES);
+      Files.writeString(file, trace);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void aSeedReplaysByteForByte() {
+    for (long seed = 0; seed < 50; seed++) {
+      String once = Simulation.run(seed, true, UnaryOperator.identity()).trace();
+
+      assertThat(once).isNotEmpty();
+      assertThat(Simulation.run(seed, true, UnaryOperator.identity()).trace()).isEqualTo(once);
+    }
+  }
+
+  @Test
+  void theSeedsReachEveryOutcomeAndLimit() {
+    Set<Outcome> outcomes = EnumSet.of(Outcome.FAILED); // a fault in Peekpass: none is known
+    // Some 1024 refused clients at once, and a log: neither is simulated.
+    Set<Counter> counters = EnumSet.of(Counter.LINGER_LIMIT_REACHED, Counter.ACCESS_LOG_DROPPED);
+    for (long seed = 0; seed < 500; seed++) {
+      Counters counted = Simulation.run(seed, false, UnaryOperator.identity()).counters();
+      if (counted != null) {
+        for (Outcome outcome : Outcome.values()) {
+          if (counted.get(outcome) > 0) {
+            outcomes.add(outcome);
+          }
+        }
+        for (Counter counter : Counter.values()) {
+          if (counted.get(counter) > 0) {
+            counters.add(counter);
+          }
+        }
+      }
+    }
+
+    assertThat(outcomes).containsExactlyInAnyOrder(Outcome.values());
+    assertThat(counters).containsExactlyInAnyOrder(Counter.values());
+  }
+
+  @Test
+  void aFailureNamesItsSeedAndHasItsTrace() {
+    assertThatThrownBy(
+            () -> {
+              for (long seed = 0; seed < 500; seed++) {
+                Simulation.run(seed, true, Mutation.SENDS_TWICE::of);
+              }
+            })
+        .isInstanceOf(Violation.class)
+        .hasMessageMatching("seed \\d+: .* was passed twice")
+        .satisfies(
+            thrown -> assertThat(thrown.getSuppressed()[0]).hasMessageContaining("sendmsg unix-"));
+  }
+}
