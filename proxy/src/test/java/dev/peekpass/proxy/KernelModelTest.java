@@ -479,7 +479,6 @@ class KernelModelTest {
           rig.receive();
           rig.receive();
           rig.look();
-          rig.watch(Linux.EPOLL_CTL_MOD, sender, ENDS);
           rig.note("filled", rig.fill(sender));
           rig.receiverEnds();
           rig.look();

@@ -8,7 +8,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** The simulation finds what it is there for. */
 class MutationTest {
-  private static final long SEEDS = 500;
+  private static final long SEEDS = 2_000;
 
   @ParameterizedTest
   @EnumSource

@@ -297,6 +297,24 @@ final class Witness implements Observer {
   }
 
   @Override
+  public void onMissedRoom(String path) {
+    for (Story story : open) {
+      if (story.outcome == null && !story.connection.isBeingWatched() && waitsFor(story, path)) {
+        throw new Violation(path + " was full and has room again, and " + story + " will not know");
+      }
+    }
+  }
+
+  /** Whether it can wait for no other backend than a path's. */
+  private boolean waitsFor(Story story, String path) {
+    BackendConfig routed = routed(story);
+    BackendConfig fallback = fallback(story);
+    boolean either = routed != null && fallback != null && !fallback.equals(routed);
+    BackendConfig backend = routed != null ? routed : fallback;
+    return backend != null && !either && backend.socketPaths().contains(path);
+  }
+
+  @Override
   public void onWait(int timeoutMillis) {
     turns++;
     shortage = false;

@@ -35,6 +35,10 @@ final class Epoll extends OpenFile {
       return number;
     }
 
+    boolean isListed() {
+      return listed;
+    }
+
     private int ready() {
       return file.poll() & (interest | ALWAYS);
     }
@@ -106,6 +110,9 @@ final class Epoll extends OpenFile {
       int now = item.ready();
       if (now != 0) {
         events.set(count++, now, item.data);
+        if ((now & Linux.EPOLLOUT) != 0 && item.file instanceof UnixSocket sender) {
+          sender.toldOfRoom();
+        }
         if ((item.interest & Linux.EPOLLET) == 0) {
           stillReady.add(item);
         }

@@ -21,6 +21,9 @@ public interface Observer {
   /** A call failed for want of descriptors or memory. */
   void onShortage(Call call);
 
+  /** The process is about to wait, and nothing will tell it that a way that was full has room. */
+  void onMissedRoom(String path);
+
   /** The process is about to wait; a turn of it is over. */
   void onWait(int timeoutMillis);
 

@@ -68,6 +68,16 @@ abstract class OpenFile {
     return false;
   }
 
+  /** Whether some epoll has it on its list of what may be ready. */
+  final boolean isListed() {
+    for (Epoll.Item item : watchers) {
+      if (item.isListed()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   final boolean isWatched() {
     return !watchers.isEmpty();
   }

@@ -359,6 +359,7 @@ public final class SimulatedKernel implements Kernel {
     enter(Call.CONNECT, sender);
     int fault = faults.next(Call.CONNECT);
     String path = address.toString().substring("unix:".length());
+    sender.to(path);
     return leave(Call.CONNECT, path, fault != 0 ? -fault : paths.connect(path, sender));
   }
 
@@ -435,6 +436,9 @@ public final class SimulatedKernel implements Kernel {
     enter(call, file);
     int fault = faults.next(call);
     if (fault != 0) {
+      if (file instanceof UnixSocket sender) {
+        sender.excuse();
+      }
       return leave(call, file, -fault);
     }
     int number = descriptor.number();
@@ -455,6 +459,11 @@ public final class SimulatedKernel implements Kernel {
     calls = 0;
     Observer watching = observer;
     if (watching != null) {
+      for (OpenFile file : files) {
+        if (file instanceof UnixSocket sender && sender.isForgotten()) {
+          watching.onMissedRoom(sender.path());
+        }
+      }
       watching.onWait(timeoutMillis);
     }
     int n = await(by, events, timeoutMillis);

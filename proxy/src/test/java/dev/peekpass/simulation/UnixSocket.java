@@ -21,6 +21,9 @@ final class UnixSocket extends OpenFile {
 
   private final int type;
   private @Nullable Way way;
+  private String path = "";
+  private boolean foundFull;
+  private boolean excused;
 
   UnixSocket(int type) {
     this.type = type;
@@ -28,6 +31,15 @@ final class UnixSocket extends OpenFile {
 
   int type() {
     return type;
+  }
+
+  /** Notes where it is connected to. */
+  void to(String where) {
+    path = where;
+  }
+
+  String path() {
+    return path;
   }
 
   void connected(Way to) {
@@ -41,7 +53,24 @@ final class UnixSocket extends OpenFile {
 
   int send(Parcel parcel) {
     Way to = way;
-    return to == null ? -Errno.ENOTCONN : to.send(this, parcel);
+    int r = to == null ? -Errno.ENOTCONN : to.send(this, parcel);
+    foundFull = r == -Errno.EAGAIN;
+    return r;
+  }
+
+  /** The process could not say what it wants to be told, and need not be told. */
+  void excuse() {
+    excused = true;
+  }
+
+  /** The process is told that it may send again. */
+  void toldOfRoom() {
+    foundFull = false;
+  }
+
+  /** Whether it was full, has room now, and no epoll is about to say so. */
+  boolean isForgotten() {
+    return foundFull && !excused && (poll() & Linux.EPOLLOUT) != 0 && !isListed();
   }
 
   @Override
