@@ -63,7 +63,12 @@ abstract class Channel {
    *     open
    */
   final int connect(int type) {
-    int r = kernel.socket(Linux.AF_UNIX, type | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC, 0);
+    int flags = Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
+    int r = kernel.socket(Linux.AF_UNIX, type | flags, 0);
+    if ((r == -Errno.EMFILE || r == -Errno.ENFILE) && loop.reserve().lend()) {
+      // What is passed over this socket frees a descriptor.
+      r = kernel.socket(Linux.AF_UNIX, type | flags, 0);
+    }
     if (r < 0) {
       return r;
     }
@@ -73,12 +78,18 @@ abstract class Channel {
       c = kernel.connect(socket, address);
     } while (c == -Errno.EINTR);
     if (c < 0) {
-      kernel.close(socket);
+      closeSocket(socket);
       return c;
     }
     mostAtOnce = backend.batch();
     loop.counters().count(Counter.CHANNEL_OPENED);
     return r;
+  }
+
+  /** Closes a socket of {@link #connect}, which may have taken the reserve's place. */
+  final void closeSocket(Fd socket) {
+    kernel.close(socket);
+    loop.reserve().restore();
   }
 
   /**

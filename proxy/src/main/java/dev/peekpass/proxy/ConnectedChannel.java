@@ -97,7 +97,7 @@ final class ConnectedChannel extends Channel implements Pollable {
     Fd opened = Fd.of(r);
     int s = loop.poller().add(opened, WATCH_END, this);
     if (s < 0) {
-      kernel.close(opened);
+      closeSocket(opened);
       return s;
     }
     socket = opened;
@@ -133,7 +133,7 @@ final class ConnectedChannel extends Channel implements Pollable {
     if (open != null) {
       socket = null;
       loop.poller().remove(slot, open);
-      kernel.close(open);
+      closeSocket(open);
     }
   }
 }

@@ -47,6 +47,7 @@ final class Loop implements Runnable {
 
   private final Kernel kernel;
   private final Poller poller;
+  private final Reserve reserve;
   private final Fd wakeUp;
   private final int wakeUpSlot;
   private final NativeBuffer buffer;
@@ -76,8 +77,10 @@ final class Loop implements Runnable {
     this.accessLog = accessLog;
     originNanos = kernel.nanoTime();
     poller = new Poller(kernel);
+    reserve = new Reserve(kernel);
     int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
     if (r < 0) {
+      reserve.close();
       poller.close();
       throw new SystemCallException("eventfd", -r, "raise the limit of open files");
     }
@@ -113,6 +116,7 @@ final class Loop implements Runnable {
 
   /** Closes what the loop has open, but for its sockets: for a loop that never runs. */
   void discard() {
+    reserve.close();
     poller.close();
     kernel.close(wakeUp);
   }
@@ -221,6 +225,10 @@ final class Loop implements Runnable {
     return poller;
   }
 
+  Reserve reserve() {
+    return reserve;
+  }
+
   Refuser refuser() {
     return refuser;
   }
@@ -324,6 +332,7 @@ final class Loop implements Runnable {
   void release(Connection connection) {
     unwatch(connection);
     kernel.close(connection.fd);
+    reserve.restore();
     connection.listener.recycle(connection);
   }
 }

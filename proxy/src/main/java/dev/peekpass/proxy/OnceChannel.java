@@ -22,7 +22,7 @@ final class OnceChannel extends Channel {
     }
     Fd socket = Fd.of(r);
     int sent = send(socket, batch);
-    kernel.close(socket);
+    closeSocket(socket);
     if (sent < 0) {
       return 0;
     }

@@ -115,6 +115,19 @@ class FaultTest {
   }
 
   @Test
+  void connectionsThatHoldEveryDescriptorArePassedOnceTheirBackendIsThere() {
+    proxy.conditions.maxDescriptors = 10;
+    proxy.receiver.planStream(300 * MILLI, 10, 100);
+    for (int i = 0; i < 20; i++) {
+      proxy.client((1 + 2 * i) * MILLI, 1 << 16);
+    }
+    proxy.runUntil(2 * SECOND);
+
+    assertThat(proxy.count(Counter.ACCEPT_LIMIT_REACHED)).isPositive();
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(20);
+  }
+
+  @Test
   void aLoopThatCannotBeWokenIsNotMade() {
     World world = new World(1, false);
     Faults faults = new Faults(world.chance());

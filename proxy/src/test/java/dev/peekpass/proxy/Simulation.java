@@ -40,16 +40,21 @@ final class Simulation {
   private final Configuration configuration;
   private final Faults faults;
   private final SimulatedKernel simulated;
+
+  /** Whether every receiver is there from the beginning, prompt and roomy, and nothing fails. */
+  private final boolean healthy;
+
   private final boolean peeksSeeAll;
 
   private Simulation(long seed, boolean traced) {
     world = new World(seed, traced);
     chance = world.chance();
+    // A quarter is calm, so that what must succeed then is seen to.
+    int harm = chance.below(4);
+    healthy = harm == 0 && chance.hits(5000);
     String yaml = yaml();
     world.note(yaml);
     configuration = Tests.configuration(yaml);
-    // A quarter is calm, so that what must succeed then is seen to.
-    int harm = chance.below(4);
     faults = new Faults(chance, harm < 2 ? 0 : chance.ofInts(20, 200), harm == 0 ? 0 : 3000);
     if (harm > 0 && chance.hits(5000)) {
       faults.planStorm(world, chance.below(4 * SECOND), chance.below(SECOND));
@@ -63,6 +68,8 @@ final class Simulation {
     conditions.pauseNanos = chance.of(MILLI, 300 * MILLI, 20 * SECOND);
     if (harm > 0) {
       conditions.maxDescriptors = chance.ofInts(8, 12, 20, 1024);
+    } else if (healthy) {
+      conditions.maxDescriptors = chance.between(14, 30);
     }
     peeksSeeAll = conditions.shortReads == 0;
     simulated = new SimulatedKernel(world, paths, faults, conditions);
@@ -140,7 +147,8 @@ final class Simulation {
         yaml.append(", batch: ").append(chance.ofInts(2, 3, 253));
       }
       yaml.append(", hand-off-timeout: ").append(chance.of("1ms", "50ms", "1s", "5s"));
-      yaml.append(", max-queue: ").append(chance.ofInts(0, 1, 4, 1024)).append(" }\n");
+      yaml.append(", max-queue: ").append(healthy ? 1024 : chance.ofInts(0, 1, 4, 1024));
+      yaml.append(" }\n");
     }
     yaml.append(
         "routes:\n  - { host: a.example, backend: a }\n  - { host: b.example, backend: b }\n");
@@ -205,6 +213,9 @@ final class Simulation {
     if (loop.counters().get(Counter.CHANNEL_LOST) > ended) {
       throw new Violation("the loop gave up channels to receivers that were there");
     }
+    if (healthy && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
+      throw new Violation("a client was told that a backend is not there, and it was");
+    }
     requireAllClosed();
     return loop.counters();
   }
@@ -240,7 +251,7 @@ final class Simulation {
   private void planReceivers() {
     for (BackendConfig backend : configuration.backends()) {
       for (String path : backend.socketPaths()) {
-        long delay = chance.of(0L, 100_000L, 5 * MILLI, 400 * MILLI);
+        long delay = healthy ? 0 : chance.of(0L, 100_000L, 5 * MILLI, 400 * MILLI);
         long hold = chance.of(MILLI, SECOND);
         Receiver receiver = new Receiver(world, paths, path, delay, chance.ofInts(1, 3, 100), hold);
         receivers.add(receiver);
@@ -250,6 +261,14 @@ final class Simulation {
   }
 
   private void planLives(Receiver receiver, Method method) {
+    if (healthy) {
+      if (method == Method.DATAGRAM) {
+        receiver.startDatagram(1000);
+      } else {
+        receiver.startStream(128, 1000);
+      }
+      return;
+    }
     if (chance.hits(500)) {
       return; // It never comes.
     }
