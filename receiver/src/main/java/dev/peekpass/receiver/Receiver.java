@@ -3,7 +3,6 @@ package dev.peekpass.receiver;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.SystemCallException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
@@ -14,7 +13,6 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -39,9 +37,6 @@ import org.jspecify.annotations.Nullable;
  * not returned is closed here.
  */
 public final class Receiver implements Closeable {
-  private static final System.Logger LOG = System.getLogger(Receiver.class.getName());
-  private static final long JUNK_LOG_INTERVAL_NANOS = 1_000_000_000L;
-
   /** What the builder has gathered. */
   record Settings(
       Path path,
@@ -49,85 +44,33 @@ public final class Receiver implements Closeable {
       SocketAccess access,
       Set<Integer> allowedUids,
       int backlog,
-      int unixConnectionsMax) {
+      int unixConnectionsMax,
+      System.Logger log) {
     Settings {
       allowedUids = Set.copyOf(allowedUids);
     }
   }
 
+  private final DescriptorReceiver descriptors;
   private final Kernel kernel;
-
-  /** For {@link #close}, which works while another thread waits in {@code kernel}. */
-  private final Kernel closingKernel;
-
   private final ChannelAdopter adopter;
-  private final HandOffSocket socket;
-  private final Fd wake;
-  private final Intake intake;
-  private final Inspection inspection;
-  private final RateLimitedLog junkLog;
-  private final String name;
-  private final Tally tally = new Tally();
-  private final AtomicBoolean closed = new AtomicBoolean();
+  private final System.Logger log;
 
-  /** Held by the thread that uses {@code kernel}, {@code intake} and {@code inspection}. */
-  private final ReentrantLock accepting = new ReentrantLock();
+  /** Held by the thread that uses {@code kernel}. */
+  private final ReentrantLock adopting = new ReentrantLock();
 
-  private Receiver(
-      Settings settings,
-      Kernel kernel,
-      Kernel closingKernel,
-      ChannelAdopter adopter,
-      HandOffSocket socket,
-      Fd wake)
-      throws SystemCallException {
+  /**
+   * Makes channels of what another receiver receives.
+   *
+   * @param descriptors this object's to close from now on
+   * @param kernel one that nobody else uses
+   */
+  Receiver(
+      DescriptorReceiver descriptors, Kernel kernel, ChannelAdopter adopter, System.Logger log) {
+    this.descriptors = descriptors;
     this.kernel = kernel;
-    this.closingKernel = closingKernel;
     this.adopter = adopter;
-    this.socket = socket;
-    this.wake = wake;
-    name = "unix:" + settings.path();
-    inspection = new Inspection(kernel);
-    junkLog = new RateLimitedLog(kernel, LOG, JUNK_LOG_INTERVAL_NANOS);
-    intake =
-        new Intake(
-            kernel,
-            settings.type(),
-            socket.fd(),
-            wake,
-            closed::get,
-            settings.unixConnectionsMax(),
-            name,
-            new PeerPolicy(settings.allowedUids(), name, LOG, tally),
-            tally,
-            LOG);
-  }
-
-  /** Opens everything that a receiver has open; on failure nothing is left. */
-  static Receiver open(
-      Settings settings, Kernel kernel, Kernel closingKernel, ChannelAdopter adopter)
-      throws IOException {
-    int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
-    if (r < 0) {
-      throw new SystemCallException("eventfd for unix:" + settings.path(), -r, "");
-    }
-    Fd wake = Fd.of(r);
-    @Nullable HandOffSocket socket = null;
-    try {
-      socket =
-          HandOffSocket.open(
-              kernel, settings.type(), settings.path(), settings.access(), settings.backlog(), LOG);
-      Receiver receiver = new Receiver(settings, kernel, closingKernel, adopter, socket, wake);
-      // Also sets the logging up: at the limit of open descriptors it would be too late.
-      LOG.log(Level.DEBUG, receiver.name + ": open");
-      return receiver;
-    } catch (IOException | RuntimeException | Error e) {
-      if (socket != null) {
-        socket.close(kernel);
-      }
-      kernel.close(wake);
-      throw e;
-    }
+    this.log = log;
   }
 
   /**
@@ -147,46 +90,25 @@ public final class Receiver implements Closeable {
    * @throws ClosedChannelException when it was closed before
    */
   public SocketChannel accept() throws ClosedChannelException {
-    if (closed.get()) {
-      throw new ClosedChannelException();
-    }
-    accepting.lock();
-    try {
-      while (true) {
-        Fd fd = intake.next();
-        if (fd == null) {
-          throw new AsynchronousCloseException();
-        }
-        SocketChannel connection = adopt(fd);
+    while (true) {
+      HandedOff received = descriptors.accept();
+      adopting.lock();
+      try {
+        SocketChannel connection = adopt(received);
         if (connection != null) {
-          tally.accepted.increment();
           return connection;
         }
+      } finally {
+        adopting.unlock();
       }
-    } finally {
-      accepting.unlock();
     }
   }
 
   /** Makes a channel of a received descriptor, or closes it and returns null. */
-  private @Nullable SocketChannel adopt(Fd fd) {
-    ProtocolFamily family;
-    switch (inspection.inspect(fd)) {
-      case TCP_INET -> family = StandardProtocolFamily.INET;
-      case TCP_INET6 -> family = StandardProtocolFamily.INET6;
-      case GONE -> {
-        kernel.close(fd);
-        tally.gone.increment();
-        return null;
-      }
-      default -> {
-        String what = inspection.describe(fd);
-        kernel.close(fd);
-        tally.notTcp.increment();
-        junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
-        return null;
-      }
-    }
+  private @Nullable SocketChannel adopt(HandedOff received) {
+    Fd fd = received.fd();
+    ProtocolFamily family =
+        received.inet6() ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
     try {
       // A new channel takes itself to be blocking and its configureBlocking(true) does nothing, so
       // the O_NONBLOCK that came along has to go here.
@@ -198,7 +120,7 @@ public final class Receiver implements Closeable {
     } catch (IOException e) {
       // Its addresses could not be asked: the client has left since it was inspected.
       kernel.close(fd);
-      tally.gone.increment();
+      descriptors.countGone();
       return null;
     } catch (RuntimeException | Error e) {
       kernel.close(fd);
@@ -229,25 +151,29 @@ public final class Receiver implements Closeable {
       handler.handle(connection);
     } catch (IOException e) {
       // Clients leave when they like: nothing that whoever runs the server can mend.
-      LOG.log(Level.DEBUG, name + ": a connection ended", e);
+      log.log(Level.DEBUG, name() + ": a connection ended", e);
     } catch (RuntimeException e) {
-      LOG.log(Level.ERROR, name + ": the handler of a connection failed", e);
+      log.log(Level.ERROR, name() + ": the handler of a connection failed", e);
     }
+  }
+
+  private String name() {
+    return "unix:" + localPath();
   }
 
   /** Where the socket file is, as given to {@link #builder}. */
   public Path localPath() {
-    return socket.path();
+    return descriptors.localPath();
   }
 
   /** What it has seen so far. */
   public Statistics statistics() {
-    return tally.snapshot();
+    return descriptors.statistics();
   }
 
   /** Whether it still receives. */
   public boolean isOpen() {
-    return !closed.get();
+    return descriptors.isOpen();
   }
 
   /**
@@ -260,17 +186,6 @@ public final class Receiver implements Closeable {
    */
   @Override
   public void close() throws IOException {
-    if (closed.getAndSet(true)) {
-      return;
-    }
-    closingKernel.eventfdWrite(wake, 1);
-    accepting.lock();
-    try {
-      socket.close(kernel);
-    } finally {
-      intake.close();
-      kernel.close(wake);
-      accepting.unlock();
-    }
+    descriptors.close();
   }
 }
