@@ -23,6 +23,9 @@ public final class Errno {
   /** Permission denied. */
   public static final int EACCES = 13;
 
+  /** File exists. */
+  public static final int EEXIST = 17;
+
   /** Invalid argument. */
   public static final int EINVAL = 22;
 
