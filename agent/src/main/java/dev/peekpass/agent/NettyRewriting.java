@@ -4,7 +4,10 @@ import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassHierarchyResolver;
 import java.lang.classfile.ClassModel;
 import java.lang.classfile.CodeBuilder;
+import java.lang.classfile.CodeElement;
 import java.lang.classfile.Opcode;
+import java.lang.classfile.instruction.FieldInstruction;
+import java.lang.classfile.instruction.InvokeInstruction;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
@@ -92,7 +95,7 @@ final class NettyRewriting implements ClassFileTransformer {
                       MethodTypeDesc.of(ConstantDescs.CD_void, ConstantDescs.CD_int)));
     }
     if (!name.endsWith(DESCRIPTOR)) {
-      rewriting.afterInAccessors("intValue", "()I", NettyRewriting::optionTarget);
+      rewriting.afterInAccessors(NettyRewriting::readsDescriptor, NettyRewriting::optionTarget);
     }
     return rewriting.apply(original, resolver);
   }
@@ -161,6 +164,19 @@ final class NettyRewriting implements ClassFileTransformer {
 
   private static CodeBuilder number(CodeBuilder code, ClassDesc self) {
     return code.aload(0).invokevirtual(self, "intValue", NUMBER);
+  }
+
+  /** {@code this.fd} or {@code this.intValue()}, which options are set and asked by. */
+  private static boolean readsDescriptor(CodeElement element) {
+    return switch (element) {
+      case FieldInstruction field ->
+          field.opcode() == Opcode.GETFIELD
+              && field.name().equalsString("fd")
+              && field.type().equalsString("I");
+      case InvokeInstruction invoke ->
+          invoke.name().equalsString("intValue") && invoke.type().equalsString("()I");
+      default -> false;
+    };
   }
 
   private static void optionTarget(CodeBuilder code) {

@@ -17,6 +17,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /** What is rewritten in one class: some calls, and the beginnings of some methods. */
 final class Rewriting {
@@ -43,7 +44,7 @@ final class Rewriting {
   private final Set<Site> required = new HashSet<>();
   private final List<Call> calls = new ArrayList<>();
   private final List<Entry> entries = new ArrayList<>();
-  private final List<Entry> accessorCalls = new ArrayList<>();
+  private final List<After> inAccessors = new ArrayList<>();
 
   /**
    * A call that is rewritten.
@@ -58,6 +59,8 @@ final class Rewriting {
       Consumer<CodeBuilder> before,
       List<ClassDesc> more,
       boolean replaced) {}
+
+  private record After(Predicate<CodeElement> which, Consumer<CodeBuilder> code) {}
 
   private record Entry(String method, String descriptor, Consumer<CodeBuilder> code) {}
 
@@ -88,11 +91,11 @@ final class Rewriting {
   }
 
   /**
-   * Puts code after every call of a method in methods whose names begin with get, set or is. None
-   * is required.
+   * Puts code after every instruction of a kind in methods whose names begin with get, set or is.
+   * None is required.
    */
-  Rewriting afterInAccessors(String name, String descriptor, Consumer<CodeBuilder> code) {
-    accessorCalls.add(new Entry(name, descriptor, code));
+  Rewriting afterInAccessors(Predicate<CodeElement> which, Consumer<CodeBuilder> code) {
+    inAccessors.add(new After(which, code));
     return this;
   }
 
@@ -164,10 +167,21 @@ final class Rewriting {
 
     @Override
     public void accept(CodeBuilder builder, CodeElement element) {
-      if (!(element instanceof InvokeInstruction invoke)) {
-        builder.with(element);
+      if (element instanceof InvokeInstruction invoke && rewrite(builder, invoke)) {
         return;
       }
+      builder.with(element);
+      if (isAccessor()) {
+        for (After after : inAccessors) {
+          if (after.which().test(element)) {
+            after.code().accept(builder);
+          }
+        }
+      }
+    }
+
+    /** Whether something else now stands in its place. */
+    private boolean rewrite(CodeBuilder builder, InvokeInstruction invoke) {
       String owner = invoke.owner().asInternalName();
       String called = invoke.name().stringValue();
       for (Call call : calls) {
@@ -181,19 +195,11 @@ final class Rewriting {
                 called,
                 type.insertParameterTypes(
                     type.parameterCount(), call.more().toArray(ClassDesc[]::new)));
-            return;
+            return true;
           }
         }
       }
-      builder.with(element);
-      if (isAccessor()) {
-        for (Entry call : accessorCalls) {
-          if (call.method().equals(called)
-              && call.descriptor().equals(invoke.type().stringValue())) {
-            call.code().accept(builder);
-          }
-        }
-      }
+      return false;
     }
 
     private boolean isAccessor() {
