@@ -58,11 +58,20 @@ final class Rewriting {
       String name,
       Consumer<CodeBuilder> before,
       List<ClassDesc> more,
-      boolean replaced) {}
+      boolean replaced) {
+
+    boolean isMadeBy(InvokeInstruction invoke) {
+      return invoke.name().equalsString(name) && invoke.owner().name().equalsString(owner);
+    }
+  }
 
   private record After(Predicate<CodeElement> which, Consumer<CodeBuilder> code) {}
 
-  private record Entry(String method, String descriptor, Consumer<CodeBuilder> code) {}
+  private record Entry(String method, String descriptor, Consumer<CodeBuilder> code) {
+    boolean isOf(String methodName, String methodDescriptor) {
+      return method.equals(methodName) && descriptor.equals(methodDescriptor);
+    }
+  }
 
   /**
    * Sends every call of a static method to the hook of the same name and parameters.
@@ -120,7 +129,7 @@ final class Rewriting {
         classFile.transformClass(
             model,
             ClassTransform.transformingMethods((method, element) -> {
-              if (element instanceof CodeModel code) {
+              if (element instanceof CodeModel code && concerns(code)) {
                 MethodModel in = code.parent().orElseThrow();
                 method.transformCode(code, new OneMethod(in, missing));
               } else {
@@ -133,6 +142,39 @@ final class Rewriting {
           name + " has no " + missing.stream().map(Site::toString).sorted().findFirst().orElse(""));
     }
     return rewritten;
+  }
+
+  /**
+   * Whether anything in a method is rewritten. The others are copied as they are, which is fast.
+   */
+  private boolean concerns(CodeModel code) {
+    MethodModel method = code.parent().orElseThrow();
+    String name = method.methodName().stringValue();
+    if (!inAccessors.isEmpty() && isAccessor(name)) {
+      return true;
+    }
+    for (Entry entry : entries) {
+      if (entry.isOf(name, method.methodType().stringValue())) {
+        return true;
+      }
+    }
+    if (calls.isEmpty()) {
+      return false;
+    }
+    for (CodeElement element : code) {
+      if (element instanceof InvokeInstruction invoke) {
+        for (Call call : calls) {
+          if (call.isMadeBy(invoke)) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+
+  private static boolean isAccessor(String method) {
+    return method.startsWith("get") || method.startsWith("set") || method.startsWith("is");
   }
 
   /** A class is not as it must be to be rewritten. */
@@ -158,7 +200,7 @@ final class Rewriting {
     @Override
     public void atStart(CodeBuilder builder) {
       for (Entry entry : entries) {
-        if (entry.method().equals(name) && entry.descriptor().equals(descriptor)) {
+        if (entry.isOf(name, descriptor)) {
           entry.code().accept(builder);
           missing.remove(new Site(name, descriptor, ""));
         }
@@ -171,7 +213,7 @@ final class Rewriting {
         return;
       }
       builder.with(element);
-      if (isAccessor()) {
+      if (isAccessor(name)) {
         for (After after : inAccessors) {
           if (after.which().test(element)) {
             after.code().accept(builder);
@@ -182,17 +224,15 @@ final class Rewriting {
 
     /** Whether something else now stands in its place. */
     private boolean rewrite(CodeBuilder builder, InvokeInstruction invoke) {
-      String owner = invoke.owner().asInternalName();
-      String called = invoke.name().stringValue();
       for (Call call : calls) {
-        if (call.owner().equals(owner) && call.name().equals(called)) {
-          missing.remove(new Site(name, "", owner + "." + called));
+        if (call.isMadeBy(invoke)) {
+          missing.remove(new Site(name, "", call.owner() + "." + call.name()));
           call.before().accept(builder);
           if (call.replaced()) {
             MethodTypeDesc type = invoke.typeSymbol();
             builder.invokestatic(
                 HookClass.NAME,
-                called,
+                call.name(),
                 type.insertParameterTypes(
                     type.parameterCount(), call.more().toArray(ClassDesc[]::new)));
             return true;
@@ -200,10 +240,6 @@ final class Rewriting {
         }
       }
       return false;
-    }
-
-    private boolean isAccessor() {
-      return name.startsWith("get") || name.startsWith("set") || name.startsWith("is");
     }
   }
 }
