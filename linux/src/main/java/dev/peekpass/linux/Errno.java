@@ -41,6 +41,9 @@ public final class Errno {
   /** Socket operation on non-socket. */
   public static final int ENOTSOCK = 88;
 
+  /** Message too long. */
+  public static final int EMSGSIZE = 90;
+
   /** Protocol wrong type for socket. */
   public static final int EPROTOTYPE = 91;
 

@@ -1,7 +1,6 @@
 package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Linux;
-import dev.peekpass.proxy.Channel.Passing;
 import dev.peekpass.proxy.config.BackendConfig;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -9,6 +8,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * A backend as one loop sees it: channels to its UNIX sockets, taken in turn, and the connections
  * that wait while none of them takes any.
+ *
+ * <pre>{@code
+ *           nothing waits         full, or the turn ends      a channel took it
+ * handOff ────────────────> batch ───────────────────────> pass ──────────────> ended: passed
+ *    │ something waits                                      │ none did   ^
+ *    └──────────────────────────> waiting <─────────────────┘            │
+ *                                    └─── room again, or time to retry ──┘
+ * }</pre>
  *
  * <p>Waiting is bounded twice: by {@code max-queue} connections, and by {@code hand-off-timeout}
  * for each. They leave in the order they came.
@@ -23,7 +30,15 @@ final class Backend {
   private final BackendConfig config;
   private final Channel[] channels;
   private final ConnectionQueue waiting = new ConnectionQueue();
+
+  /**
+   * The next message. Between two calls it holds connections of this turn only, which stand in no
+   * queue and are owned by it, and only while nothing waits: so the order is kept.
+   */
+  private final Batch batch;
+
   private final long handOffTimeoutNanos;
+  private boolean flushAsked;
   private int nextChannel;
   private long retryAtNanos = Long.MAX_VALUE;
   private long retryNanos = RETRY_MIN_NANOS;
@@ -31,6 +46,7 @@ final class Backend {
   Backend(Loop loop, BackendConfig config) {
     this.loop = loop;
     this.config = config;
+    batch = new Batch(config.batch());
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
     List<String> paths = config.socketPaths();
     channels = new Channel[paths.size()];
@@ -52,18 +68,69 @@ final class Backend {
     return config.name();
   }
 
+  /** How many connections go into one message at most. */
+  int batch() {
+    return config.batch();
+  }
+
   /**
-   * Takes charge of a routed connection: passes it now, or keeps it until it can be passed or its
-   * time is up.
+   * Takes charge of a routed connection: passes it now, or with others of this turn at its end at
+   * the latest, or keeps it until it can be passed or its time is up.
    *
    * @param connection not watched by the poller. Its descriptor is closed once passed
    */
   void handOff(Connection connection) {
     connection.backend = this;
-    if (waiting.isEmpty() && passToAny(connection)) {
-      loop.end(connection, passedOutcome(connection));
+    if (!waiting.isEmpty()) {
+      await(connection);
       return;
     }
+    batch.add(connection);
+    if (batch.isFull()) {
+      flush();
+    } else if (!flushAsked) {
+      flushAsked = true;
+      loop.flushLater(this);
+    }
+  }
+
+  /** The turn ends: passes what it has gathered. */
+  void endTurn() {
+    flushAsked = false;
+    flush();
+  }
+
+  /** Passes the batch; what no channel takes waits. Nothing is left in it, whatever happens. */
+  private void flush() {
+    try {
+      while (!batch.isEmpty()) {
+        int passed = passToAny();
+        if (passed == 0) {
+          break;
+        }
+        for (int i = 0; i < passed; i++) {
+          endPassed(batch.get(0));
+          batch.removeFirst();
+        }
+      }
+      while (!batch.isEmpty()) {
+        await(batch.get(0));
+        batch.removeFirst();
+      }
+    } catch (RuntimeException e) {
+      loop.log().error("backend {}: a hand-off failed on a fault in Peekpass", name(), e);
+      while (!batch.isEmpty()) {
+        Connection failed = batch.get(0);
+        batch.removeFirst();
+        if (failed.queue != null) {
+          failed.queue.remove(failed);
+        }
+        loop.end(failed, Outcome.FAILED);
+      }
+    }
+  }
+
+  private void await(Connection connection) {
     if (waiting.size() >= config.maxQueue()) {
       loop.counters().count(Counter.MAX_QUEUE_REACHED);
       unavailable(connection);
@@ -80,30 +147,48 @@ final class Backend {
 
   /** Passes what waits, as far as the channels take it. */
   void pump() {
-    for (Connection first = waiting.first(); first != null; first = waiting.first()) {
-      if (!passToAny(first)) {
+    while (!waiting.isEmpty()) {
+      int passed = passWaiting();
+      if (passed == 0) {
         return;
       }
-      waiting.remove(first);
-      loop.end(first, passedOutcome(first));
+      for (Connection c = waiting.first(); c != null && passed > 0; c = waiting.first()) {
+        waiting.remove(c);
+        endPassed(c);
+        passed--;
+      }
     }
     retryAtNanos = Long.MAX_VALUE;
     retryNanos = RETRY_MIN_NANOS;
   }
 
-  private static Outcome passedOutcome(Connection connection) {
-    return connection.onFallback ? Outcome.PASSED_TO_FALLBACK : Outcome.PASSED;
+  /** Passes the first that wait, in one message; they stay in the queue. Returns how many. */
+  private int passWaiting() {
+    try {
+      for (Connection c = waiting.first(); c != null && !batch.isFull(); c = c.next) {
+        batch.add(c);
+      }
+      return passToAny();
+    } finally {
+      batch.clear();
+    }
   }
 
-  private boolean passToAny(Connection connection) {
+  private void endPassed(Connection connection) {
+    loop.end(connection, connection.onFallback ? Outcome.PASSED_TO_FALLBACK : Outcome.PASSED);
+  }
+
+  /** Offers the batch to one channel after the other; returns how many of it the first took. */
+  private int passToAny() {
     for (int tried = 0; tried < channels.length; tried++) {
       Channel channel = channels[nextChannel];
       nextChannel = nextChannel + 1 == channels.length ? 0 : nextChannel + 1;
-      if (channel.pass(connection.fd) == Passing.PASSED) {
-        return true;
+      int passed = channel.pass(batch);
+      if (passed > 0) {
+        return passed;
       }
     }
-    return false;
+    return 0;
   }
 
   /**
@@ -142,9 +227,9 @@ final class Backend {
     connection.listener.onBackendUnavailable(connection);
   }
 
-  /** Whether connections wait here. */
+  /** Whether no connection is here. */
   boolean isIdle() {
-    return waiting.isEmpty();
+    return waiting.isEmpty() && batch.isEmpty();
   }
 
   /** Ends what still waits and closes the channels. */

@@ -10,20 +10,10 @@ import dev.peekpass.linux.SockAddr;
 /**
  * The way to one UNIX socket of a backend, for one loop. A subclass a hand-off method.
  *
- * <p>{@link #pass} sends a duplicate of a descriptor; the caller goes on owning its own and closes
- * it when, and only when, the answer is {@link Passing#PASSED}.
+ * <p>{@link #pass} sends duplicates of descriptors; the caller goes on owning its own and closes
+ * those, and only those, that the answer counts.
  */
 abstract class Channel {
-
-  /** What became of an attempt to pass a descriptor. */
-  enum Passing {
-    /** It is in the receiver's queue. */
-    PASSED,
-    /** The queue is full: try again when told so, or a little later. */
-    FULL,
-    /** Nobody takes connections at this path now. */
-    DOWN
-  }
 
   /** The byte beside a descriptor. Receivers ignore its value (docs/protocol.md). */
   private static final byte PAYLOAD = 'P';
@@ -33,7 +23,10 @@ abstract class Channel {
   final Backend backend;
   final String path;
   private final SockAddr address = new SockAddr();
-  private final Message message = new Message(1, 1);
+  private final Message message;
+
+  /** The most descriptors that went into a message so far as is known: the backend's batch. */
+  private int mostAtOnce;
 
   /** Whether the last attempt found it down: only the change is logged. */
   private boolean down;
@@ -44,16 +37,20 @@ abstract class Channel {
     this.backend = backend;
     this.path = path;
     address.unix(path);
+    mostAtOnce = backend.batch();
+    message = new Message(1, mostAtOnce);
     message.payload().put(0, PAYLOAD);
   }
 
   /**
-   * Passes a connection to the receiver.
+   * Passes connections to the receiver in one message: all, or as many of the first as go into it.
    *
-   * @param connection borrowed: the caller closes it after {@link Passing#PASSED} and still has it
-   *     otherwise
+   * @param batch not empty; borrowed and left as it is. The caller closes the passed ones and still
+   *     has the others
+   * @return how many of the first are in the receiver's queue; 0 when it is full or nobody is
+   *     there: try again when told so, or a little later
    */
-  abstract Passing pass(Fd connection);
+  abstract int pass(Batch batch);
 
   /** Closes whatever it holds. */
   abstract void close();
@@ -76,28 +73,70 @@ abstract class Channel {
       kernel.close(socket);
       return c;
     }
+    mostAtOnce = backend.batch();
     loop.counters().count(Counter.CHANNEL_OPENED);
     return r;
   }
 
-  /** Sends one message with one descriptor; returns 1 or -errno. */
-  final int send(Fd socket, Fd connection) {
+  /**
+   * Sends one message with the first connections of a batch.
+   *
+   * @return how many went into it, or -errno
+   */
+  final int send(Fd socket, Batch batch) {
+    int count = Math.min(batch.size(), mostAtOnce);
+    int r = send(socket, batch, count);
+    int tooMany = 0;
+    // Ends with a message of one at the latest, whatever the kernel says.
+    while (r < 0 && count > 1 && mayTakeFewer(-r)) {
+      tooMany = -r;
+      count /= 2;
+      r = send(socket, batch, count);
+    }
+    if (r < 0) {
+      return r;
+    }
+    if (tooMany != 0) {
+      mostAtOnce = count;
+      loop.log()
+          .warn(
+              "backend {}: unix:{} takes {} descriptors in a message and no more: sendmsg: {}:"
+                  + " lower the backend's batch",
+              backend.name(),
+              path,
+              count,
+              Errno.name(tooMany));
+    }
+    loop.counters().count(Counter.MESSAGES_SENT);
+    return count;
+  }
+
+  private int send(Fd socket, Batch batch, int count) {
     message.beginSend(1);
-    message.add(connection);
+    for (int i = 0; i < count; i++) {
+      message.add(batch.get(i).fd);
+    }
     return kernel.sendmsg(socket, message, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
   }
 
-  /** Sorts the errors of socket and connect, logging a change for the worse. */
-  final Passing cannotConnect(int errno) {
-    return switch (errno) {
-      // The backlog of the receiver's listener is full, or this process or system is short of
-      // descriptors or memory: all pass.
-      case Errno.EAGAIN, Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> Passing.FULL;
-      default -> {
-        reportDown(errno);
-        yield Passing.DOWN;
+  /**
+   * Whether a failed sendmsg may succeed with fewer descriptors: more than this kernel allows in a
+   * message, or ancillary data larger than net.core.optmem_max (ENOBUFS). Not so EAGAIN, since the
+   * queue counts messages, nor ETOOMANYREFS, which looks at what is in flight already (unix(7)).
+   */
+  private static boolean mayTakeFewer(int errno) {
+    return errno == Errno.EINVAL || errno == Errno.EMSGSIZE || errno == Errno.ENOBUFS;
+  }
+
+  /** Logs a failure of socket or connect, unless it passes or was logged before. */
+  final void reportCannotConnect(int errno) {
+    switch (errno) {
+      case Errno.EAGAIN, Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
+        // The backlog of the receiver's listener is full, or this process or system is short of
+        // descriptors or memory.
       }
-    };
+      default -> reportDown(errno);
+    }
   }
 
   /**

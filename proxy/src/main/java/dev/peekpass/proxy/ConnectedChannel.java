@@ -24,6 +24,9 @@ final class ConnectedChannel extends Channel implements Pollable {
   private static final int WATCH_END = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
   private static final int WATCH_ROOM = WATCH_END | Linux.EPOLLOUT;
 
+  /** What {@link #attempt} returns when the receiver has gone. */
+  private static final int GONE = -1;
+
   /** The socket types to try, in this order. */
   private final int[] types;
 
@@ -42,26 +45,31 @@ final class ConnectedChannel extends Channel implements Pollable {
   }
 
   @Override
-  Passing pass(Fd connection) {
-    Passing passing = attempt(connection);
-    // A receiver that was replaced is noticed by the first failed send: one more try goes to the
-    // new one. Nothing was consumed, so trying again is exact.
-    return passing == Passing.DOWN ? attempt(connection) : passing;
+  int pass(Batch batch) {
+    int passed = attempt(batch);
+    if (passed == GONE) {
+      // A receiver that was replaced is noticed by the first failed send: one more try goes to the
+      // new one. Nothing was consumed, so trying again is exact.
+      passed = attempt(batch);
+    }
+    return Math.max(passed, 0);
   }
 
-  private Passing attempt(Fd connection) {
+  /** Returns how many it passed, or {@link #GONE}. */
+  private int attempt(Batch batch) {
     Fd to = socket;
     if (to == null) {
       int r = open();
       if (r < 0) {
-        return cannotConnect(-r);
+        reportCannotConnect(-r);
+        return 0;
       }
       to = Fd.of(r);
     }
-    int r = send(to, connection);
+    int r = send(to, batch);
     if (r > 0) {
       reportUp();
-      return Passing.PASSED;
+      return r;
     }
     if (isFull(-r)) {
       // Only a full queue is told to have room again. Other shortages are not this socket's, which
@@ -71,10 +79,10 @@ final class ConnectedChannel extends Channel implements Pollable {
         watchingRoom = true;
         loop.poller().modify(slot, to, WATCH_ROOM);
       }
-      return Passing.FULL;
+      return 0;
     }
     drop("sendmsg: " + Errno.name(-r));
-    return Passing.DOWN;
+    return GONE;
   }
 
   /** Connects and watches; returns the descriptor's number, or -errno with nothing left open. */

@@ -22,6 +22,8 @@ public enum Counter {
   CHANNEL_OPENED,
   /** Connections to backends lost, over UNIX sockets. */
   CHANNEL_LOST,
+  /** Messages that handed connections over; fewer than those where backends have a batch. */
+  MESSAGES_SENT,
   /** Times a backend's UNIX socket was full. */
   CHANNEL_FULL,
   /** Refused connections closed without waiting for the client to read the answer. */

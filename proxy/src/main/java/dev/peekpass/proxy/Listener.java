@@ -170,9 +170,15 @@ final class Listener implements Pollable {
     };
   }
 
-  /** At a limit of descriptors or memory: gives up the oldest incomplete connection, or rests. */
+  /**
+   * At a limit of descriptors or memory: hands off what is ready to go, else gives up the oldest
+   * incomplete connection, or rests.
+   */
   private boolean makeRoom(int errno) {
     loop.counters().count(Counter.ACCEPT_LIMIT_REACHED);
+    if (loop.flush()) {
+      return true;
+    }
     if (!limitLogged) {
       limitLogged = true;
       loop.log()

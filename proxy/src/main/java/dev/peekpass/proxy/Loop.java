@@ -24,6 +24,7 @@ import org.slf4j.LoggerFactory;
  *         Channel    room again, receiver gone ──> Backend.pump          │
  *         wake-up    stop                                                │
  *        │                                                               │
+ *        ├──> messages that are not full yet: Backend.endTurn            │
  *        └──> timers that are due: Listener, Backend, Refuser ───────────┘
  * }</pre>
  *
@@ -54,6 +55,11 @@ final class Loop implements Runnable {
   private final Counters counters = new Counters();
   private final List<Listener> listeners = new ArrayList<>();
   private final Backend[] backends;
+
+  /** Backends with a message that is not full, each once. */
+  private final Backend[] toFlush;
+
+  private int toFlushCount;
   private final long originNanos;
   private long nowNanos;
   private long wakeByNanos = Long.MAX_VALUE;
@@ -85,6 +91,7 @@ final class Loop implements Runnable {
     refuser = new Refuser(this, buffer);
     List<BackendConfig> configs = configuration.backends();
     backends = new Backend[configs.size()];
+    toFlush = new Backend[configs.size()];
     for (int i = 0; i < backends.length; i++) {
       backends[i] = new Backend(this, configs.get(i));
     }
@@ -124,6 +131,7 @@ final class Loop implements Runnable {
     for (Listener listener : listeners) {
       listener.stopAccepting();
     }
+    flush();
     long stopBy = nowNanos + STOP_NANOS;
     while (!isIdle() && nowNanos < stopBy) {
       wakeBy(stopBy);
@@ -165,8 +173,10 @@ final class Loop implements Runnable {
         LOG.error("an event could not be handled: this is a fault in Peekpass", e);
       }
     }
+    flush();
     if (wakeByNanos <= nowNanos) {
       runTimers();
+      flush();
     }
   }
 
@@ -230,6 +240,25 @@ final class Loop implements Runnable {
   /** The time of this turn. */
   long nowNanos() {
     return nowNanos;
+  }
+
+  /** Makes the loop end the turn of a backend, before it waits again. */
+  void flushLater(Backend backend) {
+    toFlush[toFlushCount++] = backend;
+  }
+
+  /**
+   * Sends every message that is being gathered, however few connections it has.
+   *
+   * @return whether there was any
+   */
+  boolean flush() {
+    boolean any = toFlushCount > 0;
+    // A connection that cannot be passed may go to its fallback, which has a message of its own.
+    while (toFlushCount > 0) {
+      toFlush[--toFlushCount].endTurn();
+    }
+    return any;
   }
 
   /** Whether the last wait found its events already there: more work comes than one at a time. */

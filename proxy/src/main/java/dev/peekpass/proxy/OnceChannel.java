@@ -14,19 +14,20 @@ final class OnceChannel extends Channel {
   }
 
   @Override
-  Passing pass(Fd connection) {
+  int pass(Batch batch) {
     int r = connect(Linux.SOCK_STREAM);
     if (r < 0) {
-      return cannotConnect(-r);
+      reportCannotConnect(-r);
+      return 0;
     }
     Fd socket = Fd.of(r);
-    int sent = send(socket, connection);
+    int sent = send(socket, batch);
     kernel.close(socket);
-    if (sent > 0) {
-      reportUp();
-      return Passing.PASSED;
+    if (sent < 0) {
+      return 0;
     }
-    return isFull(-sent) ? Passing.FULL : Passing.DOWN;
+    reportUp();
+    return sent;
   }
 
   @Override

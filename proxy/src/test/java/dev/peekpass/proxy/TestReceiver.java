@@ -14,8 +14,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A receiver for tests, which takes connections only when it is told to. */
 final class TestReceiver implements AutoCloseable {
@@ -24,7 +26,14 @@ final class TestReceiver implements AutoCloseable {
   private final int type;
   private final Fd socket;
   private final List<Fd> channels = new ArrayList<>();
-  private final Message message = new Message(64, 4);
+  private final Message message = new Message(64, Linux.SCM_MAX_FD);
+
+  /** Connections of a message that came with the one that was taken. */
+  private final ArrayDeque<Fd> received = new ArrayDeque<>();
+
+  /** How many connections each message brought, in order; not kept unless set. */
+  @Nullable List<Integer> messageSizes;
+
   private final NativeBuffer buffer = new NativeBuffer(1 << 16);
 
   /** How many UNIX connections came. */
@@ -72,6 +81,9 @@ final class TestReceiver implements AutoCloseable {
   /** The next connection, or null when none is there. */
   @SuppressWarnings("NullAway")
   Fd poll() {
+    if (!received.isEmpty()) {
+      return received.poll();
+    }
     if (type == Linux.SOCK_DGRAM) {
       return receive(socket);
     }
@@ -104,7 +116,14 @@ final class TestReceiver implements AutoCloseable {
       return null;
     }
     assertThat(n).as("bytes in a message").isOne();
-    assertThat(message.descriptorCount()).as("descriptors in a message").isOne();
+    int count = message.descriptorCount();
+    assertThat(count).as("descriptors in a message").isPositive();
+    if (messageSizes != null) {
+      messageSizes.add(count);
+    }
+    for (int i = 1; i < count; i++) {
+      received.add(message.descriptor(i));
+    }
     return message.descriptor(0);
   }
 
@@ -144,6 +163,7 @@ final class TestReceiver implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    received.forEach(kernel::close);
     channels.forEach(kernel::close);
     kernel.close(socket);
     Files.deleteIfExists(path);

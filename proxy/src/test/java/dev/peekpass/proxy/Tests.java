@@ -2,6 +2,7 @@ package dev.peekpass.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
@@ -15,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /** What tests of the running proxy share. */
 final class Tests {
@@ -63,10 +65,14 @@ final class Tests {
     final Proxy proxy;
 
     Running(String yaml) throws IOException {
+      this(yaml, LinuxKernel::open);
+    }
+
+    Running(String yaml, Supplier<Kernel> kernels) throws IOException {
       proxy =
           Proxy.start(
               configuration(yaml),
-              LinuxKernel::open,
+              kernels,
               new PrintStream(accessLog, true, StandardCharsets.UTF_8));
     }
 

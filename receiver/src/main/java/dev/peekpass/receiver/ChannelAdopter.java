@@ -91,6 +91,19 @@ final class ChannelAdopter {
   }
 
   /**
+   * Makes the JDK open what virtual threads wait with, epoll descriptors, where that is done once
+   * and for all: if it came to be at the limit of open descriptors, no virtual thread could ever
+   * wait for a channel.
+   */
+  static void preparePolling() {
+    try {
+      Class.forName(PACKAGE + ".Poller");
+    } catch (ClassNotFoundException e) {
+      // A JDK that arranges it in another way: nothing to prepare.
+    }
+  }
+
+  /**
    * Adopts a connected TCP socket.
    *
    * @param fd the channel's from now on; still the caller's when this method throws. Not

@@ -1,16 +1,18 @@
 package dev.peekpass.receiver;
 
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SystemCallException;
 import java.io.Closeable;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
-import java.net.InetSocketAddress;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -23,16 +25,30 @@ import org.jspecify.annotations.Nullable;
 public final class DescriptorReceiver implements Closeable {
   private static final long JUNK_LOG_INTERVAL_NANOS = 1_000_000_000L;
 
+  /**
+   * Classes that are first used when something comes in. To name them here loads them with this
+   * one: loading takes a descriptor, and a class that could not be loaded at the limit never can be
+   * again.
+   */
+  @SuppressWarnings("unused")
+  private static final List<Class<?>> LOADED_EARLY =
+      List.of(
+          Errno.class,
+          PeerCredentials.class,
+          Inspection.Kind.class,
+          Statistics.class,
+          HandedOff.class);
+
   private final Kernel kernel;
 
   /** For {@link #close}, which works while another thread waits in {@code kernel}. */
   private final Kernel closingKernel;
 
-  private final System.Logger log;
   private final HandOffSocket socket;
   private final Fd wake;
   private final Intake intake;
   private final Inspection inspection;
+  private final Reserve reserve;
   private final RateLimitedLog junkLog;
   private final String name;
   private final Tally tally = new Tally();
@@ -50,24 +66,30 @@ public final class DescriptorReceiver implements Closeable {
       throws SystemCallException {
     this.kernel = kernel;
     this.closingKernel = closingKernel;
-    this.log = settings.log();
     this.socket = socket;
     this.wake = wake;
     name = "unix:" + settings.path();
     inspection = new Inspection(kernel);
+    reserve = new Reserve(kernel, wake);
+    ReceiverLog log = new ReceiverLog(settings.log(), reserve, tally);
     junkLog = new RateLimitedLog(kernel, log, JUNK_LOG_INTERVAL_NANOS);
-    intake =
-        new Intake(
-            kernel,
-            settings.type(),
-            socket.fd(),
-            wake,
-            closed::get,
-            settings.unixConnectionsMax(),
-            name,
-            new PeerPolicy(settings.allowedUids(), name, log, tally),
-            tally,
-            log);
+    try {
+      intake =
+          new Intake(
+              kernel,
+              settings.type(),
+              socket.fd(),
+              wake,
+              closed::get,
+              settings.unixConnectionsMax(),
+              name,
+              new PeerPolicy(settings.allowedUids(), name, log, tally),
+              tally,
+              log);
+    } catch (SystemCallException | RuntimeException | Error e) {
+      reserve.release();
+      throw e;
+    }
   }
 
   /** Opens everything that a receiver has open; on failure nothing is left. */
@@ -90,8 +112,7 @@ public final class DescriptorReceiver implements Closeable {
               settings.log());
       DescriptorReceiver receiver =
           new DescriptorReceiver(settings, kernel, closingKernel, socket, wake);
-      // Also sets the logging up: at the limit of open descriptors it would be too late.
-      receiver.log.log(Level.DEBUG, receiver.name + ": open");
+      settings.log().log(Level.DEBUG, receiver.name + ": open");
       return receiver;
     } catch (IOException | RuntimeException | Error e) {
       if (socket != null) {
@@ -133,24 +154,21 @@ public final class DescriptorReceiver implements Closeable {
 
   /** Describes a received descriptor if it is a client's connection, else closes it: null. */
   private @Nullable HandedOff inspect(Fd fd) {
+    // Not a switch, which would be a class more to load.
     Inspection.Kind kind = inspection.inspect(fd);
-    switch (kind) {
-      case TCP_INET, TCP_INET6 -> {
-        InetSocketAddress client = inspection.peer();
-        return new HandedOff(fd, kind == Inspection.Kind.TCP_INET6, client);
-      }
-      case GONE -> {
-        kernel.close(fd);
-        tally.gone.increment();
-      }
-      case OTHER -> {
-        String what = inspection.describe(fd);
-        kernel.close(fd);
-        tally.notTcp.increment();
-        junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
-      }
+    if (kind == Inspection.Kind.GONE) {
+      kernel.close(fd);
+      tally.gone.increment();
+      return null;
     }
-    return null;
+    if (kind == Inspection.Kind.OTHER) {
+      String what = inspection.describe(fd);
+      kernel.close(fd);
+      tally.notTcp.increment();
+      junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
+      return null;
+    }
+    return new HandedOff(fd, kind == Inspection.Kind.TCP_INET6, inspection.peer());
   }
 
   /** A connection that was given out has turned out to have no client any more. */
@@ -190,9 +208,12 @@ public final class DescriptorReceiver implements Closeable {
     closingKernel.eventfdWrite(wake, 1);
     accepting.lock();
     try {
+      // Closing may need a descriptor, for a class that was not needed before.
+      reserve.release();
       socket.close(kernel);
     } finally {
       intake.close();
+      reserve.release();
       kernel.close(wake);
       accepting.unlock();
     }

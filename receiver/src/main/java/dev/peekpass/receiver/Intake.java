@@ -45,6 +45,9 @@ final class Intake {
   /** How long a message with more descriptors than there is room for is tried. */
   private static final long TRUNCATED_PATIENCE_NANOS = 10_000_000_000L;
 
+  /** With this limit of open descriptors the largest message there is fits sooner or later. */
+  private static final int ROOMY_LIMIT = 2 * (Linux.SCM_MAX_FD + 3);
+
   private static final long LOG_INTERVAL_NANOS = 1_000_000_000L;
   private static final long LIMIT_LOG_INTERVAL_NANOS = 60_000_000_000L;
 
@@ -60,7 +63,7 @@ final class Intake {
   private final String name;
   private final PeerPolicy peers;
   private final Tally tally;
-  private final System.Logger log;
+  private final ReceiverLog log;
   private final RateLimitedLog junkLog;
   private final RateLimitedLog limitLog;
 
@@ -108,7 +111,7 @@ final class Intake {
       String name,
       PeerPolicy peers,
       Tally tally,
-      System.Logger log)
+      ReceiverLog log)
       throws SystemCallException {
     this.kernel = kernel;
     this.type = type;
@@ -321,7 +324,7 @@ final class Intake {
 
   /**
    * Whether to keep a truncated message in the queue. One of which nothing fits waits for as long
-   * as it takes: the process is full. One of which a part fits may be larger than the limit will
+   * as it takes: the process is full. One of which a part fits may be larger than a low limit will
    * ever allow, and would hold up all others.
    */
   private boolean mayStillFit(Fd from) {
@@ -331,6 +334,7 @@ final class Intake {
       truncatedSinceNanos = now;
     }
     return message.descriptorCount() == 0
+        || kernel.getrlimit(Linux.RLIMIT_NOFILE) >= ROOMY_LIMIT
         || !from.equals(truncatedAt)
         || now - truncatedSinceNanos < TRUNCATED_PATIENCE_NANOS;
   }

@@ -11,7 +11,7 @@ final class PeerPolicy {
 
   private final Set<Integer> allowedUids;
   private final String name;
-  private final System.Logger log;
+  private final ReceiverLog log;
   private final Tally tally;
   private final Set<Integer> refused = new HashSet<>();
 
@@ -20,7 +20,7 @@ final class PeerPolicy {
    *
    * @param name the receiver's, for the log
    */
-  PeerPolicy(Set<Integer> allowedUids, String name, System.Logger log, Tally tally) {
+  PeerPolicy(Set<Integer> allowedUids, String name, ReceiverLog log, Tally tally) {
     this.allowedUids = Set.copyOf(allowedUids);
     this.name = name;
     this.log = log;

@@ -6,13 +6,13 @@ import java.lang.System.Logger.Level;
 /** Warns at most once an interval, so that who sends junk cannot fill the log with it. */
 final class RateLimitedLog {
   private final Kernel clock;
-  private final System.Logger log;
+  private final ReceiverLog log;
   private final long intervalNanos;
   private boolean said;
   private long saidAtNanos;
   private long leftOut;
 
-  RateLimitedLog(Kernel clock, System.Logger log, long intervalNanos) {
+  RateLimitedLog(Kernel clock, ReceiverLog log, long intervalNanos) {
     this.clock = clock;
     this.log = log;
     this.intervalNanos = intervalNanos;

@@ -12,6 +12,8 @@ import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import java.time.ZoneId;
+import java.time.zone.ZoneRules;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +39,13 @@ import org.jspecify.annotations.Nullable;
  * not returned is closed here.
  */
 public final class Receiver implements Closeable {
+  /**
+   * Asked for early, since loggers write the time: a JDK that could not read the time zones when it
+   * first wanted to never has them.
+   */
+  @SuppressWarnings("unused")
+  private static final ZoneRules TIME_ZONE = ZoneId.systemDefault().getRules();
+
   /** What the builder has gathered. */
   record Settings(
       Path path,
@@ -135,6 +144,7 @@ public final class Receiver implements Closeable {
    * @param handler called in many threads at once
    */
   public void serve(ConnectionHandler handler) {
+    ChannelAdopter.preparePolling();
     while (true) {
       SocketChannel connection;
       try {

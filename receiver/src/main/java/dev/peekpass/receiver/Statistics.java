@@ -13,6 +13,7 @@ package dev.peekpass.receiver;
  * @param unixConnections UNIX connections that were let in
  * @param openUnixConnections those of them that are open now
  * @param waitsForRoom how often the receiver stopped for a moment at the limit of open descriptors
+ * @param unlogged messages that the logger failed to take
  */
 public record Statistics(
     long accepted,
@@ -23,4 +24,5 @@ public record Statistics(
     long refusedPeers,
     long unixConnections,
     long openUnixConnections,
-    long waitsForRoom) {}
+    long waitsForRoom,
+    long unlogged) {}

@@ -13,6 +13,7 @@ final class Tally {
   final LongAdder unixConnections = new LongAdder();
   final LongAdder openUnixConnections = new LongAdder();
   final LongAdder waitsForRoom = new LongAdder();
+  final LongAdder unlogged = new LongAdder();
 
   Statistics snapshot() {
     return new Statistics(
@@ -24,6 +25,7 @@ final class Tally {
         refusedPeers.sum(),
         unixConnections.sum(),
         openUnixConnections.sum(),
-        waitsForRoom.sum());
+        waitsForRoom.sum(),
+        unlogged.sum());
   }
 }

@@ -43,6 +43,17 @@ final class Child implements AutoCloseable {
     return command;
   }
 
+  /** Writes a line to its standard input. */
+  void say(String line) throws IOException {
+    process.getOutputStream().write((line + '\n').getBytes(StandardCharsets.UTF_8));
+    process.getOutputStream().flush();
+  }
+
+  /** Ends its standard input. */
+  void endInput() throws IOException {
+    process.getOutputStream().close();
+  }
+
   /** The next line, or null at the end. */
   @Nullable String line() throws IOException {
     return out.readLine();

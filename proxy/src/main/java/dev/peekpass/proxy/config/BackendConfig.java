@@ -12,6 +12,7 @@ import java.util.List;
  * @param method how connections are handed to it
  * @param handOffTimeout from a routed connection to its hand-off, 1 ms to 5 minutes
  * @param maxQueue how many connections may wait while its sockets are full, 0 to 1048576
+ * @param batch how many connections one message may carry, 1 to 253
  * @param index its place in the file, from 0
  * @param line its line in the file, from 1
  */
@@ -21,6 +22,7 @@ public record BackendConfig(
     Method method,
     Duration handOffTimeout,
     int maxQueue,
+    int batch,
     int index,
     int line) {
 

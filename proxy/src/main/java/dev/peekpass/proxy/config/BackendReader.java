@@ -16,11 +16,13 @@ final class BackendReader {
   private static final int MAX_NAME_CHARS = 64;
   // sun_path of sockaddr_un has 108 bytes, one of them for the end (unix(7)).
   private static final int MAX_PATH_BYTES = 107;
+  // SCM_MAX_FD, the most descriptors that a message can carry (unix(7)).
+  private static final int MAX_BATCH = 253;
   private static final Section.Keys KEYS =
       new Section.Keys(
           "a backend",
-          List.of("handoff", "method", "hand-off-timeout", "max-queue", "balance"),
-          List.of("relay", "proxy-protocol", "batch"));
+          List.of("handoff", "method", "hand-off-timeout", "max-queue", "batch", "balance"),
+          List.of("relay", "proxy-protocol"));
   private static final List<String> METHODS = List.of("auto", "once", "persistent", "datagram");
 
   private final Report report;
@@ -60,6 +62,7 @@ final class BackendReader {
     Method method = Method.AUTO;
     Duration timeout = Duration.ofSeconds(10);
     int maxQueue = 1024;
+    int batch = 1;
     Optional<Section> section = Section.of(value, KEYS, report);
     if (section.isPresent()) {
       paths = paths(section.get(), name);
@@ -74,9 +77,14 @@ final class BackendReader {
                       Quantity.duration(at.text(), Duration.ofMillis(1), Duration.ofMinutes(5))))
               .orElse(timeout);
       maxQueue = section.get().count("max-queue", maxQueue, 0, 1 << 20);
+      batch = section.get().count("batch", batch, 1, MAX_BATCH);
+      if (batch > 1 && method == Method.ONCE) {
+        section.get().scalar("batch").ifPresent(this::noBatchWithOnce);
+      }
       section.get().scalar("balance").ifPresent(this::checkBalance);
     }
-    return new BackendConfig(name.text(), paths, method, timeout, maxQueue, index, name.line());
+    return new BackendConfig(
+        name.text(), paths, method, timeout, maxQueue, batch, index, name.line());
   }
 
   private void checkName(YamlNode.Scalar name) {
@@ -159,6 +167,13 @@ final class BackendReader {
         Quotation.of(word.text()) + " is not a method",
         Section.suggestion(word.text(), METHODS));
     return Optional.empty();
+  }
+
+  private void noBatchWithOnce(YamlNode.Scalar batch) {
+    report.mistake(
+        batch,
+        "\"batch\" has no use with method: once, which makes a UNIX connection for each connection",
+        "leave it out, or write method: persistent, which the same receiver understands");
   }
 
   private void checkBalance(YamlNode.Scalar word) {

@@ -49,7 +49,9 @@ final class BackendReaderTest {
       value = {
         "{ handoff: \"unix:/a\", relay: \"10.0.0.1:1\" }|\"relay\" is not supported",
         "{ relay: \"10.0.0.1:1\" }|\"relay\" is not supported",
-        "{ handoff: \"unix:/a\", batch: 4 }|\"batch\" is not supported",
+        "{ handoff: \"unix:/a\", batch: 0 }|0 is out of range, write a whole number from 1 to 253",
+        "{ handoff: \"unix:/a\", batch: 254 }|254 is out of range",
+        "{ handoff: \"unix:/a\", method: once, batch: 2 }|\"batch\" has no use with method: once",
         "{ handoff: \"unix:/a\", proxy-protocol: v2 }|\"proxy-protocol\" is not supported",
         "{ handoff: \"unix:/a\", method: acknowledged }|\"acknowledged\" is not supported",
         "{ handoff: \"unix:/a\", balance: source-hash }|\"source-hash\" is not supported",

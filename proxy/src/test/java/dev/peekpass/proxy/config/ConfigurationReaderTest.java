@@ -49,16 +49,18 @@ final class ConfigurationReaderTest {
                 Method.AUTO,
                 Duration.ofSeconds(10),
                 1024,
+                1,
                 0,
                 18),
             new BackendConfig(
-                "legacy", List.of("/run/l.sock"), Method.ONCE, Duration.ofMillis(1), 0, 1, 19),
+                "legacy", List.of("/run/l.sock"), Method.ONCE, Duration.ofMillis(1), 0, 1, 1, 19),
             new BackendConfig(
                 "web",
                 List.of("/run/web1.sock", "/run/web2.sock"),
                 Method.PERSISTENT,
                 Duration.ofMinutes(2),
                 10,
+                253,
                 2,
                 20),
             new BackendConfig(
@@ -67,14 +69,15 @@ final class ConfigurationReaderTest {
                 Method.DATAGRAM,
                 Duration.ofSeconds(10),
                 1024,
+                1,
                 3,
-                26));
+                27));
     assertThat(all.routes().size()).isEqualTo(3);
     Route wild = all.routes().route(1);
-    assertThat(wild).hasToString("line 29: *.example.com alpn [h2, http/1.1] -> web");
+    assertThat(wild).hasToString("line 30: *.example.com alpn [h2, http/1.1] -> web");
     assertThat(wild.backendIndex()).isEqualTo(2);
     assertThat(all.routes().route(2))
-        .hasToString("line 30: /api[0-9]+[.]example[.]org/ from [192.0.2.0/24] -> legacy");
+        .hasToString("line 31: /api[0-9]+[.]example[.]org/ from [192.0.2.0/24] -> legacy");
 
     ListenerConfig first = all.listeners().get(0);
     assertThat(first.bind()).extracting(BindAddress::toString).containsExactly("[::]:443");

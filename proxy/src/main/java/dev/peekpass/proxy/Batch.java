@@ -1,0 +1,63 @@
+package dev.peekpass.proxy;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Connections on their way into one message, in the order they came, as many as a backend takes at
+ * once. It refers to them; who owns them is said by whoever fills it.
+ */
+final class Batch {
+  private final @Nullable Connection[] connections;
+  private int from;
+  private int to;
+
+  /**
+   * Makes an empty batch.
+   *
+   * @param capacity 1 to 253, the backend's {@code batch}
+   */
+  Batch(int capacity) {
+    connections = new @Nullable Connection[capacity];
+  }
+
+  /** Adds one at the end; it must not be full. */
+  void add(Connection connection) {
+    connections[to++] = connection;
+  }
+
+  /** One of them, by its place from 0. */
+  Connection get(int index) {
+    Connection connection = connections[from + index];
+    if (connection == null) {
+      throw new IndexOutOfBoundsException(index);
+    }
+    return connection;
+  }
+
+  /** Takes the first out. Room for another comes with the last. */
+  void removeFirst() {
+    connections[from++] = null;
+    if (from == to) {
+      from = 0;
+      to = 0;
+    }
+  }
+
+  void clear() {
+    while (!isEmpty()) {
+      removeFirst();
+    }
+  }
+
+  int size() {
+    return to - from;
+  }
+
+  boolean isEmpty() {
+    return from == to;
+  }
+
+  boolean isFull() {
+    return to == connections.length;
+  }
+}

@@ -1,0 +1,42 @@
+package dev.peekpass.receiver;
+
+import java.lang.System.Logger.Level;
+
+/**
+ * The log as the receiving thread uses it: it has descriptors also at the process's limit, and
+ * whatever a logger throws ends nothing but the line it was to write.
+ *
+ * <p>A logger opens files when it is first used and some when they like: configuration, time zones,
+ * its own file that it rotates. Without room for that it throws, Errors too.
+ */
+final class ReceiverLog {
+  private final System.Logger logger;
+  private final Reserve reserve;
+  private final Tally tally;
+
+  ReceiverLog(System.Logger logger, Reserve reserve, Tally tally) {
+    this.logger = logger;
+    this.reserve = reserve;
+    this.tally = tally;
+  }
+
+  /** Logs a line, or counts it as lost. */
+  void log(Level level, String message) {
+    reserve.release();
+    try {
+      logger.log(level, message);
+    } catch (RuntimeException | Error e) {
+      // There is nowhere to say so, and receiving must go on.
+      if (e instanceof VirtualMachineError fatal) {
+        throw fatal;
+      }
+      tally.unlogged.increment();
+    } finally {
+      reserve.take();
+    }
+  }
+
+  boolean isLoggable(Level level) {
+    return logger.isLoggable(level);
+  }
+}

@@ -1,0 +1,58 @@
+package dev.peekpass.receiver;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A few descriptors that a receiver keeps for what it must do at the process's limit of open
+ * descriptors: let a logger read its configuration and the time zones, which it does when it logs
+ * for the first time. While that runs they are closed, so that it can open files.
+ *
+ * <p>Other threads may take them meanwhile; then fewer are held until there is room again. Belongs
+ * to the thread that uses the receiver's kernel.
+ */
+final class Reserve {
+  /** How many: a logger opens its files one after the other, each through a few layers. */
+  static final int DESCRIPTORS = 8;
+
+  private final Kernel kernel;
+  private final Fd original;
+  private final @Nullable Fd[] held = new @Nullable Fd[DESCRIPTORS];
+
+  /**
+   * Takes the reserve, or as much of it as there is room for.
+   *
+   * @param original duplicated for it; goes on being the caller's
+   */
+  Reserve(Kernel kernel, Fd original) {
+    this.kernel = kernel;
+    this.original = original;
+    take();
+  }
+
+  /** Takes what is missing, as far as there is room. */
+  void take() {
+    for (int i = 0; i < held.length; i++) {
+      if (held[i] == null) {
+        int r = kernel.fcntl(original, Linux.F_DUPFD_CLOEXEC, 0);
+        if (r < 0) {
+          return;
+        }
+        held[i] = Fd.of(r);
+      }
+    }
+  }
+
+  /** Closes what is held. */
+  void release() {
+    for (int i = 0; i < held.length; i++) {
+      Fd fd = held[i];
+      if (fd != null) {
+        held[i] = null;
+        kernel.close(fd);
+      }
+    }
+  }
+}
