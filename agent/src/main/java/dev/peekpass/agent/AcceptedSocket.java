@@ -25,6 +25,10 @@ final class AcceptedSocket {
       return level == Linux.SOL_SOCKET && (name == Linux.SO_RCVBUF || name == Linux.SO_SNDBUF);
     }
 
+    boolean isReceiveBuffer() {
+      return level == Linux.SOL_SOCKET && name == Linux.SO_RCVBUF;
+    }
+
     int get(Kernel kernel, Fd fd) {
       int value = kernel.getsockopt(fd, level, name);
       return value > 0 && isBuffer() ? value / 2 : value;
@@ -98,9 +102,14 @@ final class AcceptedSocket {
       different = settings;
     }
     for (Setting setting : settings) {
+      Option option = setting.option();
+      // A receive buffer that is smaller than what the client has been told of already would have
+      // its segments dropped, and sent again after a time-out each.
+      if (option.isReceiveBuffer() && option.get(kernel, connection.fd()) >= setting.value()) {
+        continue;
+      }
       // IPV6_TCLASS on a socket of AF_INET fails, as it should.
-      kernel.setsockopt(
-          connection.fd(), setting.option().level(), setting.option().name(), setting.value());
+      kernel.setsockopt(connection.fd(), option.level(), option.name(), setting.value());
     }
   }
 

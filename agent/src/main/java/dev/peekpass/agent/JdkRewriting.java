@@ -113,7 +113,7 @@ final class JdkRewriting {
   }
 
   /**
-   * Rewrites them.
+   * Rewrites them, and again whenever another agent has the JVM go back to what they were.
    *
    * @throws IllegalStateException naming what this JDK does not have
    */
@@ -131,8 +131,6 @@ final class JdkRewriting {
       throw refusal("there is no " + e.getMessage(), e);
     } catch (UnmodifiableClassException e) {
       throw refusal(String.valueOf(e.getMessage()), e);
-    } finally {
-      instrumentation.removeTransformer(transformer);
     }
     transformer.check();
   }

@@ -17,7 +17,7 @@
  * }</pre>
  *
  * <p>What is in {@code Arrivals} is a connection with its client's address, checked: so readiness
- * is never without a connection (docs/adr/0013).
+ * is never without a connection (docs/adr/0015).
  */
 @NullMarked
 package dev.peekpass.agent;

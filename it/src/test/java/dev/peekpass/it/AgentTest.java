@@ -137,6 +137,49 @@ class AgentTest {
   }
 
   @Test
+  void aServerMayBeAModule() throws Exception {
+    Files.writeString(dir.resolve("index.html"), "from a module");
+    int port = AgentSite.freePort();
+    Path socket = dir.resolve("app.sock");
+    List<String> program = new ArrayList<>(List.of("-m", "jdk.httpserver", "-b", "0.0.0.0"));
+    program.addAll(List.of("-p", Integer.toString(port), "-d", dir.toString()));
+    try (Running server = AgentSite.run(dir, "module", AgentSite.pair(port, socket), program)) {
+      server.awaitOutput("it listens", () -> Files.exists(socket));
+      try (Running proxy = Running.proxy(dir, AgentSite.yaml(socket, "persistent"));
+          AgentSite.Client client = AgentSite.plain(proxy.port(0))) {
+        assertThat(client.get("/")).isEqualTo("from a module");
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void anotherAgentMayTransformTheSameClasses(boolean first) throws Exception {
+    String other = "-javaagent:" + OtherAgent.jar(dir);
+    int port = AgentSite.freePort();
+    Path socket = dir.resolve("app.sock");
+    List<String> command = new ArrayList<>(AgentSite.java());
+    if (first) {
+      command.add(other);
+    }
+    command.add("-javaagent:" + AgentSite.AGENT + "=" + AgentSite.pair(port, socket));
+    if (!first) {
+      command.add(other);
+    }
+    command.addAll(AgentSite.program(dir, "selector"));
+    command.add(Integer.toString(port));
+    try (Running server = Running.start(dir, "two-agents", command)) {
+      server.awaitOutput("it listens", () -> server.output().contains("listening "));
+      assertThat(server.output()).startsWith("transformed\n");
+      assertThat(server.errors()).contains("takes its connections from");
+      try (Running proxy = Running.proxy(dir, AgentSite.yaml(socket, "persistent"));
+          AgentSite.Client client = AgentSite.plain(proxy.port(0))) {
+        assertThat(client.get("/")).contains("/" + client.address() + " ");
+      }
+    }
+  }
+
+  @Test
   void whoIsNotAllowedHandsNothingOver() throws Exception {
     Tool.require("setpriv");
     Tool.require("curl");
