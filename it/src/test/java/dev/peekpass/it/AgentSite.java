@@ -82,7 +82,7 @@ final class AgentSite implements AutoCloseable {
   }
 
   /** That of the tests, without what would log. */
-  private static String classPath() {
+  static String classPath() {
     return Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator, -1))
         .filter(entry -> !entry.contains("slf4j") && !entry.contains("logback"))
         .collect(Collectors.joining(File.pathSeparator));

@@ -9,6 +9,7 @@ import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SockAddr;
+import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -302,13 +303,55 @@ class AgentTest {
   })
   void aJdkThatHasMovedWhatIsRewrittenStopsTheStart(String type, String method, String message)
       throws Exception {
-    Path patch = MovedMethod.patch(dir, type, method);
+    Path patch = MovedMethod.patch(dir, "sun/nio/ch/" + type, method);
     List<String> java = new ArrayList<>(AgentSite.java());
     java.add("--patch-module=java.base=" + patch);
     Running.Done done = refused("*:1=unix:" + dir.resolve("a.sock"), java);
     assertThat(done.errors())
         .startsWith("peekpass-agent: this JDK (" + Runtime.version() + ")")
         .contains("sun.nio.ch." + type + " has no " + message);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"bind", "listen", "accept", "localAddress"})
+  void aNettyThatHasMovedWhatIsRewrittenStopsTheServer(String method) throws Exception {
+    requireX64();
+    Path patch = MovedMethod.patch(dir, "io/netty/channel/unix/Socket", method);
+    int port = AgentSite.freePort();
+    List<String> program = AgentSite.program(dir, "netty-epoll");
+    int classPath = program.indexOf("-cp") + 1;
+    program.set(classPath, patch + File.pathSeparator + program.get(classPath));
+    program.add(Integer.toString(port));
+    try (Running server =
+        AgentSite.run(dir, "moved", AgentSite.pair(port, dir.resolve("a.sock")), program)) {
+      assertThat(server.await()).as(server.errors()).isEqualTo(1);
+      assertThat(server.output()).isEmpty();
+      assertThat(server.errors())
+          .contains("this Netty: io.netty.channel.unix.Socket has no method " + method + "(");
+    }
+  }
+
+  private static void requireX64() {
+    Assumptions.assumeTrue(
+        System.getProperty("os.arch").equals("amd64"),
+        "SKIPPED: the native library of Netty's that the tests have is for x86-64");
+  }
+
+  @Test
+  void aServerIsToldWhatItWouldBeToldWithoutTheAgent() throws Exception {
+    List<String> plain = new ArrayList<>(AgentSite.java());
+    int port = AgentSite.freePort();
+    List<String> program =
+        List.of("-cp", AgentSite.classPath(), "dev.peekpass.it.Curious", Integer.toString(port));
+    plain.addAll(program);
+    Running.Done without = Running.run(dir, plain.toArray(String[]::new));
+    assertThat(without.status()).as(without.errors()).isZero();
+    try (Running with =
+        AgentSite.run(dir, "curious", "*:" + port + "=unix:" + dir.resolve("a.sock"), program)) {
+      assertThat(with.await()).as(with.errors()).isZero();
+      assertThat(with.output()).isEqualTo(without.output());
+      assertThat(with.errors()).contains("takes its connections from");
+    }
   }
 
   @Test
@@ -327,9 +370,7 @@ class AgentTest {
 
   @Test
   void nettysIoUringIsRefusedByName() throws Exception {
-    Assumptions.assumeTrue(
-        System.getProperty("os.arch").equals("amd64"),
-        "SKIPPED: the native library of Netty's that the tests have is for x86-64");
+    requireX64();
     int port = AgentSite.freePort();
     List<String> program = AgentSite.program(dir, "netty-io_uring");
     program.set(program.size() - 2, "dev.peekpass.it.IoUringServer");

@@ -11,20 +11,24 @@ import java.lang.classfile.instruction.InvokeInstruction;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A JDK class with a method under another name, as a later JDK could have it. */
+/** A class with a method under another name, as a later version of it could have. */
 final class MovedMethod {
   private MovedMethod() {}
 
-  /** Writes it where {@code --patch-module java.base} finds it; returns that directory. */
+  /**
+   * Writes it below a directory of its own, which it returns.
+   *
+   * @param type the class, with slashes
+   */
   static Path patch(Path dir, String type, String method) throws IOException {
-    String file = "sun/nio/ch/" + type + ".class";
+    String file = type + ".class";
     byte[] original;
-    try (InputStream in = Object.class.getResourceAsStream("/" + file)) {
+    try (InputStream in = MovedMethod.class.getResourceAsStream("/" + file)) {
       original = in.readAllBytes();
     }
     Path patched = dir.resolve("patch").resolve(file);
     Files.createDirectories(patched.getParent());
-    Files.write(patched, rename(original, "sun/nio/ch/" + type, method));
+    Files.write(patched, rename(original, type, method));
     return dir.resolve("patch");
   }
 
