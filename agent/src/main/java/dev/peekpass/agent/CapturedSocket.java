@@ -48,7 +48,7 @@ final class CapturedSocket {
       @Nullable TcpIntake tcp) {}
 
   private volatile @Nullable Listening listening;
-  private boolean closed;
+  private volatile boolean closed;
 
   /**
    * Notes that the server has bound.
@@ -106,7 +106,7 @@ final class CapturedSocket {
       }
       replace(kernel, fd, arrivals.readiness());
       HandOffIntake handOff =
-          new HandOffIntake(local.getPort() + " unix", receiver, arrivals, accepted);
+          new HandOffIntake(local.getPort() + " unix", receiver, arrivals, accepted, log);
       listening = new Listening(kernel, shadow, arrivals, accepted, handOff, tcp);
       handOff.start();
       if (tcp != null) {
@@ -198,11 +198,12 @@ final class CapturedSocket {
   /**
    * The socket that has the options of the server's listening socket. An option may be set on it.
    *
-   * @return null when that is the server's own descriptor, because it does not listen yet
+   * @return null when that is the server's own descriptor, because it does not listen yet, or any
+   *     more
    */
   @Nullable Fd optionSocket() {
     Listening now = listening;
-    if (now == null) {
+    if (now == null || closed) {
       return null;
     }
     now.accepted().optionsChange();

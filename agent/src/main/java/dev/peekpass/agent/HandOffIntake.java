@@ -15,6 +15,7 @@ final class HandOffIntake {
   private final DescriptorReceiver receiver;
   private final Arrivals arrivals;
   private final AcceptedSocket accepted;
+  private final System.Logger log;
   private final Thread thread;
 
   /**
@@ -23,7 +24,12 @@ final class HandOffIntake {
    * @param receiver this object's to close
    */
   HandOffIntake(
-      String name, DescriptorReceiver receiver, Arrivals arrivals, AcceptedSocket accepted) {
+      String name,
+      DescriptorReceiver receiver,
+      Arrivals arrivals,
+      AcceptedSocket accepted,
+      System.Logger log) {
+    this.log = log;
     this.receiver = receiver;
     this.arrivals = arrivals;
     this.accepted = accepted;
@@ -46,6 +52,18 @@ final class HandOffIntake {
       }
     } catch (ClosedChannelException e) {
       // That is how it ends.
+    } catch (RuntimeException | Error e) {
+      // Nobody else would say so. Closed, the proxy learns it, and gives clients to others.
+      log.log(System.Logger.Level.ERROR, thread.getName() + " has ended, which is a fault", e);
+      closeQuietly();
+    }
+  }
+
+  private void closeQuietly() {
+    try {
+      receiver.close();
+    } catch (IOException e) {
+      log.log(System.Logger.Level.ERROR, thread.getName(), e);
     }
   }
 

@@ -172,11 +172,20 @@ public final class Hooks {
     return socket == null ? hooks().jdk.localAddress(fd) : socket.localAddress();
   }
 
-  /** Before a socket of the JDK closes its descriptor, or what may be one; often for nothing. */
+  /**
+   * When a socket of the JDK begins to close; often for nothing. Threads may still be in its
+   * accept: to them it is a socket on which nothing comes any more.
+   */
   public static void closing(@Nullable FileDescriptor fd) {
-    if (fd != null) {
-      hooks().captures.close(fd);
+    CapturedSocket socket = fd == null ? null : hooks().captures.get(fd);
+    if (socket != null) {
+      socket.close();
     }
+  }
+
+  /** Before the JDK closes a descriptor; often for nothing. */
+  public static void closed(FileDescriptor fd) {
+    hooks().captures.close(fd);
   }
 
   /** On which descriptor an option of this one is set and asked. */

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class JdkRewriting {
   private static final String PACKAGE = "sun/nio/ch/";
   private static final String NET = PACKAGE + "Net";
+  private static final String DISPATCHER = PACKAGE + "NativeDispatcher";
   private static final ClassDesc FILE_DESCRIPTOR =
       FileDescriptor.class.describeConstable().orElseThrow();
   private static final ClassDesc PROTOCOL_FAMILY = ClassDesc.of("java.net.ProtocolFamily");
@@ -39,7 +40,8 @@ final class JdkRewriting {
             .replace(NET, "localAddress", "netBind")
             .replace(NET, "accept", "implAccept")
             .atStart(
-                "implCloseSelectableChannel", "()V", closing(PACKAGE + "ServerSocketChannelImpl")),
+                "implCloseSelectableChannel", "()V", closing(PACKAGE + "ServerSocketChannelImpl"))
+            .before(DISPATCHER, "close", JdkRewriting::closed),
         // ServerSocket
         PACKAGE + "NioSocketImpl",
         new Rewriting()
@@ -58,11 +60,7 @@ final class JdkRewriting {
             .replace(NET, "localAddress", "bind", "getOption")
             .replace(NET, "accept", "accept", "timedAccept")
             .atStart("close", "()V", closing(PACKAGE + "NioSocketImpl"))
-            // A socket that nobody closes is closed when it is collected, by its cleaner.
-            .before(
-                PACKAGE + "NativeDispatcher",
-                "close",
-                code -> code.dup().invokestatic(HookClass.NAME, "closing", CLOSING)),
+            .before(DISPATCHER, "close", JdkRewriting::closed),
         // AsynchronousServerSocketChannel
         PACKAGE + "AsynchronousServerSocketChannelImpl",
         new Rewriting()
@@ -73,7 +71,8 @@ final class JdkRewriting {
         new Rewriting()
             .replace(NET, "accept", "implAccept", "onEvent")
             .atStart(
-                "implClose", "()V", closing(PACKAGE + "UnixAsynchronousServerSocketChannelImpl")),
+                "implClose", "()V", closing(PACKAGE + "UnixAsynchronousServerSocketChannelImpl"))
+            .before(DISPATCHER, "close", JdkRewriting::closed),
         // Options of all of them, and of what they accept
         NET,
         new Rewriting()
@@ -94,6 +93,14 @@ final class JdkRewriting {
         code.aload(0)
             .getfield(ClassDesc.ofInternalName(type), "fd", FILE_DESCRIPTOR)
             .invokestatic(HookClass.NAME, "closing", CLOSING);
+  }
+
+  /**
+   * The descriptor itself is closed, perhaps later than the socket: by the last thread that was in
+   * it, or by the cleaner of a socket that nobody has closed.
+   */
+  private static void closed(CodeBuilder code) {
+    code.dup().invokestatic(HookClass.NAME, "closed", CLOSING);
   }
 
   /** The first two parameters, descriptor and family, become what the hooks say. */

@@ -23,6 +23,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.CompletionHandler;
+import java.nio.channels.NetworkChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
@@ -265,10 +266,10 @@ final class AgentServer {
     }
   }
 
-  /** What the two kinds of ServerSocketChannel share. */
-  private abstract static class ChannelListener implements Listener {
+  /** What the kinds of channels share. */
+  private abstract static class ChannelListener<C extends NetworkChannel> implements Listener {
     final Answers answers;
-    ServerSocketChannel channel;
+    C channel;
 
     ChannelListener(InetSocketAddress address) {
       this.answers = new Answers(this, address);
@@ -295,9 +296,14 @@ final class AgentServer {
       channel.setOption(StandardSocketOptions.SO_RCVBUF, bytes);
       return channel.getOption(StandardSocketOptions.SO_RCVBUF);
     }
+
+    @Override
+    public void close() throws IOException {
+      channel.close();
+    }
   }
 
-  private static final class BlockingChannel extends ChannelListener {
+  private static final class BlockingChannel extends ChannelListener<ServerSocketChannel> {
     private final boolean virtual;
 
     BlockingChannel(InetSocketAddress address, boolean virtual) {
@@ -323,15 +329,10 @@ final class AgentServer {
         // Closed, to be bound anew.
       }
     }
-
-    @Override
-    public void close() throws IOException {
-      channel.close();
-    }
   }
 
   /** Trusts readiness, as many servers do: says so when accept then gives nothing. */
-  private static final class Selecting extends ChannelListener {
+  private static final class Selecting extends ChannelListener<ServerSocketChannel> {
     private final boolean registerFirst;
     private Selector selector;
 
@@ -384,18 +385,15 @@ final class AgentServer {
 
     @Override
     public void close() throws IOException {
-      channel.close();
+      super.close();
       // Lets the selector let go of it, without which its descriptor stays open.
       selector.close();
     }
   }
 
-  private static final class Asynchronous implements Listener {
-    private final Answers answers;
-    private AsynchronousServerSocketChannel channel;
-
+  private static final class Asynchronous extends ChannelListener<AsynchronousServerSocketChannel> {
     Asynchronous(InetSocketAddress address) {
-      this.answers = new Answers(this, address);
+      super(address);
     }
 
     @Override
@@ -433,22 +431,6 @@ final class AgentServer {
       } catch (IOException e) {
         // The client has left.
       }
-    }
-
-    @Override
-    public SocketAddress local() throws IOException {
-      return channel.getLocalAddress();
-    }
-
-    @Override
-    public int receiveBuffer(int bytes) throws IOException {
-      channel.setOption(StandardSocketOptions.SO_RCVBUF, bytes);
-      return channel.getOption(StandardSocketOptions.SO_RCVBUF);
-    }
-
-    @Override
-    public void close() throws IOException {
-      channel.close();
     }
   }
 }
