@@ -4,7 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module dev.peekpass.receiver {
   requires static transitive org.jspecify;
-  requires dev.peekpass.linux;
+  requires transitive dev.peekpass.linux;
 
   exports dev.peekpass.receiver;
 }

@@ -20,6 +20,10 @@ import picocli.CommandLine.Spec;
     versionProvider = Version.class,
     synopsisSubcommandLabel = "COMMAND",
     usageHelpAutoWidth = true,
+    footer = {
+      "",
+      "From a checkout, `peekpass agent-jar` builds the agent for Java servers and prints where it is."
+    },
     subcommands = {
       RunCommand.class, //
       CheckCommand.class, //

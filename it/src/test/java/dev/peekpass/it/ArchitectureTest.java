@@ -19,7 +19,7 @@ class ArchitectureTest {
 
   @Test
   void everyModuleIsSeen() {
-    for (String module : new String[] {"wire", "linux", "proxy", "receiver", "cli"}) {
+    for (String module : new String[] {"wire", "linux", "proxy", "receiver", "agent", "cli"}) {
       assertThat(ALL.that(inPackage("dev.peekpass." + module))).as(module).isNotEmpty();
     }
   }
@@ -100,7 +100,7 @@ class ArchitectureTest {
         .resideInAPackage("dev.peekpass.proxy..")
         .should()
         .dependOnClassesThat()
-        .resideInAnyPackage("dev.peekpass.receiver..", "dev.peekpass.cli..")
+        .resideInAnyPackage("dev.peekpass.receiver..", "dev.peekpass.agent..", "dev.peekpass.cli..")
         .check(ALL);
   }
 
@@ -111,7 +111,34 @@ class ArchitectureTest {
         .resideInAPackage("dev.peekpass.receiver..")
         .should()
         .dependOnClassesThat()
-        .resideInAnyPackage("dev.peekpass.proxy..", "dev.peekpass.cli..")
+        .resideInAnyPackage("dev.peekpass.proxy..", "dev.peekpass.agent..", "dev.peekpass.cli..")
+        .check(ALL);
+  }
+
+  @Test
+  void theAgentBringsNothingButReceiverAndLinuxIntoAServer() {
+    classes()
+        .that()
+        .resideInAPackage("dev.peekpass.agent..")
+        .should()
+        .onlyDependOnClassesThat()
+        .resideInAnyPackage(
+            "dev.peekpass.agent..",
+            "dev.peekpass.receiver..",
+            "dev.peekpass.linux..",
+            "java..",
+            "org.jspecify..")
+        .check(ALL);
+  }
+
+  @Test
+  void nobodyDependsOnTheAgent() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.peekpass.agent..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.peekpass.agent..")
         .check(ALL);
   }
 

@@ -36,7 +36,9 @@ class LauncherTest {
     Running.Done done = peekpass("--help");
 
     assertThat(done.status()).isZero();
-    assertThat(done.output()).contains("run", "check", "explain", "peek", "serve", "demo");
+    assertThat(done.output())
+        .contains("run", "check", "explain", "peek", "serve", "demo")
+        .contains("agent-jar");
   }
 
   @Test
@@ -54,6 +56,14 @@ class LauncherTest {
     assertThat(peekpass("run").status()).isEqualTo(2);
     assertThat(peekpass("fly").status()).isEqualTo(2);
     assertThat(peekpass().status()).isEqualTo(2);
+  }
+
+  @Test
+  void tellsWhereTheAgentIs() throws IOException {
+    Running.Done done = peekpass("agent-jar");
+
+    assertThat(done.status()).isZero();
+    assertThat(done.output()).isEqualTo(AgentSite.AGENT.toRealPath() + "\n");
   }
 
   @Test

@@ -97,6 +97,14 @@ public interface Kernel {
   /** close(2). The descriptor is gone whatever the result, EINTR included. */
   int close(Fd descriptor);
 
+  /**
+   * dup3(2): makes {@code to} stand for what {@code from} stands for; what it stood for before is
+   * closed. Both are the caller's afterwards.
+   *
+   * @param flags O_CLOEXEC
+   */
+  int dup3(Fd from, Fd to, int flags);
+
   /** epoll_create1(2); returns a new descriptor. */
   int epollCreate1(int flags);
 

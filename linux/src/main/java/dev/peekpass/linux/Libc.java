@@ -48,6 +48,7 @@ final class Libc {
   static final MethodHandle RECVMSG = link("recvmsg");
   static final MethodHandle SHUTDOWN = link("shutdown");
   static final MethodHandle CLOSE = link("close");
+  static final MethodHandle DUP3 = link("dup3");
   static final MethodHandle EPOLL_CREATE1 = link("epoll_create1");
   static final MethodHandle EPOLL_CTL = link("epoll_ctl");
   static final MethodHandle EPOLL_WAIT = link("epoll_wait");

@@ -22,6 +22,7 @@ public final class Linux {
   public static final int SO_ERROR = 4;
   public static final int SO_SNDBUF = 7;
   public static final int SO_RCVBUF = 8;
+  public static final int SO_KEEPALIVE = 9;
   public static final int SO_REUSEPORT = 15;
   public static final int SO_PASSCRED = 16;
   public static final int SO_PEERCRED = 17;
@@ -34,6 +35,9 @@ public final class Linux {
   public static final int IPPROTO_TCP = 6;
   public static final int IPPROTO_IPV6 = 41;
   public static final int TCP_NODELAY = 1;
+  public static final int TCP_KEEPIDLE = 4;
+  public static final int TCP_KEEPINTVL = 5;
+  public static final int TCP_KEEPCNT = 6;
   public static final int TCP_DEFER_ACCEPT = 9;
   public static final int TCP_INFO = 11;
   public static final int IPV6_V6ONLY = 26;
@@ -71,12 +75,14 @@ public final class Linux {
   // eventfd(2)
   public static final int EFD_CLOEXEC = 0x80000;
   public static final int EFD_NONBLOCK = 0x800;
+  public static final int EFD_SEMAPHORE = 0x1;
 
   // fcntl(2)
   public static final int F_DUPFD_CLOEXEC = 1030;
   public static final int F_GETFL = 3;
   public static final int F_SETFL = 4;
   public static final int O_NONBLOCK = 0x800;
+  public static final int O_CLOEXEC = 0x80000;
 
   // ioctl_tty(2), tcp(7)
   public static final int SIOCINQ = 0x541B;

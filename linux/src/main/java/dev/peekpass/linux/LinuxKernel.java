@@ -135,6 +135,18 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
+  public int dup3(Fd from, Fd to, int flags) {
+    try {
+      return result(
+          (long)
+              Libc.DUP3.invokeExact(
+                  errno, (long) from.number(), (long) to.number(), (long) flags, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
   public int epollCreate1(int flags) {
     try {
       return result((long) Libc.EPOLL_CREATE1.invokeExact(errno, (long) flags, 0L, 0L, 0L, 0L, 0L));

@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteOrder;
@@ -185,13 +186,19 @@ public final class SockAddr {
     return text.toString();
   }
 
-  /** The IP address that is set. */
+  /**
+   * The IP address that is set; {@code ::ffff:a.b.c.d} gives an IPv4 address, and one that means
+   * nothing without its interface has that as its scope.
+   */
   public InetAddress inetAddress() {
     byte[] raw = new byte[family() == Linux.AF_INET6 ? 16 : 4];
     MemorySegment.copy(
         memory, JAVA_BYTE, raw.length == 16 ? IN6_ADDR : IN_ADDR, raw, 0, raw.length);
     try {
-      return InetAddress.getByAddress(raw);
+      int scopeId = raw.length == 16 ? memory.get(JAVA_INT_UNALIGNED, IN6_SCOPE) : 0;
+      return scopeId == 0
+          ? InetAddress.getByAddress(raw)
+          : Inet6Address.getByAddress(null, raw, scopeId);
     } catch (UnknownHostException e) {
       throw new AssertionError("an address of 4 or 16 bytes is always known", e);
     }

@@ -68,6 +68,18 @@ class LinuxKernelTest {
   }
 
   @Test
+  void dup3PutsOneDescriptorInThePlaceOfAnother() {
+    Fd event = own(kernel.eventfd(1, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK));
+    Fd replaced = own(kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+
+    assertThat(kernel.dup3(event, replaced, Linux.O_CLOEXEC)).isEqualTo(replaced.number());
+    assertThat(kernel.getsockopt(replaced, Linux.SOL_SOCKET, Linux.SO_TYPE))
+        .isEqualTo(-Errno.ENOTSOCK);
+    assertThat(kernel.eventfdRead(replaced)).isZero();
+    assertThat(kernel.eventfdRead(event)).isEqualTo(-Errno.EAGAIN);
+  }
+
+  @Test
   void failuresComeBackAsNegativeErrno() {
     assertThat(kernel.close(Fd.of(1 << 20))).isEqualTo(-Errno.EBADF);
     assertThat(kernel.socket(99, Linux.SOCK_STREAM, 0)).isEqualTo(-Errno.EAFNOSUPPORT);

@@ -3,6 +3,7 @@ package dev.peekpass.linux;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.net.Inet6Address;
 import java.net.InetAddress;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,14 @@ class SockAddrTest {
     assertThat(sockAddr).hasToString(text);
     assertThat(sockAddr.port()).isEqualTo(port);
     assertThat(sockAddr.inetAddress()).isEqualTo(InetAddress.ofLiteral(address));
+  }
+
+  @Test
+  void aLinkLocalAddressKeepsItsInterface() throws Exception {
+    SockAddr sockAddr = new SockAddr();
+    sockAddr.inet(InetAddress.ofLiteral("fe80::1"), 443, 7);
+
+    assertThat(((Inet6Address) sockAddr.inetAddress()).getScopeId()).isEqualTo(7);
   }
 
   @Test

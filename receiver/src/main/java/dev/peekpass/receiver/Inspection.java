@@ -5,6 +5,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SockAddr;
+import java.net.InetSocketAddress;
 
 /**
  * Tells a client's connection from everything else that a descriptor can be. Looks only: the caller
@@ -48,6 +49,11 @@ final class Inspection {
       return r == -Errno.ENOTCONN ? Kind.GONE : Kind.OTHER;
     }
     return domain == Linux.AF_INET ? Kind.TCP_INET : Kind.TCP_INET6;
+  }
+
+  /** The other end of what was last found to be connected. */
+  InetSocketAddress peer() {
+    return new InetSocketAddress(peer.inetAddress(), peer.port());
   }
 
   /** Names what is not TCP, for the log. */

@@ -41,10 +41,12 @@ final class PeerPolicy {
               + pid
               + " of uid "
               + uid
-              + ", which may not hand connections over: if that is the proxy, build the receiver"
-              + " with allowUid("
+              + ", which may not hand connections over: if that is the proxy, allow it:"
+              + " allowUid("
               + uid
-              + ")");
+              + ") on the builder, or +uid="
+              + uid
+              + " in the agent's options");
     }
     return false;
   }

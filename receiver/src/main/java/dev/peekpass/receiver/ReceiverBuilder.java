@@ -24,6 +24,7 @@ public final class ReceiverBuilder {
   private final Set<Integer> allowedUids = new HashSet<>(Set.of(UID_ROOT));
   private int backlog = BACKLOG;
   private int unixConnectionsMax = UNIX_CONNECTIONS_MAX;
+  private System.@Nullable Logger log;
   private Supplier<Kernel> kernels = LinuxKernel::open;
 
   ReceiverBuilder(Path path) {
@@ -97,6 +98,15 @@ public final class ReceiverBuilder {
     return this;
   }
 
+  /**
+   * Where the receiver logs; the {@code System.Logger} named {@code dev.peekpass.receiver.Receiver}
+   * when not called.
+   */
+  public ReceiverBuilder logger(System.Logger logger) {
+    this.log = logger;
+    return this;
+  }
+
   private static int requirePositive(int connections) {
     if (connections < 1) {
       throw new IllegalArgumentException("at least 1, not " + connections);
@@ -122,26 +132,44 @@ public final class ReceiverBuilder {
    */
   public Receiver open() throws IOException {
     ChannelAdopter adopter = ChannelAdopter.resolve();
-    Kernel kernel;
-    Kernel closingKernel;
+    Receiver.Settings settings = settings();
+    Kernel kernel = newKernel();
+    return new Receiver(openDescriptors(settings), kernel, adopter, settings.log());
+  }
+
+  /**
+   * Binds as {@link #open} does, but for a receiver of bare descriptors, which needs native access
+   * only.
+   *
+   * @throws IOException as {@link #open} does
+   * @throws IllegalStateException when the JVM may not call native code; the message names the flag
+   */
+  public DescriptorReceiver openDescriptors() throws IOException {
+    return openDescriptors(settings());
+  }
+
+  private DescriptorReceiver openDescriptors(Receiver.Settings settings) throws IOException {
+    return DescriptorReceiver.open(settings, newKernel(), newKernel());
+  }
+
+  private Receiver.Settings settings() {
+    Set<Integer> uids = new HashSet<>(allowedUids);
+    uids.add(newKernel().geteuid());
+    return new Receiver.Settings(
+        path,
+        type,
+        new SocketAccess(PosixFilePermissions.fromString(mode), owner, group),
+        uids,
+        backlog,
+        unixConnectionsMax,
+        log == null ? System.getLogger(Receiver.class.getName()) : log);
+  }
+
+  private Kernel newKernel() {
     try {
-      kernel = kernels.get();
-      closingKernel = kernels.get();
+      return kernels.get();
     } catch (IllegalStateException e) {
       throw new IllegalStateException(e.getMessage() + "; a receiver needs: " + JvmFlags.REMEDY, e);
     }
-    Set<Integer> uids = new HashSet<>(allowedUids);
-    uids.add(kernel.geteuid());
-    return Receiver.open(
-        new Receiver.Settings(
-            path,
-            type,
-            new SocketAccess(PosixFilePermissions.fromString(mode), owner, group),
-            uids,
-            backlog,
-            unixConnectionsMax),
-        kernel,
-        closingKernel,
-        adopter);
   }
 }

@@ -1,0 +1,150 @@
+package dev.peekpass.agent;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peekpass.linux.EpollEvents;
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.receiver.HandedOff;
+import java.net.InetSocketAddress;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class ArrivalsTest {
+  private static final int CAPACITY = 2;
+
+  private final Kernel kernel = LinuxKernel.open();
+  private final EpollEvents events = new EpollEvents(1);
+  private Arrivals arrivals;
+  private Fd epoll;
+
+  @BeforeEach
+  void open() throws Exception {
+    arrivals = new Arrivals(LinuxKernel.open(), CAPACITY);
+    epoll = Fd.of(kernel.epollCreate1(Linux.EPOLL_CLOEXEC));
+  }
+
+  @AfterEach
+  void close() {
+    arrivals.close();
+    kernel.close(epoll);
+  }
+
+  private void watch(int events) {
+    assertThat(kernel.epollCtl(epoll, Linux.EPOLL_CTL_ADD, arrivals.readiness(), events, 0))
+        .isZero();
+  }
+
+  private int ready() {
+    return kernel.epollWait(epoll, events, 0);
+  }
+
+  private HandedOff connection() {
+    int fd = kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0);
+    return new HandedOff(Fd.of(fd), false, new InetSocketAddress(1));
+  }
+
+  private void take() {
+    HandedOff taken = Objects.requireNonNull(arrivals.poll());
+    assertThat(kernel.close(taken.fd())).isZero();
+  }
+
+  @Test
+  void isReadableExactlyWhileThereIsSomething() {
+    watch(Linux.EPOLLIN);
+    assertThat(ready()).isZero();
+    assertThat(arrivals.poll()).isNull();
+    arrivals.add(connection());
+    arrivals.add(connection());
+    assertThat(ready()).isOne();
+    take();
+    assertThat(ready()).isOne();
+    take();
+    assertThat(ready()).isZero();
+    assertThat(arrivals.poll()).isNull();
+  }
+
+  @Test
+  void anEdgeComesWithEachConnection() {
+    watch(Linux.EPOLLIN | Linux.EPOLLET);
+    arrivals.add(connection());
+    assertThat(ready()).isOne();
+    assertThat(ready()).isZero();
+    arrivals.add(connection());
+    assertThat(ready()).isOne();
+    assertThat(ready()).isZero();
+    take();
+    take();
+  }
+
+  @Test
+  void readingCannotBlockThoughTheDescriptorIsBlocking() {
+    int flags = kernel.fcntl(arrivals.readiness(), Linux.F_GETFL, 0);
+    kernel.fcntl(arrivals.readiness(), Linux.F_SETFL, flags & ~Linux.O_NONBLOCK);
+    arrivals.add(connection());
+    take();
+    assertThat(arrivals.poll()).isNull();
+  }
+
+  @Test
+  void whoeverReceivesWaitsForRoom() throws Exception {
+    arrivals.add(connection());
+    assertThat(arrivals.awaitRoom()).isTrue();
+    arrivals.add(connection());
+    AtomicInteger taken = new AtomicInteger();
+    CompletableFuture<Integer> roomAfter =
+        CompletableFuture.supplyAsync(() -> arrivals.awaitRoom() ? taken.get() : -1);
+    taken.incrementAndGet();
+    take();
+    assertThat(roomAfter.get()).isOne();
+    take();
+  }
+
+  @Test
+  void closingEndsTheWaitAndClosesWhatIsLeft() throws Exception {
+    HandedOff left = connection();
+    arrivals.add(left);
+    arrivals.add(connection());
+    CompletableFuture<Boolean> room = CompletableFuture.supplyAsync(arrivals::awaitRoom);
+    arrivals.close();
+    assertThat(room.get()).isFalse();
+    assertThat(kernel.close(left.fd())).isEqualTo(-Errno.EBADF);
+    HandedOff late = connection();
+    assertThat(arrivals.add(late)).isFalse();
+    assertThat(kernel.close(late.fd())).as("still the caller's").isZero();
+  }
+
+  @Test
+  void manyThreadsTakeEachOnce() throws Exception {
+    int rounds = 2000;
+    AtomicInteger taken = new AtomicInteger();
+    Runnable taker =
+        () -> {
+          while (taken.get() < rounds) {
+            HandedOff connection = arrivals.poll();
+            if (connection != null) {
+              taken.incrementAndGet();
+            } else {
+              Thread.onSpinWait();
+            }
+          }
+        };
+    CompletableFuture<Void> one = CompletableFuture.runAsync(taker);
+    CompletableFuture<Void> other = CompletableFuture.runAsync(taker);
+    for (int i = 0; i < rounds; i++) {
+      assertThat(arrivals.awaitRoom()).isTrue();
+      arrivals.add(new HandedOff(Fd.of(1 << 20), false, new InetSocketAddress(1)));
+    }
+    CompletableFuture.allOf(one, other).get();
+    watch(Linux.EPOLLIN);
+    assertThat(taken).hasValue(rounds);
+    assertThat(ready()).as("the count is the queue's").isZero();
+  }
+}

@@ -1,0 +1,221 @@
+package dev.peekpass.receiver;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.linux.SystemCallException;
+import java.io.Closeable;
+import java.io.IOException;
+import java.lang.System.Logger.Level;
+import java.nio.channels.AsynchronousCloseException;
+import java.nio.channels.ClosedChannelException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Receives connections as descriptors, for those who make something else of them than a {@code
+ * SocketChannel}. Everything that {@link Receiver} says of pulling, threads and closing holds here,
+ * too; but nothing of the JDK's inside is needed, so no {@code --add-opens}.
+ */
+public final class DescriptorReceiver implements Closeable {
+  private static final long JUNK_LOG_INTERVAL_NANOS = 1_000_000_000L;
+
+  /**
+   * Classes that are first used when something comes in. To name them here loads them with this
+   * one: loading takes a descriptor, and a class that could not be loaded at the limit never can be
+   * again.
+   */
+  @SuppressWarnings("unused")
+  private static final List<Class<?>> LOADED_EARLY =
+      List.of(
+          Errno.class,
+          PeerCredentials.class,
+          Inspection.Kind.class,
+          Statistics.class,
+          HandedOff.class);
+
+  private final Kernel kernel;
+
+  /** For {@link #close}, which works while another thread waits in {@code kernel}. */
+  private final Kernel closingKernel;
+
+  private final HandOffSocket socket;
+  private final Fd wake;
+  private final Intake intake;
+  private final Inspection inspection;
+  private final Reserve reserve;
+  private final RateLimitedLog junkLog;
+  private final String name;
+  private final Tally tally = new Tally();
+  private final AtomicBoolean closed = new AtomicBoolean();
+
+  /** Held by the thread that uses {@code kernel}, {@code intake} and {@code inspection}. */
+  private final ReentrantLock accepting = new ReentrantLock();
+
+  private DescriptorReceiver(
+      Receiver.Settings settings,
+      Kernel kernel,
+      Kernel closingKernel,
+      HandOffSocket socket,
+      Fd wake)
+      throws SystemCallException {
+    this.kernel = kernel;
+    this.closingKernel = closingKernel;
+    this.socket = socket;
+    this.wake = wake;
+    name = "unix:" + settings.path();
+    inspection = new Inspection(kernel);
+    reserve = new Reserve(kernel, wake);
+    ReceiverLog log = new ReceiverLog(settings.log(), reserve, tally);
+    junkLog = new RateLimitedLog(kernel, log, JUNK_LOG_INTERVAL_NANOS);
+    try {
+      intake =
+          new Intake(
+              kernel,
+              settings.type(),
+              socket.fd(),
+              wake,
+              closed::get,
+              settings.unixConnectionsMax(),
+              name,
+              new PeerPolicy(settings.allowedUids(), name, log, tally),
+              tally,
+              log);
+    } catch (SystemCallException | RuntimeException | Error e) {
+      reserve.release();
+      throw e;
+    }
+  }
+
+  /** Opens everything that a receiver has open; on failure nothing is left. */
+  static DescriptorReceiver open(Receiver.Settings settings, Kernel kernel, Kernel closingKernel)
+      throws IOException {
+    int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
+    if (r < 0) {
+      throw new SystemCallException("eventfd for unix:" + settings.path(), -r, "");
+    }
+    Fd wake = Fd.of(r);
+    @Nullable HandOffSocket socket = null;
+    try {
+      socket =
+          HandOffSocket.open(
+              kernel,
+              settings.type(),
+              settings.path(),
+              settings.access(),
+              settings.backlog(),
+              settings.log());
+      DescriptorReceiver receiver =
+          new DescriptorReceiver(settings, kernel, closingKernel, socket, wake);
+      settings.log().log(Level.DEBUG, receiver.name + ": open");
+      return receiver;
+    } catch (IOException | RuntimeException | Error e) {
+      if (socket != null) {
+        socket.close(kernel);
+      }
+      kernel.close(wake);
+      throw e;
+    }
+  }
+
+  /**
+   * Waits for the next connection.
+   *
+   * @return the caller's to close
+   * @throws AsynchronousCloseException when the receiver is closed meanwhile
+   * @throws ClosedChannelException when it was closed before
+   */
+  public HandedOff accept() throws ClosedChannelException {
+    if (closed.get()) {
+      throw new ClosedChannelException();
+    }
+    accepting.lock();
+    try {
+      while (true) {
+        Fd fd = intake.next();
+        if (fd == null) {
+          throw new AsynchronousCloseException();
+        }
+        HandedOff connection = inspect(fd);
+        if (connection != null) {
+          tally.accepted.increment();
+          return connection;
+        }
+      }
+    } finally {
+      accepting.unlock();
+    }
+  }
+
+  /** Describes a received descriptor if it is a client's connection, else closes it: null. */
+  private @Nullable HandedOff inspect(Fd fd) {
+    // Not a switch, which would be a class more to load.
+    Inspection.Kind kind = inspection.inspect(fd);
+    if (kind == Inspection.Kind.GONE) {
+      kernel.close(fd);
+      tally.gone.increment();
+      return null;
+    }
+    if (kind == Inspection.Kind.OTHER) {
+      String what = inspection.describe(fd);
+      kernel.close(fd);
+      tally.notTcp.increment();
+      junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
+      return null;
+    }
+    return new HandedOff(fd, kind == Inspection.Kind.TCP_INET6, inspection.peer());
+  }
+
+  /** A connection that was given out has turned out to have no client any more. */
+  void countGone() {
+    tally.accepted.decrement();
+    tally.gone.increment();
+  }
+
+  /** Where the socket file is, as given to {@link Receiver#builder}. */
+  public Path localPath() {
+    return socket.path();
+  }
+
+  /** What it has seen so far; {@code accepted} counts the descriptors that were given out. */
+  public Statistics statistics() {
+    return tally.snapshot();
+  }
+
+  /** Whether it still receives. */
+  public boolean isOpen() {
+    return !closed.get();
+  }
+
+  /**
+   * Ends every {@link #accept}, removes the socket file if it is still this receiver's, and closes
+   * all descriptors but those that were given out. Connections that wait in the UNIX socket are
+   * reset: let the proxy stop sending first. Closing twice does nothing.
+   *
+   * @throws IOException when the socket file cannot be removed; the descriptors are closed all the
+   *     same
+   */
+  @Override
+  public void close() throws IOException {
+    if (closed.getAndSet(true)) {
+      return;
+    }
+    closingKernel.eventfdWrite(wake, 1);
+    accepting.lock();
+    try {
+      // Closing may need a descriptor, for a class that was not needed before.
+      reserve.release();
+      socket.close(kernel);
+    } finally {
+      intake.close();
+      reserve.release();
+      kernel.close(wake);
+      accepting.unlock();
+    }
+  }
+}
