@@ -5,6 +5,8 @@ import org.jspecify.annotations.NullMarked;
 module dev.peekpass.receiver {
   requires static transitive org.jspecify;
   requires transitive dev.peekpass.linux;
+  // Only for MisdirectedExchangeFilter.
+  requires static transitive jdk.httpserver;
 
   exports dev.peekpass.receiver;
 }

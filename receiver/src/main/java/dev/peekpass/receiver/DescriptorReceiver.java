@@ -152,6 +152,74 @@ public final class DescriptorReceiver implements Closeable {
     }
   }
 
+  /**
+   * Takes the next connection without waiting, for a server that has an event loop to wait in:
+   *
+   * <pre>{@code
+   * pollable() is readable ──> poll() ──> a connection: ask again, as long as you like
+   *                              └──> null ──> pauseMillis() = 0: wait until pollable() is readable
+   *                                            pauseMillis() > 0: do not look for that long
+   * }</pre>
+   *
+   * @return the caller's to close, with O_NONBLOCK set; null when there is none now
+   * @throws ClosedChannelException when it is closed
+   */
+  public @Nullable HandedOff poll() throws ClosedChannelException {
+    accepting.lock();
+    try {
+      while (true) {
+        if (closed.get()) {
+          throw new ClosedChannelException();
+        }
+        Fd fd = intake.poll();
+        if (fd == null) {
+          return null;
+        }
+        HandedOff connection = inspect(fd);
+        if (connection != null) {
+          setNonBlocking(fd);
+          tally.accepted.increment();
+          return connection;
+        }
+      }
+    } finally {
+      accepting.unlock();
+    }
+  }
+
+  /** A sender that is not Peekpass may have left it off, and would stop the event loop. */
+  private void setNonBlocking(Fd fd) {
+    int flags = kernel.fcntl(fd, Linux.F_GETFL, 0);
+    if (flags >= 0 && (flags & Linux.O_NONBLOCK) == 0) {
+      kernel.fcntl(fd, Linux.F_SETFL, flags | Linux.O_NONBLOCK);
+    }
+  }
+
+  /**
+   * For any poll or epoll, level-triggered: readable when {@link #poll} may give something. Goes on
+   * being this object's.
+   */
+  public Fd pollable() {
+    return intake.pollable();
+  }
+
+  /**
+   * After {@link #poll} gave nothing: for how many milliseconds not to call it, because the process
+   * is at its limit of open descriptors and what {@link #pollable} reports cannot be had; 0 when it
+   * is not. For the thread that polls.
+   */
+  public int pauseMillis() {
+    return intake.pauseMillis();
+  }
+
+  /**
+   * Whether {@link #poll} has something to give that {@link #pollable} does not tell: one message
+   * can bring many descriptors. For the thread that polls.
+   */
+  public boolean hasMore() {
+    return intake.hasPending();
+  }
+
   /** Describes a received descriptor if it is a client's connection, else closes it: null. */
   private @Nullable HandedOff inspect(Fd fd) {
     // Not a switch, which would be a class more to load.

@@ -20,8 +20,8 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Waits for messages on the hand-off socket and its UNIX connections and takes the descriptors out
- * of them. Belongs to one thread at a time.
+ * Takes the descriptors out of the messages on the hand-off socket and its UNIX connections,
+ * waiting for them or not. Belongs to one thread at a time.
  *
  * <pre>{@code
  *                       ┌────────────── room, or a moment has passed ──────────────┐
@@ -50,6 +50,9 @@ final class Intake {
 
   private static final long LOG_INTERVAL_NANOS = 1_000_000_000L;
   private static final long LIMIT_LOG_INTERVAL_NANOS = 60_000_000_000L;
+
+  /** How many events {@link #poll} handles at most that bring no descriptor. */
+  private static final int LOOKS_MAX = 64;
 
   /** A message has one byte; a few more are taken at a time from those who send more. */
   private static final int PAYLOAD_BYTES = 64;
@@ -84,7 +87,11 @@ final class Intake {
   /** Whether the hand-off socket is not watched, because of {@code unixConnectionsMax}. */
   private boolean parked;
 
+  /** The next pause. */
   private int waitMillis = 1;
+
+  /** What the last look asked for; 0 for none. */
+  private int pauseMillis;
 
   /** Whose first message did not fit, and since when; null when none. */
   private @Nullable Fd truncatedAt;
@@ -172,20 +179,71 @@ final class Intake {
       if (first != null) {
         return first;
       }
-      int n = kernel.epollWait(epoll, events, -1);
-      if (n < 0 && n != -Errno.EINTR) {
-        throw new IllegalStateException("epoll_wait: " + Errno.name(-n));
-      }
-      if (n == 1 && events.data(0) != wake.number()) {
-        Fd ready = Fd.of((int) events.data(0));
-        if (ready.equals(socket) && type == SocketType.STREAM) {
-          acceptUnixConnection();
-        } else {
-          receive(ready);
-        }
+      look(-1);
+      if (pauseMillis > 0) {
+        kernel.epollWait(wakeEpoll, events, pauseMillis);
       }
     }
     return null;
+  }
+
+  /**
+   * Takes the next descriptor if there is one, without waiting.
+   *
+   * @return the caller's to close, not inspected yet; null when none is there, or when {@link
+   *     #pauseMillis} says so
+   */
+  @Nullable Fd poll() {
+    pauseMillis = 0;
+    Fd first = pending.poll();
+    // Bounded: peers that only make noise must not keep the caller's thread. What is left then is
+    // reported by epoll again.
+    for (int i = 0; first == null && i < LOOKS_MAX && pauseMillis == 0 && look(0); i++) {
+      first = pending.poll();
+    }
+    return first;
+  }
+
+  /**
+   * After {@link #poll} gave nothing: how long not to call it again, in milliseconds, because the
+   * process is at its limit of open descriptors; 0 when it is not.
+   */
+  int pauseMillis() {
+    return pauseMillis;
+  }
+
+  /** Whether descriptors have been taken that were not given out: epoll does not tell. */
+  boolean hasPending() {
+    return !pending.isEmpty();
+  }
+
+  /** Readable when {@link #poll} may give something; this object's. */
+  Fd pollable() {
+    return epoll;
+  }
+
+  /**
+   * Waits for one event and does what it asks for; sets {@link #pauseMillis}.
+   *
+   * @param timeoutMillis as of epoll_wait
+   * @return whether there was one
+   */
+  private boolean look(int timeoutMillis) {
+    pauseMillis = 0;
+    int n = kernel.epollWait(epoll, events, timeoutMillis);
+    if (n < 0 && n != -Errno.EINTR) {
+      throw new IllegalStateException("epoll_wait: " + Errno.name(-n));
+    }
+    if (n != 1 || events.data(0) == wake.number()) {
+      return false;
+    }
+    Fd ready = Fd.of((int) events.data(0));
+    if (ready.equals(socket) && type == SocketType.STREAM) {
+      acceptUnixConnection();
+    } else {
+      receive(ready);
+    }
+    return true;
   }
 
   private void acceptUnixConnection() {
@@ -345,7 +403,7 @@ final class Intake {
     }
   }
 
-  /** Pauses, since level-triggered epoll would report the same again and again. */
+  /** Asks for a pause, since level-triggered epoll would report the same again and again. */
   private void waitForRoom(String why) {
     tally.waitsForRoom.increment();
     limitLog.warn(
@@ -355,7 +413,7 @@ final class Intake {
             + ": taking nothing until there is room. The limit is "
             + kernel.getrlimit(Linux.RLIMIT_NOFILE)
             + " open descriptors (RLIMIT_NOFILE): raise it, or close connections sooner");
-    kernel.epollWait(wakeEpoll, events, waitMillis);
+    pauseMillis = waitMillis;
     waitMillis = Math.min(2 * waitMillis, WAIT_MAX_MILLIS);
   }
 

@@ -12,25 +12,25 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A child process whose output is read; killed when closed. */
-final class Child implements AutoCloseable {
+public final class Child implements AutoCloseable {
   private static final String JAVA =
       Path.of(System.getProperty("java.home"), "bin/java").toString();
 
   private final Process process;
   private final BufferedReader out;
 
-  Child(String... command) throws IOException {
+  public Child(String... command) throws IOException {
     this(List.of(command));
   }
 
-  Child(List<String> command) throws IOException {
+  public Child(List<String> command) throws IOException {
     process = new ProcessBuilder(command).redirectErrorStream(true).start();
     out =
         new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
   }
 
   /** The words that start java with this test's class path; flags and a main class follow. */
-  static List<String> java(String... more) {
+  public static List<String> java(String... more) {
     List<String> command =
         new ArrayList<>(
             List.of(
@@ -55,12 +55,12 @@ final class Child implements AutoCloseable {
   }
 
   /** The next line, or null at the end. */
-  @Nullable String line() throws IOException {
+  public @Nullable String line() throws IOException {
     return out.readLine();
   }
 
   /** Reads on until a line with this text. */
-  String lineWith(String text) throws IOException {
+  public String lineWith(String text) throws IOException {
     StringBuilder before = new StringBuilder();
     for (String line = line(); line != null; line = line()) {
       if (line.contains(text)) {
@@ -72,19 +72,19 @@ final class Child implements AutoCloseable {
   }
 
   /** All that it prints until it ends. */
-  String output() throws IOException {
+  public String output() throws IOException {
     return String.join("\n", out.readAllLines());
   }
 
-  boolean isAlive() {
+  public boolean isAlive() {
     return process.isAlive();
   }
 
-  long pid() {
+  public long pid() {
     return process.pid();
   }
 
-  void requireSuccess() throws Exception {
+  public void requireSuccess() throws Exception {
     String output = output();
     assertThat(process.waitFor()).as(output).isZero();
   }

@@ -8,11 +8,11 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** What this process has open, apart from files that the JVM opens to load classes. */
-final class OpenDescriptors {
+public final class OpenDescriptors {
   private OpenDescriptors() {}
 
   /** Sockets, event and epoll descriptors and pipes: number to what it is. */
-  static Map<Integer, String> now() {
+  public static Map<Integer, String> now() {
     Map<Integer, String> open = new TreeMap<>();
     for (String number : new File("/proc/self/fd").list()) {
       try {

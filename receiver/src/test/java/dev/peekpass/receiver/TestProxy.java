@@ -19,30 +19,30 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** The sending side: clients' TCP connections, accepted and handed off as the proxy does. */
-final class TestProxy implements AutoCloseable {
-  final Kernel kernel = LinuxKernel.open();
+public final class TestProxy implements AutoCloseable {
+  public final Kernel kernel = LinuxKernel.open();
   private final List<Fd> open = new ArrayList<>();
   private final List<Socket> clients = new ArrayList<>();
   private final Message message = new Message(64, Linux.SCM_MAX_FD);
   private final NativeBuffer zeros = new NativeBuffer(1 << 12);
 
   /** A client and the other end of its connection, as accepted by a proxy. */
-  record Accepted(Socket client, Fd fd) {}
+  public record Accepted(Socket client, Fd fd) {}
 
-  Fd own(int result) {
+  public Fd own(int result) {
     assertThat(result).as("a new descriptor, or -errno").isNotNegative();
     Fd fd = Fd.of(result);
     open.add(fd);
     return fd;
   }
 
-  void close(Fd fd) {
+  public void close(Fd fd) {
     assertThat(open.remove(fd)).isTrue();
     assertThat(kernel.close(fd)).isZero();
   }
 
   /** Listens on a loopback address at a free port. */
-  Fd listen(String address) {
+  public Fd listen(String address) {
     InetAddress ip = InetAddress.ofLiteral(address);
     int family = ip.getAddress().length == 4 ? Linux.AF_INET : Linux.AF_INET6;
     Fd listener = own(kernel.socket(family, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
@@ -56,21 +56,21 @@ final class TestProxy implements AutoCloseable {
     return listener;
   }
 
-  int port(Fd listener) {
+  public int port(Fd listener) {
     SockAddr name = new SockAddr();
     assertThat(kernel.getsockname(listener, name)).isZero();
     return name.port();
   }
 
   /** A client from 127.0.0.1. */
-  Accepted client() throws IOException {
+  public Accepted client() throws IOException {
     Fd listener = listen("127.0.0.1");
     Accepted accepted = client(listener, "127.0.0.1");
     close(listener);
     return accepted;
   }
 
-  Accepted client(Fd listener, String to) throws IOException {
+  public Accepted client(Fd listener, String to) throws IOException {
     Socket client = new Socket();
     client.connect(new InetSocketAddress(InetAddress.ofLiteral(to), port(listener)));
     clients.add(client);
@@ -79,7 +79,7 @@ final class TestProxy implements AutoCloseable {
   }
 
   /** Connects to a receiver. */
-  Fd connect(Path path, SocketType type) {
+  public Fd connect(Path path, SocketType type) {
     Fd fd = own(kernel.socket(Linux.AF_UNIX, type.number() | Linux.SOCK_CLOEXEC, 0));
     SockAddr address = new SockAddr();
     address.unix(path.toString());
@@ -88,11 +88,11 @@ final class TestProxy implements AutoCloseable {
   }
 
   /** Sends one message of one byte; blocks while the receiver's queue is full. */
-  void send(Fd to, Fd... descriptors) {
+  public void send(Fd to, Fd... descriptors) {
     sendBytes(to, 1, descriptors);
   }
 
-  void sendBytes(Fd to, int bytes, Fd... descriptors) {
+  public void sendBytes(Fd to, int bytes, Fd... descriptors) {
     message.beginSend(bytes);
     for (Fd fd : descriptors) {
       message.add(fd);
@@ -104,19 +104,19 @@ final class TestProxy implements AutoCloseable {
     assertThat(r).isEqualTo(bytes);
   }
 
-  void sendPlain(Fd to, int bytes) {
+  public void sendPlain(Fd to, int bytes) {
     assertThat(kernel.send(to, zeros, 0, bytes, Linux.MSG_NOSIGNAL)).isEqualTo(bytes);
   }
 
   /** Hands a client off by itself, and keeps nothing of it but the client. */
-  void once(Path path, Accepted accepted) {
+  public void once(Path path, Accepted accepted) {
     Fd to = connect(path, SocketType.STREAM);
     pass(to, accepted);
     close(to);
   }
 
   /** Sends the client's connection and closes this side's copy. */
-  void pass(Fd to, Accepted accepted) {
+  public void pass(Fd to, Accepted accepted) {
     send(to, accepted.fd());
     close(accepted.fd());
   }

@@ -1,0 +1,79 @@
+package dev.peekpass.receiver;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.net.httpserver.HttpServer;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class MisdirectedExchangeFilterTest {
+  private HttpServer server;
+
+  @BeforeEach
+  void start() throws IOException {
+    server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    var context =
+        server.createContext(
+            "/",
+            exchange -> {
+              exchange.getRequestBody().readAllBytes();
+              exchange.sendResponseHeaders(204, -1);
+              exchange.close();
+            });
+    context.getFilters().add(new MisdirectedExchangeFilter(ServedNames.of("shop.example")));
+    server.start();
+  }
+
+  @AfterEach
+  void stop() {
+    server.stop(0);
+  }
+
+  private static String ask(Socket client, BufferedReader in, String request) throws IOException {
+    client.getOutputStream().write(request.getBytes(US_ASCII));
+    String status = in.readLine().split(" ", -1)[1];
+    while (!in.readLine().isEmpty()) {
+      // The header fields.
+    }
+    return status;
+  }
+
+  @Test
+  void aLaterRequestForAnotherNameIsMisdirectedAndTheConnectionGoesOn() throws IOException {
+    try (Socket client =
+            new Socket(InetAddress.getLoopbackAddress(), server.getAddress().getPort());
+        BufferedReader in =
+            new BufferedReader(new InputStreamReader(client.getInputStream(), US_ASCII))) {
+      String right = "GET / HTTP/1.1\r\nHost: Shop.Example:80\r\n\r\n";
+      assertThat(ask(client, in, right)).isEqualTo("204");
+      assertThat(
+              ask(
+                  client,
+                  in,
+                  "POST / HTTP/1.1\r\nHost: blog.example\r\nContent-Length: 7\r\n\r\nshall I"))
+          .isEqualTo("421");
+      assertThat(ask(client, in, right)).isEqualTo("204");
+      // RFC 9112 section 3.2.2: the target goes before Host.
+      assertThat(
+              ask(
+                  client,
+                  in,
+                  "GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n"))
+          .isEqualTo("421");
+      assertThat(
+              ask(
+                  client,
+                  in,
+                  "GET http://shop.example/ HTTP/1.1\r\nHost: blog.example\r\n\r\n"))
+          .isEqualTo("204");
+    }
+  }
+}
