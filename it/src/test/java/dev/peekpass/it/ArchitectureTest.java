@@ -19,7 +19,16 @@ class ArchitectureTest {
 
   @Test
   void everyModuleIsSeen() {
-    for (String module : new String[] {"wire", "linux", "proxy", "receiver", "agent", "cli"}) {
+    for (String module : new String[] {
+      "wire",
+      "linux",
+      "proxy",
+      "receiver",
+      "receiver.netty",
+      "receiver.servlet",
+      "agent",
+      "cli"
+    }) {
       assertThat(ALL.that(inPackage("dev.peekpass." + module))).as(module).isNotEmpty();
     }
   }
@@ -139,6 +148,35 @@ class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideInAPackage("dev.peekpass.agent..")
+        .check(ALL);
+  }
+
+  @Test
+  void theReceiverDoesNotKnowItsAdaptersNorTheServersTheyAreFor() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.receiver")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.peekpass.receiver.*..", "io.netty..", "jakarta.servlet..")
+        .check(ALL);
+  }
+
+  @Test
+  void theAdaptersDoNotKnowEachOther() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.receiver.netty..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.peekpass.receiver.servlet..", "jakarta..")
+        .check(ALL);
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.receiver.servlet..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage("dev.peekpass.receiver.netty..", "dev.peekpass.linux..", "io.netty..")
         .check(ALL);
   }
 

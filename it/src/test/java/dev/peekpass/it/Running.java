@@ -15,13 +15,13 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** A process that a test has started, with what it prints. Ended with the test. */
-final class Running implements AutoCloseable {
-  static final Path ROOT = Path.of(System.getProperty("peekpass.root", ".."));
+public final class Running implements AutoCloseable {
+  public static final Path ROOT = Path.of(System.getProperty("peekpass.root", ".."));
 
   private static final long PATIENCE_SECONDS = 90;
   private static final long POLL_NANOS = 2_000_000;
 
-  final Process process;
+  public final Process process;
   private final Path output;
   private final Path errors;
 
@@ -32,7 +32,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Starts a command; its output goes to files in {@code dir}. */
-  static Running start(Path dir, String name, List<String> command) throws IOException {
+  public static Running start(Path dir, String name, List<String> command) throws IOException {
     Path output = dir.resolve(name + ".out");
     Path errors = dir.resolve(name + ".err");
     ProcessBuilder builder =
@@ -46,7 +46,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Starts {@code ./peekpass} with arguments. */
-  static Running peekpass(Path dir, String name, String... arguments) throws IOException {
+  public static Running peekpass(Path dir, String name, String... arguments) throws IOException {
     List<String> command = new ArrayList<>();
     command.add(ROOT.resolve("peekpass").toString());
     command.addAll(List.of(arguments));
@@ -54,7 +54,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Starts the proxy and waits until it listens. */
-  static Running proxy(Path dir, String yaml) throws IOException {
+  public static Running proxy(Path dir, String yaml) throws IOException {
     Path config = Files.writeString(dir.resolve("peekpass.yaml"), yaml);
     Running proxy = peekpass(dir, "proxy", "run", "-c", config.toString());
     proxy.port(0);
@@ -62,7 +62,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Runs a command to its end. */
-  static Done run(Path dir, String... command) throws IOException {
+  public static Done run(Path dir, String... command) throws IOException {
     try (Running running = start(dir, "command-" + System.nanoTime(), List.of(command))) {
       int status = running.await();
       return new Done(status, running.output(), running.errors());
@@ -70,10 +70,10 @@ final class Running implements AutoCloseable {
   }
 
   /** What a command came to. */
-  record Done(int status, String output, String errors) {}
+  public record Done(int status, String output, String errors) {}
 
   /** The port of the n-th address that a proxy says it listens on. */
-  int port(int index) {
+  public int port(int index) {
     Pattern line = Pattern.compile("^peekpass: listening on .*:(\\d+)$", Pattern.MULTILINE);
     awaitOutput("it listens", () -> line.matcher(output()).results().count() > index);
     Matcher matcher = line.matcher(output());
@@ -84,7 +84,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Waits until something is so, failing at once if the process ends before. */
-  void awaitOutput(String what, BooleanSupplier condition) {
+  public void awaitOutput(String what, BooleanSupplier condition) {
     await(
         what + "; it printed:\n" + output() + errors(),
         () -> {
@@ -98,7 +98,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Waits until something is so. */
-  static void await(String what, BooleanSupplier condition) {
+  public static void await(String what, BooleanSupplier condition) {
     long start = System.nanoTime();
     while (!condition.getAsBoolean()) {
       assertThat(System.nanoTime() - start)
@@ -108,11 +108,11 @@ final class Running implements AutoCloseable {
     }
   }
 
-  String output() {
+  public String output() {
     return read(output);
   }
 
-  String errors() {
+  public String errors() {
     return read(errors);
   }
 
@@ -125,7 +125,7 @@ final class Running implements AutoCloseable {
   }
 
   /** Waits for its end. */
-  int await() {
+  public int await() {
     try {
       assertThat(process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS))
           .as("ends; it printed:\n%s%s", output(), errors())
@@ -137,19 +137,19 @@ final class Running implements AutoCloseable {
   }
 
   /** SIGTERM, then waits for its end. */
-  int stop() {
+  public int stop() {
     process.destroy();
     return await();
   }
 
   /** SIGKILL, then waits for its end. */
-  void kill() {
+  public void kill() {
     process.destroyForcibly();
     await();
   }
 
   /** How many descriptors it holds that are sockets. */
-  long sockets() {
+  public long sockets() {
     try (var descriptors = Files.list(Path.of("/proc/" + process.pid() + "/fd"))) {
       return descriptors.filter(Running::isSocket).count();
     } catch (IOException e) {

@@ -7,17 +7,17 @@ import java.util.Optional;
 import org.junit.jupiter.api.Assumptions;
 
 /** Programs that tests run when they are installed, and are skipped by name when they are not. */
-final class Tool {
+public final class Tool {
   private Tool() {}
 
   /** Skips the test, loudly, unless a program is on the PATH. */
-  static void require(String program) {
+  public static void require(String program) {
     Assumptions.assumeTrue(
         isInstalled(program),
         () -> "SKIPPED: " + program + " is not installed; ./test says how to install it");
   }
 
-  static boolean isInstalled(String program) {
+  public static boolean isInstalled(String program) {
     return path(program).isPresent();
   }
 

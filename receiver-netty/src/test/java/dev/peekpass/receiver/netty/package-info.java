@@ -1,0 +1,4 @@
+@NullMarked
+package dev.peekpass.receiver.netty;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,78 @@
+package dev.peekpass.receiver.servlet;
+
+import dev.peekpass.receiver.ServedNames;
+import jakarta.servlet.FilterChain;
+import jakarta.servlet.ServletException;
+import jakarta.servlet.http.HttpFilter;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Answers misdirected requests with 421. Map it to {@code /*}, before all other filters; in Spring
+ * Boot a bean is enough:
+ *
+ * {@snippet lang = java:
+ * @Bean
+ * MisdirectedRequestFilter misdirected() {
+ *   return new MisdirectedRequestFilter(ServedNames.of("shop.example.com"));
+ * }
+ * }
+ *
+ * <p>It believes {@code getServerName()}. A container that is told to take that from a Forwarded or
+ * X-Forwarded-Host field lets clients choose it: nothing stands between them and a backend of this
+ * proxy, so leave that off.
+ */
+public final class MisdirectedRequestFilter extends HttpFilter {
+  private static final long serialVersionUID = 1L;
+
+  private final transient ServedNames names;
+  private final transient Function<HttpServletRequest, @Nullable String> serverNames;
+
+  /**
+   * Lets requests for these names through.
+   *
+   * @throws IllegalArgumentException when the names ask for that of the TLS handshake, which the
+   *     servlet API does not tell
+   */
+  public MisdirectedRequestFilter(ServedNames names) {
+    this(names, request -> null);
+    if (names.needsTheHandshake()) {
+      throw new IllegalArgumentException(
+          "onlyTheNameOfTheHandshake() needs the server name of TLS, which the servlet API does not"
+              + " tell: use the constructor that is told where your container has it");
+    }
+  }
+
+  /**
+   * Lets requests for these names through.
+   *
+   * @param serverNames gives the server name (SNI) of a request's TLS handshake, or null
+   */
+  public MisdirectedRequestFilter(
+      ServedNames names, Function<HttpServletRequest, @Nullable String> serverNames) {
+    this.names = names;
+    this.serverNames = serverNames;
+  }
+
+  @Override
+  protected void doFilter(
+      HttpServletRequest request, HttpServletResponse response, FilterChain chain)
+      throws IOException, ServletException {
+    if (names.isMisdirected(authority(request), serverNames.apply(request))) {
+      response.sendError(ServedNames.MISDIRECTED_REQUEST);
+      return;
+    }
+    chain.doFilter(request, response);
+  }
+
+  /** The target's authority, {@code :authority} or Host, whichever the container found first. */
+  private static @Nullable String authority(HttpServletRequest request) {
+    boolean nameless =
+        request.getProtocol().equals("HTTP/1.0") && request.getHeader("Host") == null;
+    // Where there is none, getServerName() is the machine's own name.
+    return nameless ? null : request.getServerName();
+  }
+}

@@ -1,0 +1,192 @@
+package dev.peekpass.receiver.servlet;
+
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peekpass.receiver.ServedNames;
+import jakarta.servlet.http.HttpServlet;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.apache.catalina.Context;
+import org.apache.catalina.connector.Connector;
+import org.apache.catalina.startup.Tomcat;
+import org.apache.coyote.http2.Http2Protocol;
+import org.apache.tomcat.util.descriptor.web.FilterDef;
+import org.apache.tomcat.util.descriptor.web.FilterMap;
+import org.apache.tomcat.util.net.SSLHostConfig;
+import org.apache.tomcat.util.net.SSLHostConfigCertificate;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** In a real container, with real clients. */
+class MisdirectedRequestFilterTest {
+  @TempDir private Path dir;
+  private final Tomcat tomcat = new Tomcat();
+  private final Connector tls = new Connector();
+
+  @BeforeEach
+  void start() throws Exception {
+    tomcat.setBaseDir(dir.toString());
+    Connector connector = new Connector();
+    connector.setProperty("address", "127.0.0.1");
+    connector.setPort(0);
+    tomcat.getService().addConnector(connector);
+    tomcat.setConnector(connector);
+    tls.setProperty("address", "127.0.0.1");
+    tls.setPort(0);
+    tls.setSecure(true);
+    tls.setScheme("https");
+    tls.setProperty("SSLEnabled", "true");
+    tls.addSslHostConfig(certificate());
+    tls.addUpgradeProtocol(new Http2Protocol());
+    tomcat.getService().addConnector(tls);
+    Context context = tomcat.addContext("", null);
+    FilterDef filter = new FilterDef();
+    filter.setFilterName("misdirected");
+    filter.setFilter(new MisdirectedRequestFilter(ServedNames.of("shop.example")));
+    context.addFilterDef(filter);
+    FilterMap map = new FilterMap();
+    map.setFilterName("misdirected");
+    map.addURLPattern("/*");
+    context.addFilterMap(map);
+    Tomcat.addServlet(context, "app", new App()).addMapping("/*");
+    tomcat.start();
+  }
+
+  private SSLHostConfig certificate() throws Exception {
+    Path keys = dir.resolve("keys.p12");
+    Process made =
+        new ProcessBuilder(
+                System.getProperty("java.home") + "/bin/keytool",
+                "-genkeypair",
+                "-alias",
+                "shop",
+                "-keyalg",
+                "EC",
+                "-dname",
+                "CN=shop.example",
+                "-keystore",
+                keys.toString(),
+                "-storepass",
+                "changeit")
+            .inheritIO()
+            .start();
+    assertThat(made.waitFor()).isZero();
+    SSLHostConfig host = new SSLHostConfig();
+    SSLHostConfigCertificate certificate =
+        new SSLHostConfigCertificate(host, SSLHostConfigCertificate.Type.EC);
+    certificate.setCertificateKeystoreFile(keys.toString());
+    certificate.setCertificateKeystorePassword("changeit");
+    host.addCertificate(certificate);
+    return host;
+  }
+
+  @AfterEach
+  void stop() throws Exception {
+    tomcat.stop();
+    tomcat.destroy();
+  }
+
+  private static final class App extends HttpServlet {
+    private static final long serialVersionUID = 1L;
+
+    @Override
+    protected void service(HttpServletRequest request, HttpServletResponse response)
+        throws IOException {
+      request.getInputStream().readAllBytes();
+      response.setStatus(HttpServletResponse.SC_NO_CONTENT);
+    }
+  }
+
+  private List<String> statuses(String requests) throws IOException {
+    try (Socket client =
+        new Socket(InetAddress.getLoopbackAddress(), tomcat.getConnector().getLocalPort())) {
+      client.getOutputStream().write(requests.getBytes(US_ASCII));
+      client.shutdownOutput();
+      String answers = new String(client.getInputStream().readAllBytes(), US_ASCII);
+      List<String> statuses = new ArrayList<>();
+      Pattern.compile("HTTP/1.1 (\\d+)")
+          .matcher(answers)
+          .results()
+          .forEach(result -> statuses.add(result.group(1)));
+      return statuses;
+    }
+  }
+
+  @Test
+  void aLaterRequestForAnotherNameIsMisdirectedAndTheConnectionGoesOn() throws IOException {
+    assertThat(
+            statuses(
+                """
+                GET / HTTP/1.1\r
+                Host: Shop.Example:8443\r
+                \r
+                POST / HTTP/1.1\r
+                Host: blog.example\r
+                Content-Length: 7\r
+                \r
+                shall IGET / HTTP/1.1\r
+                Host: shop.example\r
+                \r
+                GET http://blog.example/ HTTP/1.1\r
+                Host: blog.example\r
+                \r
+                """))
+        .containsExactly("204", "421", "204", "421");
+  }
+
+  @Test
+  void aRequestThatNamesNobodyIsForTheServerToJudge() throws IOException {
+    assertThat(statuses("GET / HTTP/1.0\r\n\r\n")).containsExactly("204");
+  }
+
+  @Test
+  void anHttp2ConnectionIsHeldToTheNamesThatAreServed() throws Exception {
+    int port = tls.getLocalPort();
+    List<String> request =
+        List.of(
+            "-sS",
+            "--insecure",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_version} %{http_code} %{num_connects}\n",
+            "--resolve",
+            "shop.example:" + port + ":127.0.0.1",
+            "https://shop.example:" + port + "/");
+    List<String> command = new ArrayList<>(List.of("curl"));
+    command.addAll(request);
+    command.add("--next");
+    command.addAll(request);
+    command.addAll(List.of("-H", "Host: blog.example"));
+    Process curl;
+    try {
+      curl = new ProcessBuilder(command).redirectErrorStream(true).start();
+    } catch (IOException e) {
+      Assumptions.abort("SKIPPED: curl is not installed; ./test says how to install it");
+      return;
+    }
+    String output = new String(curl.getInputStream().readAllBytes(), US_ASCII);
+    // The second is on the connection of the first, with another :authority.
+    assertThat(output).isEqualTo("2 204 1\n2 421 0\n");
+  }
+
+  @Test
+  void namesThatNeedTheHandshakeNeedToBeToldIt() {
+    ServedNames strict = ServedNames.of("shop.example").onlyTheNameOfTheHandshake();
+    assertThatThrownBy(() -> new MisdirectedRequestFilter(strict))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThat(new MisdirectedRequestFilter(strict, request -> "shop.example")).isNotNull();
+  }
+}

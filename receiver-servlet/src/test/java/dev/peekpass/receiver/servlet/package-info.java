@@ -1,0 +1,4 @@
+@NullMarked
+package dev.peekpass.receiver.servlet;
+
+import org.jspecify.annotations.NullMarked;
