@@ -19,16 +19,10 @@ class ArchitectureTest {
 
   @Test
   void everyModuleIsSeen() {
-    for (String module : new String[] {
-      "wire",
-      "linux",
-      "proxy",
-      "receiver",
-      "receiver.netty",
-      "receiver.servlet",
-      "agent",
-      "cli"
-    }) {
+    for (String module :
+        new String[] {
+          "wire", "linux", "proxy", "receiver", "receiver.netty", "receiver.servlet", "agent", "cli"
+        }) {
       assertThat(ALL.that(inPackage("dev.peekpass." + module))).as(module).isNotEmpty();
     }
   }

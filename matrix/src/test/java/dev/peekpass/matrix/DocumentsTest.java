@@ -108,7 +108,9 @@ class DocumentsTest {
               shell.output().contains("Started BootApplication")
                   && shell.output().contains("peekpass: listening on"));
       List<Integer> from = new ArrayList<>();
-      assertThat(ask(port, from)).startsWith("HTTP/1.1 200").contains("127.0.0.1:" + from.getFirst());
+      assertThat(ask(port, from))
+          .startsWith("HTTP/1.1 200")
+          .contains("127.0.0.1:" + from.getFirst());
     }
   }
 }

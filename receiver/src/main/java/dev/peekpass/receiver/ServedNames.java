@@ -145,7 +145,9 @@ public final class ServedNames {
   }
 
   private static String ascii(String name) {
-    return name.chars().allMatch(c -> c > ' ' && c < 127) ? name : IDN.toASCII(name, IDN.USE_STD3_ASCII_RULES);
+    return name.chars().allMatch(c -> c > ' ' && c < 127)
+        ? name
+        : IDN.toASCII(name, IDN.USE_STD3_ASCII_RULES);
   }
 
   @Override

@@ -62,17 +62,9 @@ class MisdirectedExchangeFilterTest {
           .isEqualTo("421");
       assertThat(ask(client, in, right)).isEqualTo("204");
       // RFC 9112 section 3.2.2: the target goes before Host.
-      assertThat(
-              ask(
-                  client,
-                  in,
-                  "GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n"))
+      assertThat(ask(client, in, "GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n"))
           .isEqualTo("421");
-      assertThat(
-              ask(
-                  client,
-                  in,
-                  "GET http://shop.example/ HTTP/1.1\r\nHost: blog.example\r\n\r\n"))
+      assertThat(ask(client, in, "GET http://shop.example/ HTTP/1.1\r\nHost: blog.example\r\n\r\n"))
           .isEqualTo("204");
     }
   }

@@ -73,7 +73,8 @@ class ServedNamesTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"", "*", "*.", "a.*.example", "**.example", "*example", "a..b", "a b.example"})
+  @ValueSource(
+      strings = {"", "*", "*.", "a.*.example", "**.example", "*example", "a..b", "a b.example"})
   void whatIsNoNameIsRefused(String name) {
     assertThatThrownBy(() -> ServedNames.of(name))
         .isInstanceOf(IllegalArgumentException.class)

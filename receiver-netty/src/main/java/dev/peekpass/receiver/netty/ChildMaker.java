@@ -11,9 +11,9 @@ import java.lang.reflect.InvocationTargetException;
 import java.net.InetSocketAddress;
 
 /**
- * Makes children as {@code EpollServerSocketChannel} makes them. The constructor that takes a parent
- * is Netty's own; the public one leaves the parent out, and {@code Http2MultiplexHandler}, among
- * others, takes a channel without one for a client's.
+ * Makes children as {@code EpollServerSocketChannel} makes them. The constructor that takes a
+ * parent is Netty's own; the public one leaves the parent out, and {@code Http2MultiplexHandler},
+ * among others, takes a channel without one for a client's.
  */
 final class ChildMaker {
   private static final String MODULE = "io.netty.transport.classes.epoll";
@@ -22,8 +22,7 @@ final class ChildMaker {
   private final Constructor<LinuxSocket> newSocket;
   private final Constructor<EpollSocketChannel> newChild;
 
-  private ChildMaker(
-      Constructor<LinuxSocket> newSocket, Constructor<EpollSocketChannel> newChild) {
+  private ChildMaker(Constructor<LinuxSocket> newSocket, Constructor<EpollSocketChannel> newChild) {
     this.newSocket = newSocket;
     this.newChild = newChild;
   }

@@ -53,7 +53,8 @@ class MisdirectedRequestHandlerTest {
     assertPassed("one");
     send("POST / HTTP/1.1\r\nHost: blog.example\r\nTransfer-Encoding: chunked\r\n\r\n");
     assertThat(answer()).startsWith("HTTP/1.1 421 ").contains("content-length: 0");
-    send("3\r\nGET\r\n0\r\n\r\nPOST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 3\r\n\r\ntwo");
+    send(
+        "3\r\nGET\r\n0\r\n\r\nPOST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 3\r\n\r\ntwo");
     assertPassed("two");
     assertThat(http1.isOpen()).isTrue();
   }
