@@ -100,7 +100,9 @@ class DocumentsTest {
             .replace("app.yaml", dir.resolve("app.yaml").toString())
             .replace("127.0.0.1:8000", "127.0.0.1:" + port);
     assertThat(lines.lines()).hasSize(3);
-    String script = "cd '" + Running.ROOT.toRealPath() + "'\n" + lines;
+    String script =
+        "PATH='%s/bin':$PATH\ncd '%s'\n%s"
+            .formatted(System.getProperty("java.home"), Running.ROOT.toRealPath(), lines);
     try (Running shell = Running.start(dir, "shell", List.of("bash", "-c", script))) {
       shell.awaitOutput(
           "both are ready",
