@@ -560,6 +560,11 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int dup3(Fd descriptor, Fd number, int flags) {
+    throw notSimulated("dup3");
+  }
+
+  @Override
   public int siocinq(Fd socket) {
     throw notSimulated("siocinq");
   }
