@@ -86,6 +86,9 @@ public final class Errno {
   /** Not a directory. */
   public static final int ENOTDIR = 20;
 
+  /** Protocol error. */
+  public static final int EPROTO = 71;
+
   private static final String[] NAMES = {
     "", "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO",
     "ENXIO", "E2BIG", "ENOEXEC", "EBADF", "ECHILD", "EAGAIN",
