@@ -172,6 +172,7 @@ public final class Proxy {
     Set<Integer> none = new HashSet<>();
     for (Held one : plan.unused()) {
       none.add(there.indexOf(one));
+      LOG.warn("{} was inherited and no listener binds it: not listening", one.socket().label());
       kernel.close(one.socket().fd());
     }
     unwanted = Set.copyOf(none);
