@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
@@ -55,10 +56,15 @@ final class Running implements AutoCloseable {
 
   /** Starts the proxy and waits until it listens. */
   static Running proxy(Path dir, String yaml) throws IOException {
-    Path config = Files.writeString(dir.resolve("peekpass.yaml"), yaml);
+    Path config = Files.writeString(dir.resolve("peekpass.yaml"), withAdmin(dir, yaml));
     Running proxy = peekpass(dir, "proxy", "run", "-c", config.toString());
     proxy.port(0);
     return proxy;
+  }
+
+  /** Puts the admin socket into the test's directory: the standard place is every proxy's. */
+  static String withAdmin(Path dir, String yaml) {
+    return yaml + "admin: \"unix:" + dir.resolve("admin.sock") + "\"\n";
   }
 
   /** Runs a command to its end. */
@@ -134,6 +140,12 @@ final class Running implements AutoCloseable {
       throw new AssertionError(e);
     }
     return process.exitValue();
+  }
+
+  /** Sends a signal, by its name without SIG. */
+  void signal(String name) throws IOException {
+    Path dir = Objects.requireNonNull(output.getParent());
+    assertThat(run(dir, "kill", "-" + name, "" + process.pid()).status()).isZero();
   }
 
   /** SIGTERM, then waits for its end. */

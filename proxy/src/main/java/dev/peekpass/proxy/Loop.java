@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
@@ -84,7 +85,7 @@ final class Loop implements Runnable {
   private final List<Setup> retired = new ArrayList<>();
 
   /** Every backend of a setup that is needed, each once. */
-  private final List<Backend> backends = new ArrayList<>();
+  private final Set<Backend> backends = new LinkedHashSet<>();
 
   private final long originNanos;
   private long nowNanos;
@@ -127,11 +128,7 @@ final class Loop implements Runnable {
   }
 
   private void addBackends(Setup setup) {
-    for (Backend backend : setup.backends()) {
-      if (!backends.contains(backend)) {
-        backends.add(backend);
-      }
-    }
+    Collections.addAll(backends, setup.backends());
     if (toFlush.length < backends.size()) {
       toFlush = Arrays.copyOf(toFlush, 2 * backends.size());
     }

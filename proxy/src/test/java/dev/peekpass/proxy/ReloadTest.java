@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Tests.Running;
 import java.io.IOException;
@@ -436,5 +438,38 @@ class ReloadTest {
                 new Inherited(List.of(new ListeningSocket("", event)), Set.of())))
         .isInstanceOf(SystemCallException.class)
         .hasMessageContaining("ENOTSOCK");
+  }
+
+  @Test
+  void aSocketForBothFamiliesThatWasInheritedServesBoth() throws Exception {
+    var kernel = LinuxKernel.open();
+    Fd both = Fd.of(kernel.socket(Linux.AF_INET6, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    kernel.setsockopt(both, Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, 0);
+    SockAddr name = new SockAddr();
+    name.inet(0, 0, 0);
+    assertThat(kernel.bind(both, name)).isZero();
+    assertThat(kernel.listen(both, 8)).isZero();
+    assertThat(kernel.getsockname(both, name)).isZero();
+    int port = name.port();
+    try (TestReceiver shop = TestReceiver.stream(dir.resolve("shop"))) {
+      Proxy proxy =
+          Proxy.start(
+              Tests.configuration(yaml(2, "[::]:" + port, "shop", "")),
+              LinuxKernel::open,
+              new PrintStream(PrintStream.nullOutputStream()),
+              new Inherited(List.of(new ListeningSocket("", both)), Set.of()));
+      try {
+        assertThat(proxy.addresses()).containsExactly("[::]:" + port);
+        for (String address : List.of("127.0.0.1", "::1")) {
+          try (Socket client = connect(address, port)) {
+            send(client, REQUEST);
+            assertAnswered(shop, client);
+          }
+        }
+      } finally {
+        proxy.stop();
+        assertThat(proxy.await()).isTrue();
+      }
+    }
   }
 }

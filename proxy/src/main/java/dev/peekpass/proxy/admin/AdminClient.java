@@ -7,6 +7,8 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
 import java.io.IOException;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** Asks a running proxy something over its admin socket. */
 public final class AdminClient {
@@ -47,11 +49,18 @@ public final class AdminClient {
   public static String ask(Kernel kernel, String path, String request) throws IOException {
     try (AdminStream stream = connect(kernel, path, false)) {
       stream.within(DEADLINE_MILLIS);
-      stream.send(request);
-      return stream
-          .readLine(MAX_ANSWER_BYTES)
-          .orElseThrow(
-              () -> new IOException("the proxy at unix:" + path + " ended before it answered"));
+      @Nullable IOException unsent = null;
+      try {
+        stream.send(request);
+      } catch (SystemCallException e) {
+        // One that is refused at once is answered and closed before it is read.
+        unsent = e;
+      }
+      Optional<String> answer = stream.readLine(MAX_ANSWER_BYTES);
+      if (answer.isPresent()) {
+        return answer.get();
+      }
+      throw new IOException("the proxy at unix:" + path + " ended before it answered", unsent);
     }
   }
 
