@@ -37,6 +37,7 @@ import org.slf4j.LoggerFactory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** {@code peekpass run}: the proxy. */
@@ -92,7 +93,6 @@ final class RunCommand implements Callable<Integer> {
       description = "One of ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private LogLevel level = LogLevel.info;
 
-  private final Kernel kernel = LinuxKernel.open();
   private final Notifier notifier = new Notifier(LinuxKernel::open, System.getenv());
 
   @Override
@@ -111,12 +111,16 @@ final class RunCommand implements Callable<Integer> {
   }
 
   private int start(Configuration configuration) throws InterruptedException {
+    if (!takeover && !oldAdmin.isEmpty()) {
+      throw new ParameterException(spec.commandLine(), "--admin is of use with --takeover only");
+    }
+    Kernel kernel = LinuxKernel.open();
     @Nullable Takeover old = null;
     @Nullable AdminSocket admin = null;
     try {
-      String path = adminPath(configuration).orElse("");
-      old = takeover ? beginTakeover(path) : null;
-      admin = adminSocket(configuration, path, old);
+      String path = adminPath(configuration, kernel).orElse("");
+      old = takeover ? beginTakeover(kernel, path) : null;
+      admin = adminSocket(configuration, kernel, path, old);
       Proxy proxy = Proxy.start(configuration, LinuxKernel::open, accessLog(), inherit(old));
       if (old != null) {
         end(old, proxy, admin);
@@ -139,14 +143,14 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
-  private Optional<String> adminPath(Configuration configuration) {
+  private static Optional<String> adminPath(Configuration configuration, Kernel kernel) {
     return configuration
         .adminPath()
         .or(() -> AdminPath.standard(kernel.geteuid(), System.getenv()));
   }
 
   /** Asks the running proxy for its sockets; null when none is running. */
-  private @Nullable Takeover beginTakeover(String path) throws IOException {
+  private @Nullable Takeover beginTakeover(Kernel kernel, String path) throws IOException {
     String from = oldAdmin.isEmpty() ? path : AdminOptions.parse(spec, oldAdmin);
     if (from.isEmpty()) {
       throw new IOException(
@@ -167,8 +171,9 @@ final class RunCommand implements Callable<Integer> {
   /**
    * The admin socket; null when the configuration names none and the standard place is not free.
    */
-  private @Nullable AdminSocket adminSocket(
-      Configuration configuration, String path, @Nullable Takeover old) throws IOException {
+  private static @Nullable AdminSocket adminSocket(
+      Configuration configuration, Kernel kernel, String path, @Nullable Takeover old)
+      throws IOException {
     if (old != null) {
       Optional<AdminSocket> same = old.takeAdminSocket(path);
       if (same.isPresent()) {
@@ -192,7 +197,7 @@ final class RunCommand implements Callable<Integer> {
   }
 
   /** What the running proxy and the service manager have passed. */
-  private Inherited inherit(@Nullable Takeover old) {
+  private static Inherited inherit(@Nullable Takeover old) {
     List<ListeningSocket> sockets = new ArrayList<>();
     Inherited taken = old == null ? Inherited.NOTHING : old.takeSockets();
     sockets.addAll(taken.sockets());

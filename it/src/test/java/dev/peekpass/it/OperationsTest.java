@@ -158,6 +158,28 @@ class OperationsTest {
   }
 
   @Test
+  void anAddressThatGoesUnderLoadRefusesClientsButResetsNone() throws Exception {
+    String kept = "\"127.0.0.1:0\"";
+    String both = kept + ", \"127.0.0.1:" + freePort() + "\"";
+    write(yaml(both, "", ""));
+    try (Running proxy = start("proxy")) {
+      for (int i = 0; i < 3; i++) {
+        write(yaml(both, "", ""));
+        assertThat(ask("reload")).startsWith("{\"ok\":true,");
+        try (Load load = new Load(proxy.port(1), HOST, BODY)) {
+          Running.await("it serves", () -> load.served() > 50);
+          write(yaml(kept, "", ""));
+          assertThat(ask("reload")).startsWith("{\"ok\":true,");
+          Running.await("it is closed", () -> !load.failures().isEmpty());
+          load.stop();
+          assertThat(load.failures()).allMatch(failure -> failure.contains("Connection refused"));
+        }
+      }
+      assertThat(proxy.stop()).isZero();
+    }
+  }
+
+  @Test
   void aBadFileChangesNothingAndEveryMistakeIsSaid() throws Exception {
     String good = yaml("\"127.0.0.1:0\"", "", "");
     write(good);
@@ -479,6 +501,17 @@ class OperationsTest {
             () ->
                 notified.output().matches("(?s).*RELOADING=1 \\| MONOTONIC_USEC=\\d+ .*READY=1.*"));
         assertThat(monotonicMicros(notified.output())).isBetween(0L, uptimeMicros());
+        try (Running next = start("next", "--takeover")) {
+          notified.awaitOutput(
+              "the next is the main process",
+              () -> notified.output().contains("\nMAINPID=" + next.process.pid()));
+          assertThat(proxy.await()).isZero();
+          assertThat(notified.output()).doesNotContain("STOPPING");
+          assertThat(next.stop()).isZero();
+        }
+      }
+      try (Running proxy = Running.start(dir, "stopping", command)) {
+        proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
         assertThat(proxy.stop()).isZero();
         notified.awaitOutput("it stops", () -> notified.output().contains("STOPPING=1"));
       }

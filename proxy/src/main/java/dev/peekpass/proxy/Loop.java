@@ -154,7 +154,7 @@ final class Loop implements Runnable {
   /**
    * Has something done by the loop's thread, between two turns.
    *
-   * @return true once it is done, false when the loop ended before
+   * @return true once it is done, false when the loop was told to stop before
    */
   CompletableFuture<Boolean> submit(Kernel callersKernel, Runnable action) {
     Task task = new Task(action, new CompletableFuture<>());
@@ -176,6 +176,11 @@ final class Loop implements Runnable {
 
   private void runTasks() {
     for (Task task = tasks.poll(); task != null; task = tasks.poll()) {
+      if (stopRequested) {
+        // What it may be about is being closed.
+        task.done.complete(false);
+        continue;
+      }
       try {
         task.action.run();
         task.done.complete(true);
@@ -303,7 +308,10 @@ final class Loop implements Runnable {
     }
   }
 
-  /** Duplicates of the listening sockets, but for those that are closing; the caller owns them. */
+  /**
+   * Duplicates of the listening sockets, but for those that are closing, as far as there is room
+   * for them; the caller owns them.
+   */
   Map<Fd, Fd> duplicateSockets() {
     Map<Fd, Fd> duplicates = new LinkedHashMap<>();
     for (Listener listener : accepting.values()) {

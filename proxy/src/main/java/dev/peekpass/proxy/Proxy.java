@@ -83,6 +83,7 @@ public final class Proxy {
   private Set<Integer> unwanted = Set.of();
   private long reloads;
   private boolean handedOver;
+  private volatile boolean stopping;
   private volatile boolean failed;
 
   private Proxy(
@@ -259,7 +260,7 @@ public final class Proxy {
     }
     for (int i = 0; i < loops.size(); i++) {
       if (!await(swaps.get(i)) && swaps.get(i).getNow(true).equals(false)) {
-        // It has ended, and closed what it had; what it was to get is still this method's.
+        // It is stopping, and closes what it has; what it was to get is still this method's.
         plan.openedForLoop(i).forEach(socket -> kernel.close(socket.fd()));
         setups.get(i).accessLog.close();
       }
@@ -297,7 +298,7 @@ public final class Proxy {
     if (handedOver) {
       throw new IOException("this process has handed its sockets over and is finishing");
     }
-    if (ended.getCount() < loops.size()) {
+    if (stopping) {
       throw new IOException("the proxy is stopping");
     }
   }
@@ -371,6 +372,12 @@ public final class Proxy {
     Map<Fd, Fd> duplicates = new LinkedHashMap<>();
     gather(Loop::duplicateSockets).forEach(duplicates::putAll);
     Map<ListeningSocket, Fd> offer = new LinkedHashMap<>();
+    if (duplicates.size() < held.size()) {
+      duplicates.values().forEach(kernel::close);
+      throw new IOException(
+          "the listening sockets cannot be duplicated: raise the limit of open files (ulimit -n,"
+              + " LimitNOFILE=), if the proxy is not stopping");
+    }
     duplicates.forEach((socket, duplicate) ->
         offer.put(new ListeningSocket(binds.getOrDefault(socket, ""), duplicate), socket));
     return offer;
@@ -462,6 +469,7 @@ public final class Proxy {
 
   /** Asks all loops to end; returns at once. */
   public void stop() {
+    stopping = true;
     Kernel callers = kernels.get();
     loops.forEach(loop -> loop.stop(callers));
   }
