@@ -195,14 +195,14 @@ class OperationsTest {
       Running.Done here = command("reload", "-c", file.toString());
       assertThat(here.status()).isEqualTo(3);
       assertThat(here.errors()).contains("\"shpo\"", "the proxy was not asked", "--admin");
-      proxy.signal("HUP");
+      proxy.hangUp();
       proxy.awaitOutput(
           "it is said twice", () -> proxy.errors().split("reload refused", -1).length == 3);
       assertThat(ask("status")).contains("\"reloads\":0");
       assertThat(get(proxy.port(0))).endsWith(BODY);
 
       write(good);
-      proxy.signal("HUP");
+      proxy.hangUp();
       proxy.awaitOutput("it is reloaded", () -> proxy.errors().contains("reloaded; listening on"));
       assertThat(ask("status")).contains("\"reloads\":1");
       assertThat(command("reload", "-c", file.toString()).output()).isEqualTo("reloaded\n");
@@ -495,7 +495,7 @@ class OperationsTest {
         notified.awaitOutput(
             "it is watched", () -> notified.output().split("WATCHDOG=1", -1).length > 3);
         assertThat(notified.output()).doesNotContain("RELOADING");
-        proxy.signal("HUP");
+        proxy.hangUp();
         notified.awaitOutput(
             "it has reloaded",
             () ->
