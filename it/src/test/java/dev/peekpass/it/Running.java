@@ -65,7 +65,10 @@ final class Running implements AutoCloseable {
 
   /** Puts the admin socket into the test's directory: the standard place is every proxy's. */
   static String withAdmin(Path dir, String yaml) {
-    return yaml + "admin: \"unix:" + dir.resolve("admin.sock") + "\"\n";
+    return (yaml.endsWith("\n") ? yaml : yaml + "\n")
+        + "admin: \"unix:"
+        + dir.resolve("admin.sock")
+        + "\"\n";
   }
 
   /** Runs a command to its end. */
