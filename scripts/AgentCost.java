@@ -52,8 +52,9 @@ public final class AgentCost {
             listeners: [ { bind: "127.0.0.1:0" } ]
             backends: { app: { handoff: "unix:%s" } }
             routes: [ { host: a.example, backend: app } ]
+            admin: "unix:%s"
             """
-                .formatted(dir.resolve("app.sock")));
+                .formatted(dir.resolve("app.sock"), dir.resolve("admin.sock")));
     Process proxy =
         new ProcessBuilder("./peekpass", "run", "-c", config.toString())
             .redirectError(ProcessBuilder.Redirect.DISCARD)

@@ -10,6 +10,8 @@ module dev.peekpass.proxy {
   requires org.snakeyaml.engine;
 
   exports dev.peekpass.proxy;
+  exports dev.peekpass.proxy.admin;
   exports dev.peekpass.proxy.config;
   exports dev.peekpass.proxy.route;
+  exports dev.peekpass.proxy.systemd;
 }

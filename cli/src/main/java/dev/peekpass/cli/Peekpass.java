@@ -11,7 +11,7 @@ import picocli.CommandLine.Spec;
 /**
  * The root command: it only names the others.
  *
- * <p>Exit codes: 0 it went well, 1 it failed, 2 the arguments are wrong.
+ * <p>Exit codes: 0 it went well, 1 it failed, 2 the arguments are wrong, 3 as the command says.
  */
 @Command(
     name = "peekpass",
@@ -28,6 +28,10 @@ import picocli.CommandLine.Spec;
       RunCommand.class, //
       CheckCommand.class, //
       ExplainCommand.class, //
+      StatusCommand.class, //
+      ReloadCommand.class, //
+      DrainCommand.class, //
+      UndrainCommand.class, //
       PeekCommand.class, //
       ServeCommand.class, //
       DemoCommand.class, //

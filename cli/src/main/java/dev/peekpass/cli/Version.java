@@ -9,16 +9,19 @@ import picocli.CommandLine.IVersionProvider;
 final class Version implements IVersionProvider {
   Version() {}
 
-  @Override
-  public String[] getVersion() throws IOException {
+  /** The build's version alone. */
+  static String number() throws IOException {
     Properties build = new Properties();
     try (InputStream in = Version.class.getResourceAsStream("build.properties")) {
       if (in != null) {
         build.load(in);
       }
     }
-    return new String[] {
-      "peekpass " + build.getProperty("version", "of an unknown build"), "java " + Runtime.version()
-    };
+    return build.getProperty("version", "of an unknown build");
+  }
+
+  @Override
+  public String[] getVersion() throws IOException {
+    return new String[] {"peekpass " + number(), "java " + Runtime.version()};
   }
 }

@@ -34,7 +34,9 @@ class HostileClientsTest {
       """;
 
   private static final long TOLERANCE_MILLIS = 1000;
-  private static final int LISTENERS = 1;
+
+  /** One for clients, one for the admin socket. */
+  private static final int LISTENERS = 2;
 
   @TempDir private Path dir;
   private Running proxy;

@@ -8,11 +8,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Assumptions;
 
 /** A process that a test has started, with what it prints. Ended with the test. */
 public final class Running implements AutoCloseable {
@@ -55,10 +57,18 @@ public final class Running implements AutoCloseable {
 
   /** Starts the proxy and waits until it listens. */
   public static Running proxy(Path dir, String yaml) throws IOException {
-    Path config = Files.writeString(dir.resolve("peekpass.yaml"), yaml);
+    Path config = Files.writeString(dir.resolve("peekpass.yaml"), withAdmin(dir, yaml));
     Running proxy = peekpass(dir, "proxy", "run", "-c", config.toString());
     proxy.port(0);
     return proxy;
+  }
+
+  /** Puts the admin socket into the test's directory: the standard place is every proxy's. */
+  public static String withAdmin(Path dir, String yaml) {
+    return (yaml.endsWith("\n") ? yaml : yaml + "\n")
+        + "admin: \"unix:"
+        + dir.resolve("admin.sock")
+        + "\"\n";
   }
 
   /** Runs a command to its end. */
@@ -134,6 +144,17 @@ public final class Running implements AutoCloseable {
       throw new AssertionError(e);
     }
     return process.exitValue();
+  }
+
+  /** Sends SIGHUP; skips the test where that is ignored, as by what nohup(1) has started. */
+  void hangUp() throws IOException {
+    Path status = Path.of("/proc/" + process.pid() + "/status");
+    String ignored = Files.readString(status).replaceAll("(?s).*SigIgn:\\s*(\\p{XDigit}+).*", "$1");
+    Assumptions.assumeTrue(
+        (Long.parseUnsignedLong(ignored, 16) & 1) == 0,
+        "SKIPPED: SIGHUP is ignored here, as it is under nohup");
+    Path dir = Objects.requireNonNull(output.getParent());
+    assertThat(run(dir, "kill", "-HUP", String.valueOf(process.pid())).status()).isZero();
   }
 
   /** SIGTERM, then waits for its end. */

@@ -29,6 +29,9 @@ public final class Errno {
   /** File exists. */
   public static final int EEXIST = 17;
 
+  /** Not a directory. */
+  public static final int ENOTDIR = 20;
+
   /** Invalid argument. */
   public static final int EINVAL = 22;
 
@@ -94,9 +97,6 @@ public final class Errno {
 
   /** Operation now in progress. */
   public static final int EINPROGRESS = 115;
-
-  /** Not a directory. */
-  public static final int ENOTDIR = 20;
 
   private static final String[] NAMES = {
     "", "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO",

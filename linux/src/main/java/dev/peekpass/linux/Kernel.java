@@ -50,6 +50,9 @@ public interface Kernel {
   /** setsockopt(2) for an option whose value is an int. */
   int setsockopt(Fd socket, int level, int option, int value);
 
+  /** setsockopt(2) with SO_ATTACH_FILTER, socket(7); SO_DETACH_FILTER with any int ends it. */
+  int attachFilter(Fd socket, SocketFilter filter);
+
   /**
    * getsockopt(2) for an option whose value is an int that is never negative; returns the value.
    */
@@ -124,6 +127,15 @@ public interface Kernel {
    * @return how many entries of {@code events} are set
    */
   int epollWait(Fd epoll, EpollEvents events, int timeoutMillis);
+
+  /**
+   * poll(2) of one descriptor.
+   *
+   * @param events POLL… bits
+   * @param timeoutMillis 0 looks and returns, -1 waits for ever
+   * @return the bits that hold, POLLERR and POLLHUP too; 0 when the time is up
+   */
+  int poll(Fd descriptor, int events, int timeoutMillis);
 
   /** eventfd(2); returns a new descriptor. */
   int eventfd(int initialValue, int flags);

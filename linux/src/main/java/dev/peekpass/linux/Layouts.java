@@ -1,5 +1,6 @@
 package dev.peekpass.linux;
 
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
@@ -64,11 +65,28 @@ final class Layouts {
   static final StructLayout RLIMIT =
       MemoryLayout.structLayout(JAVA_LONG.withName("rlim_cur"), JAVA_LONG.withName("rlim_max"));
 
+  /** {@code struct pollfd}, poll(2). */
+  static final StructLayout POLLFD =
+      MemoryLayout.structLayout(
+          JAVA_INT.withName("fd"), JAVA_SHORT.withName("events"), JAVA_SHORT.withName("revents"));
+
+  /** {@code struct sock_filter}, linux/filter.h: one instruction. */
+  static final StructLayout SOCK_FILTER =
+      MemoryLayout.structLayout(
+          JAVA_SHORT.withName("code"),
+          JAVA_BYTE.withName("jt"),
+          JAVA_BYTE.withName("jf"),
+          JAVA_INT.withName("k"));
+
+  /** {@code struct sock_fprog}, linux/filter.h. */
+  static final StructLayout SOCK_FPROG =
+      MemoryLayout.structLayout(
+          JAVA_SHORT.withName("len"), MemoryLayout.paddingLayout(6), JAVA_LONG.withName("filter"));
+
   /** {@code struct tcp_info}, linux/tcp.h, up to {@code tcpi_bytes_sent}. */
   static final StructLayout TCP_INFO =
       MemoryLayout.structLayout(
-          MemoryLayout.sequenceLayout(8, java.lang.foreign.ValueLayout.JAVA_BYTE)
-              .withName("tcpi_state_to_flags"),
+          MemoryLayout.sequenceLayout(8, JAVA_BYTE).withName("tcpi_state_to_flags"),
           JAVA_INT.withName("tcpi_rto"),
           JAVA_INT.withName("tcpi_ato"),
           JAVA_INT.withName("tcpi_snd_mss"),

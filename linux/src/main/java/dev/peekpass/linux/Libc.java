@@ -52,6 +52,7 @@ final class Libc {
   static final MethodHandle EPOLL_CREATE1 = link("epoll_create1");
   static final MethodHandle EPOLL_CTL = link("epoll_ctl");
   static final MethodHandle EPOLL_WAIT = link("epoll_wait");
+  static final MethodHandle POLL = link("poll");
   static final MethodHandle EVENTFD = link("eventfd");
   static final MethodHandle EVENTFD_READ = link("eventfd_read");
   static final MethodHandle EVENTFD_WRITE = link("eventfd_write");

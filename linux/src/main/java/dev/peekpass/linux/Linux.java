@@ -26,6 +26,8 @@ public final class Linux {
   public static final int SO_REUSEPORT = 15;
   public static final int SO_PASSCRED = 16;
   public static final int SO_PEERCRED = 17;
+  public static final int SO_ATTACH_FILTER = 26;
+  public static final int SO_DETACH_FILTER = 27;
   public static final int SO_ACCEPTCONN = 30;
   public static final int SO_PROTOCOL = 38;
   public static final int SO_DOMAIN = 39;
@@ -70,7 +72,12 @@ public final class Linux {
   public static final int EPOLLERR = 0x8;
   public static final int EPOLLHUP = 0x10;
   public static final int EPOLLRDHUP = 0x2000;
+  public static final int EPOLLEXCLUSIVE = 1 << 28;
   public static final int EPOLLET = 1 << 31;
+
+  // poll(2)
+  public static final int POLLIN = 0x1;
+  public static final int POLLOUT = 0x4;
 
   // eventfd(2)
   public static final int EFD_CLOEXEC = 0x80000;
@@ -79,6 +86,9 @@ public final class Linux {
 
   // fcntl(2)
   public static final int F_DUPFD_CLOEXEC = 1030;
+  public static final int F_GETFD = 1;
+  public static final int F_SETFD = 2;
+  public static final int FD_CLOEXEC = 1;
   public static final int F_GETFL = 3;
   public static final int F_SETFL = 4;
   public static final int O_NONBLOCK = 0x800;

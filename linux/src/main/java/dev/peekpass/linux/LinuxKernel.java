@@ -2,6 +2,7 @@ package dev.peekpass.linux;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
@@ -19,6 +20,10 @@ public final class LinuxKernel implements Kernel {
 
   /** Where in the scratch memory a length stands, behind the value it belongs to. */
   private static final long LENGTH_AT = 48;
+
+  private static final long POLLFD_FD = Layouts.offset(Layouts.POLLFD, "fd");
+  private static final long POLLFD_EVENTS = Layouts.offset(Layouts.POLLFD, "events");
+  private static final long POLLFD_REVENTS = Layouts.offset(Layouts.POLLFD, "revents");
 
   private final MemorySegment errno;
   private final MemorySegment scratch;
@@ -168,6 +173,23 @@ public final class LinuxKernel implements Kernel {
                   (long) timeoutMillis,
                   0L,
                   0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int poll(Fd descriptor, int events, int timeoutMillis) {
+    try {
+      scratch.set(JAVA_INT, POLLFD_FD, descriptor.number());
+      scratch.set(JAVA_SHORT, POLLFD_EVENTS, (short) events);
+      scratch.set(JAVA_SHORT, POLLFD_REVENTS, (short) 0);
+      int r =
+          result(
+              (long)
+                  Libc.POLL.invokeExact(
+                      errno, scratch.address(), 1L, (long) timeoutMillis, 0L, 0L, 0L));
+      return r <= 0 ? r : scratch.get(JAVA_SHORT, POLLFD_REVENTS) & 0xffff;
     } catch (Throwable t) {
       throw broken(t);
     }
@@ -341,6 +363,24 @@ public final class LinuxKernel implements Kernel {
                   (long) option,
                   scratch.address(),
                   (long) Integer.BYTES,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int attachFilter(Fd socket, SocketFilter filter) {
+    try {
+      return result(
+          (long)
+              Libc.SETSOCKOPT.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  (long) Linux.SOL_SOCKET,
+                  (long) Linux.SO_ATTACH_FILTER,
+                  filter.address(),
+                  Layouts.SOCK_FPROG.byteSize(),
                   0L));
     } catch (Throwable t) {
       throw broken(t);

@@ -113,6 +113,24 @@ public final class SockAddr {
     length((int) SUN_PATH + raw.length + 1);
   }
 
+  /**
+   * Sets an abstract UNIX address (unix(7)), which no file stands for.
+   *
+   * @param name 1 to {@link #UNIX_PATH_MAX_BYTES} bytes of UTF-8, without the leading zero byte
+   * @throws IllegalArgumentException when it is empty or longer
+   */
+  public void unixAbstract(String name) {
+    byte[] raw = name.getBytes(StandardCharsets.UTF_8);
+    if (raw.length == 0 || raw.length > UNIX_PATH_MAX_BYTES) {
+      throw new IllegalArgumentException(
+          "an abstract UNIX address has 1 to " + UNIX_PATH_MAX_BYTES + " bytes: " + name);
+    }
+    memory.fill((byte) 0);
+    memory.set(JAVA_SHORT_UNALIGNED, 0, (short) Linux.AF_UNIX);
+    MemorySegment.copy(raw, 0, memory, JAVA_BYTE, SUN_PATH + 1, raw.length);
+    length((int) SUN_PATH + 1 + raw.length);
+  }
+
   /** The address family, {@code AF_…}; 0 when none is set. */
   public int family() {
     return memory.get(JAVA_SHORT_UNALIGNED, 0);

@@ -40,6 +40,9 @@ class LayoutsTest {
     assertThat(Layouts.SOCKADDR_IN.byteSize()).isEqualTo(16);
     assertThat(Layouts.SOCKADDR_IN6.byteSize()).isEqualTo(28);
     assertThat(Layouts.RLIMIT.byteSize()).isEqualTo(16);
+    assertThat(Layouts.POLLFD.byteSize()).isEqualTo(8);
+    assertThat(Layouts.SOCK_FILTER.byteSize()).isEqualTo(8);
+    assertThat(Layouts.SOCK_FPROG.byteSize()).isEqualTo(16);
   }
 
   @Test
@@ -71,6 +74,12 @@ class LayoutsTest {
             new Field(Layouts.SOCKADDR_IN, "sockaddr_in", "sin_addr"),
             new Field(Layouts.SOCKADDR_IN6, "sockaddr_in6", "sin6_addr"),
             new Field(Layouts.SOCKADDR_IN6, "sockaddr_in6", "sin6_scope_id"),
+            new Field(Layouts.POLLFD, "pollfd", "events"),
+            new Field(Layouts.POLLFD, "pollfd", "revents"),
+            new Field(Layouts.SOCK_FILTER, "sock_filter", "jt"),
+            new Field(Layouts.SOCK_FILTER, "sock_filter", "jf"),
+            new Field(Layouts.SOCK_FILTER, "sock_filter", "k"),
+            new Field(Layouts.SOCK_FPROG, "sock_fprog", "filter"),
             new Field(Layouts.TCP_INFO, "tcp_info", "tcpi_unacked"),
             new Field(Layouts.TCP_INFO, "tcp_info", "tcpi_bytes_received"),
             new Field(Layouts.TCP_INFO, "tcp_info", "tcpi_bytes_sent"),
@@ -81,7 +90,9 @@ class LayoutsTest {
             #define _GNU_SOURCE
             #include <stddef.h>
             #include <stdio.h>
+            #include <linux/filter.h>
             #include <netinet/in.h>
+            #include <poll.h>
             #include <sys/epoll.h>
             #include <sys/socket.h>
             #include <sys/uio.h>

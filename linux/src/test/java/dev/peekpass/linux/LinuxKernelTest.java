@@ -256,6 +256,52 @@ class LinuxKernelTest {
   }
 
   @Test
+  void pollTellsWhatHoldsAndGivesUpInTime() {
+    Fd event = own(kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK));
+    assertThat(kernel.poll(event, Linux.POLLIN, 1)).isZero();
+    assertThat(kernel.poll(event, Linux.POLLIN | Linux.POLLOUT, 0)).isEqualTo(Linux.POLLOUT);
+    assertThat(kernel.eventfdWrite(event, 1)).isZero();
+    assertThat(kernel.poll(event, Linux.POLLIN, -1)).isEqualTo(Linux.POLLIN);
+  }
+
+  @Test
+  void aFilteredListenerTakesNoNewConnectionAndKeepsThoseItHas() throws Exception {
+    Fd listener = listenTcp();
+    Fd before = connectTo(listener);
+    assertThat(kernel.attachFilter(listener, SocketFilter.noNewTcpConnections())).isZero();
+    SockAddr address = new SockAddr();
+    assertThat(kernel.getsockname(listener, address)).isZero();
+    int type = Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC | Linux.SOCK_NONBLOCK;
+    Fd late = own(kernel.socket(Linux.AF_INET, type, 0));
+    assertThat(kernel.connect(late, address)).isEqualTo(-Errno.EINPROGRESS);
+
+    Fd accepted = own(kernel.accept4(listener, null, Linux.SOCK_CLOEXEC));
+    send(before, "bytes pass");
+    assertThat(recv(accepted, 0)).isEqualTo("bytes pass");
+    assertThat(kernel.poll(late, Linux.POLLOUT, 50)).as("the late one waits").isZero();
+
+    // Without the filter the SYN that is sent again gets through.
+    assertThat(kernel.setsockopt(listener, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0)).isZero();
+    assertThat(kernel.poll(late, Linux.POLLOUT, 30_000)).isEqualTo(Linux.POLLOUT);
+  }
+
+  @Test
+  void abstractAddressesNeedNoFile() {
+    String name = "peekpass-test-" + ProcessHandle.current().pid() + "-" + System.nanoTime();
+    SockAddr address = new SockAddr();
+    address.unixAbstract(name);
+    Fd in = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.bind(in, address)).isZero();
+    Fd out = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC, 0));
+    assertThat(kernel.connect(out, address)).isZero();
+    send(out, "READY=1");
+    assertThat(recv(in, 0)).isEqualTo("READY=1");
+
+    address.unixAbstract(name + "x");
+    assertThat(kernel.connect(out, address)).isEqualTo(-Errno.ECONNREFUSED);
+  }
+
+  @Test
   void theDescriptorLimitIsKnown() {
     assertThat(kernel.getrlimit(Linux.RLIMIT_NOFILE)).isGreaterThan(16);
   }

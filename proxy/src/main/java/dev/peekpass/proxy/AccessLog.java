@@ -84,7 +84,8 @@ final class AccessLog {
         line.setLength(0);
         ring[at & ring.length - 1].format(line);
         written = at + 1;
-        target.append(line).append('\n');
+        // In one piece: other loops write to the same stream.
+        target.append(line.append('\n'));
       }
       target.flush();
       if (last) {

@@ -2,6 +2,7 @@ package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.config.BackendConfig;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -39,14 +40,22 @@ final class Backend {
 
   private final long handOffTimeoutNanos;
   private boolean flushAsked;
+  private boolean drained;
+  private long passedCount;
   private int nextChannel;
   private long retryAtNanos = Long.MAX_VALUE;
   private long retryNanos = RETRY_MIN_NANOS;
 
-  Backend(Loop loop, BackendConfig config) {
+  /**
+   * Makes a backend without a channel that is open.
+   *
+   * @param drained whether it gets no new connections
+   */
+  Backend(Loop loop, BackendConfig config, boolean drained) {
     this.loop = loop;
     this.config = config;
     batch = new Batch(config.batch());
+    this.drained = drained;
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
     List<String> paths = config.socketPaths();
     channels = new Channel[paths.size()];
@@ -73,6 +82,15 @@ final class Backend {
     return config.batch();
   }
 
+  BackendConfig config() {
+    return config;
+  }
+
+  /** Whether it gets no new connections: they are treated as though it took none. */
+  void setDrained(boolean drained) {
+    this.drained = drained;
+  }
+
   /**
    * Takes charge of a routed connection: passes it now, or with others of this turn at its end at
    * the latest, or keeps it until it can be passed or its time is up.
@@ -81,6 +99,11 @@ final class Backend {
    */
   void handOff(Connection connection) {
     connection.backend = this;
+    if (drained) {
+      loop.counters().count(Counter.DRAINED);
+      unavailable(connection);
+      return;
+    }
     if (!waiting.isEmpty()) {
       await(connection);
       return;
@@ -175,6 +198,7 @@ final class Backend {
   }
 
   private void endPassed(Connection connection) {
+    passedCount++;
     loop.end(connection, connection.onFallback ? Outcome.PASSED_TO_FALLBACK : Outcome.PASSED);
   }
 
@@ -225,6 +249,13 @@ final class Backend {
 
   private static void unavailable(Connection connection) {
     connection.listener.onBackendUnavailable(connection);
+  }
+
+  /** What is to be told of it. */
+  BackendStatus status() {
+    List<BackendStatus.Socket> sockets =
+        Arrays.stream(channels).map(c -> new BackendStatus.Socket(c.path, c.state())).toList();
+    return new BackendStatus(name(), drained, passedCount, waiting.size(), sockets);
   }
 
   /** Whether no connection is here. */

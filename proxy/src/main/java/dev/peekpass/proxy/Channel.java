@@ -52,6 +52,11 @@ abstract class Channel {
    */
   abstract int pass(Batch batch);
 
+  /** How the way is, as far as is known without trying. */
+  ChannelState state() {
+    return down ? ChannelState.DOWN : ChannelState.IDLE;
+  }
+
   /** Closes whatever it holds. */
   abstract void close();
 

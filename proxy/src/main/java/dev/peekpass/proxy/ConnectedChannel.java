@@ -128,6 +128,14 @@ final class ConnectedChannel extends Channel implements Pollable {
   }
 
   @Override
+  ChannelState state() {
+    if (socket == null) {
+      return super.state();
+    }
+    return watchingRoom ? ChannelState.FULL : ChannelState.OPEN;
+  }
+
+  @Override
   void close() {
     Fd open = socket;
     if (open != null) {

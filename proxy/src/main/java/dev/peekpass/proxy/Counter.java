@@ -14,6 +14,8 @@ public enum Counter {
   MAX_PENDING_REACHED,
   /** Connections turned away because a backend's max-queue was reached. */
   MAX_QUEUE_REACHED,
+  /** Connections that came for a drained backend. */
+  DRAINED,
   /** Connections that waited for a backend's UNIX socket. */
   QUEUED,
   /** Connections whose backend took none within hand-off-timeout. */

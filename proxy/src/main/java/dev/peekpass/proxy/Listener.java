@@ -58,7 +58,9 @@ final class Listener implements Pollable {
 
   private final Loop loop;
   private final Kernel kernel;
+  private final Setup setup;
   private final ListenerConfig config;
+  private final ListenerSocket listening;
   private final Fd socket;
   private final String label;
   private final SockAddr peer = new SockAddr();
@@ -77,40 +79,94 @@ final class Listener implements Pollable {
   private final ArrayDeque<Connection> spare = new ArrayDeque<>();
   private final Fallback.Reject reject;
   private final Answer noRoute;
+
+  /** The listener that had the socket before a reload, while connections of it are incomplete. */
+  private @Nullable Listener predecessor;
+
   private int slot = Connection.UNWATCHED;
+  private boolean closing;
   private long acceptAgainAtNanos = Long.MAX_VALUE;
   private boolean limitLogged;
 
   /**
-   * Makes a listener.
+   * Makes a listener that does not accept yet.
    *
-   * @param socket listening and non-blocking; owned from here on
-   * @param label the address it is bound to
-   * @param buffer to peek into, shared by the loop, at least max-peek large
+   * @param socket listening and non-blocking; owned from {@link #start} or {@link #takeSocketOf} on
    */
-  Listener(Loop loop, ListenerConfig config, Fd socket, String label, NativeBuffer buffer) {
-    this.loop = loop;
+  Listener(Setup setup, ListenerConfig config, ListenerSocket socket, ParserScratch scratch) {
+    this.setup = setup;
+    this.loop = setup.loop;
     this.kernel = loop.kernel();
     this.config = config;
-    this.socket = socket;
-    this.label = label;
-    this.buffer = buffer;
+    this.listening = socket;
+    this.socket = socket.fd();
+    this.label = socket.label();
+    this.buffer = setup.buffer;
+    this.scratch = scratch;
     maxPeekBytes = config.maxPeekBytes();
     peekTimeoutNanos = config.peekTimeout().toNanos();
-    scratch = new ParserScratch(maxPeekBytes);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
     noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
+  }
+
+  Setup setup() {
+    return setup;
+  }
+
+  ListenerSocket listening() {
+    return listening;
   }
 
   String label() {
     return label;
   }
 
-  /** Begins to accept. */
+  /** Begins to accept on a socket that is new to this loop. */
   void start() {
-    slot = loop.poller().add(socket, Linux.EPOLLIN, this);
+    setup.enter();
+    configure();
+    watch();
+  }
+
+  /**
+   * Goes on accepting where another listener did, which keeps its connections and accepts no more.
+   * The kernel is told only what differs.
+   */
+  void takeSocketOf(Listener before) {
+    setup.enter();
+    slot = before.slot;
+    acceptAgainAtNanos = before.acceptAgainAtNanos;
+    if (slot >= 0) {
+      loop.poller().replace(slot, this);
+      before.slot = Connection.UNWATCHED;
+    }
+    before.acceptAgainAtNanos = Long.MAX_VALUE;
+    if (before.closing) {
+      kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+    }
+    if (before.config.backlog() != config.backlog()
+        || before.config.deferAccept() != config.deferAccept()) {
+      configure();
+    }
+    predecessor = before;
+    forgetIdlePredecessors();
+    before.setup.leave();
+  }
+
+  private void configure() {
+    int r = listening.configure(kernel, config);
+    if (r < 0) {
+      loop.log().warn("listener {}: backlog or defer-accept not set: {}", label, Errno.name(-r));
+    }
+  }
+
+  private void watch() {
+    // Loops that share a socket are woken one at a time.
+    int interest = listening.shared() ? Linux.EPOLLIN | Linux.EPOLLEXCLUSIVE : Linux.EPOLLIN;
+    slot = loop.poller().add(socket, interest, this);
     if (slot < 0) {
-      throw new IllegalStateException("epoll_ctl ADD " + label + ": " + Errno.name(-slot));
+      loop.log().warn("listener {}: epoll_ctl ADD: {}: trying again", label, Errno.name(-slot));
+      restUntil(loop.nowNanos() + ACCEPT_REST_NANOS);
     }
   }
 
@@ -153,6 +209,11 @@ final class Listener implements Pollable {
 
   private void accepted(Fd fd) {
     loop.counters().count(Counter.ACCEPTED);
+    setup.enter();
+    if (closing) {
+      // The connection has inherited it (socket(7)).
+      kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+    }
     Connection connection = spare.poll();
     if (connection == null) {
       connection = new Connection(this, new FirstFlightParser(scratch));
@@ -197,7 +258,7 @@ final class Listener implements Pollable {
               label,
               Errno.name(errno));
     }
-    Connection oldest = oldestPending();
+    Connection oldest = oldestOfSocket();
     if (oldest == null) {
       rest();
       return false;
@@ -208,23 +269,18 @@ final class Listener implements Pollable {
 
   /** Stops accepting for a moment; clients wait in the kernel's queue and are not lost. */
   private void rest() {
-    unwatchSocket();
-    acceptAgainAtNanos = loop.nowNanos() + ACCEPT_REST_NANOS;
-    loop.wakeBy(acceptAgainAtNanos);
+    unwatch();
+    restUntil(loop.nowNanos() + ACCEPT_REST_NANOS);
   }
 
-  /** Accepts again, or rests once more when epoll has no room for the socket. */
-  private void resume() {
-    acceptAgainAtNanos = Long.MAX_VALUE;
-    slot = loop.poller().add(socket, Linux.EPOLLIN, this);
-    if (slot < 0) {
-      slot = Connection.UNWATCHED;
-      rest();
-    }
+  private void restUntil(long nanos) {
+    slot = Connection.UNWATCHED;
+    acceptAgainAtNanos = nanos;
+    loop.wakeBy(nanos);
   }
 
-  private void unwatchSocket() {
-    if (slot != Connection.UNWATCHED) {
+  private void unwatch() {
+    if (slot >= 0) {
       loop.poller().remove(slot, socket);
       slot = Connection.UNWATCHED;
     }
@@ -296,7 +352,7 @@ final class Listener implements Pollable {
     switch (parsed) {
       case Parsed.Found<Peeked> found -> route(connection, found.value());
       case Parsed.Absent<Peeked> absent -> {
-        connection.remember(absent.value(), loop.logsAccess());
+        connection.remember(absent.value(), setup.accessLog.isEnabled());
         fallBack(connection, Outcome.REFUSED_NO_HOST);
       }
       case Parsed.Foreign<Peeked> foreign -> fallBack(connection, Outcome.REFUSED_FOREIGN);
@@ -315,7 +371,7 @@ final class Listener implements Pollable {
   }
 
   private void route(Connection connection, Peeked peeked) {
-    connection.remember(peeked, loop.logsAccess());
+    connection.remember(peeked, setup.accessLog.isEnabled());
     @Nullable Route route =
         config.routes().find(peeked.host(), peeked.alpn(), connection.peerHigh, connection.peerLow);
     if (route == null) {
@@ -323,14 +379,14 @@ final class Listener implements Pollable {
       return;
     }
     connection.route = route;
-    loop.backend(route.backendIndex()).handOff(connection);
+    setup.backend(route.backendIndex()).handOff(connection);
   }
 
   /** Gives a connection that no route takes to the fallback. */
   private void fallBack(Connection connection, Outcome ifRejected) {
     if (config.fallback() instanceof Fallback.ToBackend to) {
       connection.onFallback = true;
-      loop.backend(to.index()).handOff(connection);
+      setup.backend(to.index()).handOff(connection);
     } else {
       refuse(connection, ifRejected);
     }
@@ -341,7 +397,7 @@ final class Listener implements Pollable {
    */
   void onBackendUnavailable(Connection connection) {
     if (config.fallback() instanceof Fallback.ToBackend to && !connection.onFallback) {
-      Backend fallback = loop.backend(to.index());
+      Backend fallback = setup.backend(to.index());
       if (fallback != connection.backend) {
         connection.onFallback = true;
         fallback.handOff(connection);
@@ -360,8 +416,8 @@ final class Listener implements Pollable {
       return;
     }
     loop.counters().count(Counter.INCOMPLETE_AT_FIRST_PEEK);
-    Connection oldest = oldestPending();
-    if (oldest != null && begun.size() + silent.size() >= config.maxPending()) {
+    Connection oldest = oldestOfSocket();
+    if (oldest != null && pendingOfSocket() >= config.maxPending()) {
       loop.counters().count(Counter.MAX_PENDING_REACHED);
       shed(oldest);
     }
@@ -384,6 +440,41 @@ final class Listener implements Pollable {
   /** The incomplete connection whose time is up first, or null. */
   private @Nullable Connection oldestPending() {
     return begun.nextDeadlineNanos() < silent.nextDeadlineNanos() ? begun.first() : silent.first();
+  }
+
+  /** How many are incomplete that this listener accepted. */
+  int pending() {
+    return begun.size() + silent.size();
+  }
+
+  /** How many are incomplete on this socket, those from before a reload too. */
+  int pendingOfSocket() {
+    int sum = pending();
+    for (Listener p = predecessor; p != null; p = p.predecessor) {
+      sum += p.pending();
+    }
+    return sum;
+  }
+
+  private @Nullable Connection oldestOfSocket() {
+    forgetIdlePredecessors();
+    Connection oldest = oldestPending();
+    for (Listener p = predecessor; p != null; p = p.predecessor) {
+      oldest = p.pending() > 0 ? p.oldestPending() : oldest;
+    }
+    return oldest;
+  }
+
+  /** A listener without its socket gets no more connections: once idle it is idle for good. */
+  private void forgetIdlePredecessors() {
+    Listener keeper = this;
+    for (Listener p = predecessor; p != null; p = p.predecessor) {
+      if (p.isIdle()) {
+        keeper.predecessor = p.predecessor;
+      } else {
+        keeper = p;
+      }
+    }
   }
 
   private void leavePending(Connection connection) {
@@ -409,6 +500,7 @@ final class Listener implements Pollable {
 
   /** Takes an ended connection back for reuse. */
   void recycle(Connection connection) {
+    setup.leave();
     if (spare.size() < MAX_SPARE) {
       spare.push(connection);
     }
@@ -419,7 +511,8 @@ final class Listener implements Pollable {
     expire(begun, nowNanos);
     expire(silent, nowNanos);
     if (acceptAgainAtNanos <= nowNanos) {
-      resume();
+      acceptAgainAtNanos = Long.MAX_VALUE;
+      watch();
     }
     long pending = Math.min(begun.nextDeadlineNanos(), silent.nextDeadlineNanos());
     return Math.min(pending, acceptAgainAtNanos);
@@ -451,13 +544,45 @@ final class Listener implements Pollable {
     return begun.isEmpty() && silent.isEmpty();
   }
 
+  /**
+   * Lets no new connection begin, and goes on accepting those that have: their handshake may not be
+   * over, or the kernel may hold them back until their first bytes come.
+   */
+  void beginClosing() {
+    closing = true;
+    int r = kernel.attachFilter(socket, loop.noNewConnections());
+    if (r < 0) {
+      loop.log().warn("listener {}: setsockopt SO_ATTACH_FILTER: {}", label, Errno.name(-r));
+    }
+  }
+
+  boolean isClosing() {
+    return closing;
+  }
+
   /** Takes what is queued, then accepts no more. What is pending goes on. */
   void stopAccepting() {
-    int waiting = kernel.acceptQueue(socket, queueInfo) < 0 ? 0 : queueInfo.unacked();
-    accept(waiting);
+    for (int left = queued(); left > 0; left = queued()) {
+      long before = loop.counters().get(Counter.ACCEPTED);
+      accept(left);
+      if (loop.counters().get(Counter.ACCEPTED) == before) {
+        break;
+      }
+    }
+    abandonSocket();
+  }
+
+  /** How many connections wait to be accepted. */
+  int queued() {
+    return kernel.acceptQueue(socket, queueInfo) < 0 ? 0 : queueInfo.unacked();
+  }
+
+  /** Accepts no more and closes its descriptor; the socket lives on if others have it. */
+  void abandonSocket() {
     acceptAgainAtNanos = Long.MAX_VALUE;
-    unwatchSocket();
+    unwatch();
     kernel.close(socket);
+    setup.leave();
   }
 
   /** Ends what is pending. */

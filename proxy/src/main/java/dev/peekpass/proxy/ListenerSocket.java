@@ -10,25 +10,19 @@ import dev.peekpass.proxy.config.BindAddress;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.PeekMode;
 import dev.peekpass.proxy.route.IpAddress;
-import java.util.ArrayList;
-import java.util.List;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A listening TCP socket, bound and not yet given to a loop.
+ * A listening TCP socket.
  *
- * <p>{@code [::]} is bound as two sockets, one for IPv6 alone and one for IPv4. A client of IPv4
- * then has an IPv4 socket, which is what its backend would have got from accept; on one socket for
- * both it would be an IPv6 socket with a mapped address, which some receivers mistake.
- *
- * @param config the listener it belongs to
+ * @param bind the address in the configuration that it was opened for, whose port may be 0
+ * @param address what it is bound to
+ * @param port the real port
  * @param fd owned by the holder of this value
- * @param label the address it is bound to, with the real port
+ * @param shared whether the same socket is listened on by other loops too, each with a descriptor
+ *     of its own
  */
-record ListenerSocket(ListenerConfig config, Fd fd, String label) {
-  private static final Logger LOG = LoggerFactory.getLogger(ListenerSocket.class);
-
+record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd fd, boolean shared) {
   private static final String REMEDY_IN_USE =
       "another process listens there: stop it, or bind another port (ss -ltnp shows which)";
   private static final String REMEDY_DENIED =
@@ -36,85 +30,38 @@ record ListenerSocket(ListenerConfig config, Fd fd, String label) {
   private static final String REMEDY_NO_ADDRESS =
       "this host has no such address: correct it, or bind 0.0.0.0 or [::]";
 
-  /** How often another free port is looked for when both families must share one. */
-  private static final int MAX_PORT_TRIES = 16;
+  /** How a port is shared between the sockets of several loops (SO_REUSEPORT, socket(7)). */
+  enum Sharing {
+    /** It is not. */
+    ALONE,
+    /**
+     * Others follow. Bound without SO_REUSEPORT, so that a port that another process already shares
+     * is an error and not a silent split of its traffic.
+     */
+    FIRST,
+    /** One of ours is bound already. */
+    FURTHER
+  }
+
+  /** The address it is bound to, with the real port. */
+  String label() {
+    return new BindAddress(address, port).toString();
+  }
 
   /**
-   * Opens a listener's sockets, one for each address and loop.
+   * Opens a socket, binds it and listens.
    *
-   * @param loops how many loops share the listener; each gets a socket of its own, and the kernel
-   *     spreads connections over them (SO_REUSEPORT, socket(7))
-   * @return the sockets of loop 0, then of loop 1, and so on; the caller owns them
+   * @param port 0 lets the kernel choose
+   * @return owned by the caller
    * @throws SystemCallException with nothing left open
    */
-  static List<List<ListenerSocket>> open(Kernel kernel, ListenerConfig config, int loops)
-      throws SystemCallException {
-    List<ListenerSocket> all = new ArrayList<>();
-    List<List<ListenerSocket>> byLoop = new ArrayList<>();
-    try {
-      for (int loop = 0; loop < loops; loop++) {
-        byLoop.add(new ArrayList<>());
-      }
-      for (BindAddress bind : config.bind()) {
-        int port = bind.port();
-        for (int loop = 0; loop < loops; loop++) {
-          List<ListenerSocket> opened = openFamilies(kernel, config, bind, port, loop, loops);
-          all.addAll(opened);
-          byLoop.get(loop).addAll(opened);
-          port = boundPort(kernel, opened.getFirst().fd);
-        }
-      }
-      return byLoop;
-    } catch (SystemCallException e) {
-      all.forEach(socket -> kernel.close(socket.fd));
-      throw e;
-    }
-  }
-
-  /** Opens one loop's socket for an address, or its two for {@code [::]}, on the same port. */
-  private static List<ListenerSocket> openFamilies(
-      Kernel kernel, ListenerConfig config, BindAddress bind, int port, int loop, int loops)
-      throws SystemCallException {
-    boolean both = bind.address().isIpv6Any() && !config.ipv6Only();
-    List<IpAddress> addresses =
-        both ? List.of(bind.address(), IpAddress.ofIpv4(0)) : List.of(bind.address());
-    for (int tries = 1; ; tries++) {
-      List<ListenerSocket> opened = new ArrayList<>();
-      try {
-        int p = port;
-        for (IpAddress address : addresses) {
-          ListenerSocket socket = openOne(kernel, config, address, p, loops > 1, loop == 0);
-          opened.add(socket);
-          p = boundPort(kernel, socket.fd);
-        }
-        return opened;
-      } catch (SystemCallException e) {
-        opened.forEach(socket -> kernel.close(socket.fd));
-        if (both && addresses.size() > 1 && hasNoIpv6(e.errno())) {
-          LOG.warn("this host has no IPv6: {} is bound for IPv4 only", bind);
-          addresses = addresses.subList(1, 2);
-          continue;
-        }
-        // The port that the kernel chose for one family may be taken in the other.
-        boolean luck = port == 0 && both && e.errno() == Errno.EADDRINUSE;
-        if (!luck || tries == MAX_PORT_TRIES) {
-          throw e;
-        }
-      }
-    }
-  }
-
-  private static boolean hasNoIpv6(int errno) {
-    return errno == Errno.EAFNOSUPPORT || errno == Errno.EADDRNOTAVAIL;
-  }
-
-  private static ListenerSocket openOne(
+  static ListenerSocket open(
       Kernel kernel,
       ListenerConfig config,
+      BindAddress bind,
       IpAddress address,
       int port,
-      boolean shared,
-      boolean first)
+      Sharing sharing)
       throws SystemCallException {
     boolean v6 = !address.isIpv4();
     int type = Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
@@ -128,28 +75,69 @@ record ListenerSocket(ListenerConfig config, Fd fd, String label) {
       if (v6) {
         option(kernel, fd, Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY, 1, "IPV6_V6ONLY");
       }
-      // The first socket is bound without SO_REUSEPORT, so that a port that another process already
-      // shares is an error and not a silent split of its traffic.
-      if (shared && !first) {
+      if (sharing == Sharing.FURTHER) {
         option(kernel, fd, Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1, "SO_REUSEPORT");
       }
       SockAddr name = new SockAddr();
       name.inet(address.high(), address.low(), port);
       check("bind " + name, kernel.bind(fd, name));
-      if (shared && first) {
+      if (sharing == Sharing.FIRST) {
         option(kernel, fd, Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1, "SO_REUSEPORT");
       }
-      if (config.deferAccept() && config.peek() == PeekMode.AUTO) {
+      if (defers(config)) {
         int seconds = Listener.DEFER_ACCEPT_SECONDS;
         option(kernel, fd, Linux.IPPROTO_TCP, Linux.TCP_DEFER_ACCEPT, seconds, "TCP_DEFER_ACCEPT");
       }
       check("listen " + name, kernel.listen(fd, config.backlog()));
       check("getsockname " + name, kernel.getsockname(fd, name));
-      return new ListenerSocket(config, fd, name.toString());
+      return new ListenerSocket(bind, address, name.port(), fd, false);
     } catch (SystemCallException e) {
       kernel.close(fd);
       throw e;
     }
+  }
+
+  /**
+   * Makes a listening socket of a descriptor that another process opened.
+   *
+   * @param fd goes on being owned by the caller; made non-blocking and close-on-exec
+   * @param bind the address in the configuration that it was opened for, or null when nobody knows
+   * @throws SystemCallException when it is no listening TCP socket
+   */
+  static ListenerSocket inherited(Kernel kernel, Fd fd, @Nullable BindAddress bind)
+      throws SystemCallException {
+    SockAddr name = new SockAddr();
+    check("getsockname of inherited " + fd, kernel.getsockname(fd, name));
+    boolean tcp = name.family() == Linux.AF_INET || name.family() == Linux.AF_INET6;
+    if (!tcp || kernel.getsockopt(fd, Linux.SOL_SOCKET, Linux.SO_ACCEPTCONN) != 1) {
+      throw new SystemCallException(
+          "inherited " + fd + " (" + name + ")",
+          Errno.EINVAL,
+          "it is no listening TCP socket: pass only ListenStream= sockets with IP addresses");
+    }
+    int flags = kernel.fcntl(fd, Linux.F_GETFL, 0);
+    check("fcntl F_GETFL", flags);
+    check("fcntl F_SETFL", kernel.fcntl(fd, Linux.F_SETFL, flags | Linux.O_NONBLOCK));
+    check("fcntl F_SETFD", kernel.fcntl(fd, Linux.F_SETFD, Linux.FD_CLOEXEC));
+    IpAddress address = new IpAddress(name.high(), name.low());
+    BindAddress for0 = bind == null ? new BindAddress(address, name.port()) : bind;
+    return new ListenerSocket(for0, address, name.port(), fd, false);
+  }
+
+  /** Whether it takes IPv4 connections too, as a socket of {@code [::]} may that others opened. */
+  boolean isDualStack(Kernel kernel) {
+    return address.isIpv6Any() && kernel.getsockopt(fd, Linux.IPPROTO_IPV6, Linux.IPV6_V6ONLY) == 0;
+  }
+
+  /** Sets on a socket that listens already what a configuration says; returns 0 or -errno. */
+  int configure(Kernel kernel, ListenerConfig config) {
+    int seconds = defers(config) ? Listener.DEFER_ACCEPT_SECONDS : 0;
+    int r = kernel.setsockopt(fd, Linux.IPPROTO_TCP, Linux.TCP_DEFER_ACCEPT, seconds);
+    return r < 0 ? r : kernel.listen(fd, config.backlog());
+  }
+
+  private static boolean defers(ListenerConfig config) {
+    return config.deferAccept() && config.peek() == PeekMode.AUTO;
   }
 
   private static void option(
@@ -162,12 +150,6 @@ record ListenerSocket(ListenerConfig config, Fd fd, String label) {
     if (result < 0) {
       throw new SystemCallException(call, -result, remedy(-result));
     }
-  }
-
-  private static int boundPort(Kernel kernel, Fd fd) throws SystemCallException {
-    SockAddr name = new SockAddr();
-    check("getsockname", kernel.getsockname(fd, name));
-    return name.port();
   }
 
   private static String remedy(int errno) {

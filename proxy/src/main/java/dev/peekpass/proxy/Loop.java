@@ -5,11 +5,21 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.SystemCallException;
-import dev.peekpass.proxy.config.BackendConfig;
-import dev.peekpass.proxy.config.Configuration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,7 +32,7 @@ import org.slf4j.LoggerFactory;
  * events: Listener   accept, peek, route ──> Backend / Refuser           │
  *         Connection peek again                                          │
  *         Channel    room again, receiver gone ──> Backend.pump          │
- *         wake-up    stop                                                │
+ *         wake-up    tasks of other threads, stop                        │
  *        │                                                               │
  *        ├──> messages that are not full yet: Backend.endTurn            │
  *        └──> timers that are due: Listener, Backend, Refuser ───────────┘
@@ -38,6 +48,8 @@ final class Loop implements Runnable {
   /** A wait that returns sooner than this found its events already there. */
   private static final long SATURATED_WAIT_NANOS = 20_000;
 
+  private static final int REFUSER_BUFFER_BYTES = 1 << 16;
+
   private static final long NANOS_A_MILLI = 1_000_000;
 
   /** Bounds a wait, so that a clock that jumps costs a minute at most. */
@@ -50,31 +62,51 @@ final class Loop implements Runnable {
   private final Reserve reserve;
   private final Fd wakeUp;
   private final int wakeUpSlot;
-  private final NativeBuffer buffer;
   private final Refuser refuser;
-  private final AccessLog accessLog;
+  private final SocketFilter noNewConnections = SocketFilter.noNewTcpConnections();
   private final Counters counters = new Counters();
-  private final List<Listener> listeners = new ArrayList<>();
-  private final Backend[] backends;
 
-  /** Backends with a message that is not full, each once. */
-  private final Backend[] toFlush;
+  /** Backends with a message that is not full, each once; with room for all. */
+  private Backend[] toFlush = new Backend[0];
 
   private int toFlushCount;
+  private final Queue<Task> tasks = new ConcurrentLinkedQueue<>();
+
+  /** Guards {@link #wakeUp} against being written to once it is closed. */
+  private final Object wakeUpLock = new Object();
+
+  private boolean wakeUpClosed;
+
+  /** Every listener that has a socket. */
+  private final Map<Fd, Listener> accepting = new LinkedHashMap<>();
+
+  private @Nullable Setup current;
+
+  /** Setups from before a reload that are still needed, the oldest first. */
+  private final List<Setup> retired = new ArrayList<>();
+
+  /** Every backend of a setup that is needed, each once. */
+  private final Set<Backend> backends = new LinkedHashSet<>();
+
   private final long originNanos;
   private long nowNanos;
   private long wakeByNanos = Long.MAX_VALUE;
   private boolean saturated;
+  private boolean sweepNeeded;
+  private boolean finishing;
   private volatile boolean stopRequested;
+  private volatile boolean ended;
+
+  /** What another thread wants done here; the future tells whether it was. */
+  private record Task(Runnable action, CompletableFuture<Boolean> done) {}
 
   /**
    * Makes a loop that is not running yet.
    *
    * @param kernel used by the thread that {@link #run}s the loop only, once it runs
    */
-  Loop(Kernel kernel, Configuration configuration, AccessLog accessLog) throws SystemCallException {
+  Loop(Kernel kernel) throws SystemCallException {
     this.kernel = kernel;
-    this.accessLog = accessLog;
     originNanos = kernel.nanoTime();
     poller = new Poller(kernel);
     reserve = new Reserve(kernel);
@@ -91,34 +123,33 @@ final class Loop implements Runnable {
       throw new SystemCallException(
           "epoll_ctl ADD", -wakeUpSlot, "raise fs.epoll.max_user_watches, or free memory");
     }
-    int maxPeekBytes = 1 << 16;
-    for (var listener : configuration.listeners()) {
-      maxPeekBytes = Math.max(maxPeekBytes, listener.maxPeekBytes());
-    }
-    buffer = new NativeBuffer(maxPeekBytes);
-    refuser = new Refuser(this, buffer);
-    List<BackendConfig> configs = configuration.backends();
-    backends = new Backend[configs.size()];
-    toFlush = new Backend[configs.size()];
-    for (int i = 0; i < backends.length; i++) {
-      backends[i] = new Backend(this, configs.get(i));
-    }
+    refuser = new Refuser(this, new NativeBuffer(REFUSER_BUFFER_BYTES));
   }
 
-  /**
-   * Gives the loop a listening socket, before it runs.
-   *
-   * @param socket owned by the loop from here on
-   */
-  void add(ListenerSocket socket) {
-    listeners.add(new Listener(this, socket.config(), socket.fd(), socket.label(), buffer));
+  /** Gives the loop its first setup, before it runs. */
+  void begin(Setup setup) {
+    current = setup;
+    for (Listener listener : setup.listeners) {
+      accepting.put(listener.listening().fd(), listener);
+    }
+    addBackends(setup);
+  }
+
+  private void addBackends(Setup setup) {
+    Collections.addAll(backends, setup.backends());
+    if (toFlush.length < backends.size()) {
+      toFlush = Arrays.copyOf(toFlush, 2 * backends.size());
+    }
   }
 
   /** Closes what the loop has open, but for its sockets: for a loop that never runs. */
   void discard() {
     reserve.close();
     poller.close();
-    kernel.close(wakeUp);
+    synchronized (wakeUpLock) {
+      wakeUpClosed = true;
+      kernel.close(wakeUp);
+    }
   }
 
   /**
@@ -126,33 +157,230 @@ final class Loop implements Runnable {
    */
   void stop(Kernel callersKernel) {
     stopRequested = true;
-    callersKernel.eventfdWrite(wakeUp, 1);
+    wake(callersKernel);
+  }
+
+  /**
+   * Has something done by the loop's thread, between two turns.
+   *
+   * @return true once it is done, false when the loop was told to stop before
+   */
+  CompletableFuture<Boolean> submit(Kernel callersKernel, Runnable action) {
+    Task task = new Task(action, new CompletableFuture<>());
+    tasks.add(task);
+    wake(callersKernel);
+    if (ended && tasks.remove(task)) {
+      task.done.complete(false);
+    }
+    return task.done;
+  }
+
+  private void wake(Kernel callersKernel) {
+    synchronized (wakeUpLock) {
+      if (!wakeUpClosed) {
+        callersKernel.eventfdWrite(wakeUp, 1);
+      }
+    }
+  }
+
+  private void runTasks() {
+    for (Task task = tasks.poll(); task != null; task = tasks.poll()) {
+      if (stopRequested) {
+        // What it may be about is being closed.
+        task.done.complete(false);
+        continue;
+      }
+      try {
+        task.action.run();
+        task.done.complete(true);
+      } catch (RuntimeException e) {
+        LOG.error("a task failed: this is a fault in Peekpass", e);
+        task.done.completeExceptionally(e);
+      }
+    }
   }
 
   @Override
   public void run() {
-    for (Listener listener : listeners) {
+    for (Listener listener : accepting.values()) {
       listener.start();
     }
-    while (!stopRequested) {
+    while (!stopRequested && !(finishing && isIdle())) {
       turn();
     }
-    for (Listener listener : listeners) {
+    for (Listener listener : accepting.values()) {
       listener.stopAccepting();
     }
+    accepting.clear();
     flush();
     long stopBy = nowNanos + STOP_NANOS;
     while (!isIdle() && nowNanos < stopBy) {
       wakeBy(stopBy);
       turn();
     }
-    listeners.forEach(Listener::close);
-    for (Backend backend : backends) {
-      backend.close();
-    }
+    listeners().forEach(Listener::close);
+    backends.forEach(Backend::close);
     refuser.close();
+    setups().forEach(setup -> setup.accessLog.close());
     poller.remove(wakeUpSlot, wakeUp);
     discard();
+    ended = true;
+    for (Task task = tasks.poll(); task != null; task = tasks.poll()) {
+      task.done.complete(false);
+    }
+  }
+
+  /** The setups that are needed, the latest last. */
+  private List<Setup> setups() {
+    List<Setup> all = new ArrayList<>(retired);
+    if (current != null) {
+      all.add(current);
+    }
+    return all;
+  }
+
+  private List<Listener> listeners() {
+    return setups().stream().flatMap(setup -> setup.listeners.stream()).toList();
+  }
+
+  /**
+   * Goes over to a new setup. Called by the loop's thread, like the next ones.
+   *
+   * <p>Listeners whose socket is in the new setup give it to their successor; the others begin to
+   * close. What they accepted goes on under the old setup.
+   */
+  void swap(Setup next) {
+    Setup before = current;
+    current = next;
+    addBackends(next);
+    for (Listener listener : next.listeners) {
+      Listener old = accepting.put(listener.listening().fd(), listener);
+      if (old == null) {
+        listener.start();
+      } else {
+        listener.takeSocketOf(old);
+      }
+    }
+    for (Listener listener : accepting.values()) {
+      if (listener.setup() != next && !listener.isClosing()) {
+        listener.beginClosing();
+      }
+    }
+    if (before != null) {
+      before.retire();
+      retired.add(before);
+    }
+    sweepNeeded = true;
+    wakeBy(nowNanos);
+  }
+
+  /** Ends the closing of a socket that {@link #swap} or {@link #abandonSockets} began. */
+  void endClosing(Fd socket) {
+    Listener listener = accepting.remove(socket);
+    if (listener != null) {
+      listener.stopAccepting();
+    }
+  }
+
+  /**
+   * Accepts no more, since another process has the sockets.
+   *
+   * @param unwanted those that it does not listen on: they begin to close
+   */
+  void abandonSockets(Set<Fd> unwanted) {
+    accepting
+        .values()
+        .removeIf(listener -> {
+          if (listener.isClosing()) {
+            return false;
+          }
+          if (unwanted.contains(listener.listening().fd())) {
+            listener.beginClosing();
+            return false;
+          }
+          listener.abandonSocket();
+          return true;
+        });
+  }
+
+  /** Ends once everything that was accepted has ended. */
+  void finish() {
+    finishing = true;
+  }
+
+  /** Lets the backends of a name get new connections or not. */
+  void setDrained(String name, boolean drained) {
+    for (Backend backend : backends) {
+      if (backend.name().equals(name)) {
+        backend.setDrained(drained);
+      }
+    }
+  }
+
+  /**
+   * Duplicates of the listening sockets, but for those that are closing, as far as there is room
+   * for them; the caller owns them.
+   */
+  Map<Fd, Fd> duplicateSockets() {
+    Map<Fd, Fd> duplicates = new LinkedHashMap<>();
+    for (Listener listener : accepting.values()) {
+      Fd socket = listener.listening().fd();
+      int r = listener.isClosing() ? -1 : kernel.fcntl(socket, Linux.F_DUPFD_CLOEXEC, 0);
+      if (r >= 0) {
+        duplicates.put(socket, Fd.of(r));
+      }
+    }
+    return duplicates;
+  }
+
+  /** What its listeners are doing. */
+  List<ListenerStatus> listenerStatus() {
+    return accepting.values().stream()
+        .map(listener ->
+            new ListenerStatus(
+                listener.label(),
+                listener.listening().bind().toString(),
+                listener.isClosing(),
+                1,
+                listener.queued(),
+                listener.pendingOfSocket()))
+        .toList();
+  }
+
+  /** What the backends of the latest setup are doing. */
+  List<BackendStatus> backendStatus() {
+    Setup latest = current;
+    return latest == null
+        ? List.of()
+        : Arrays.stream(latest.backends()).map(Backend::status).toList();
+  }
+
+  /** Has setups that are no longer needed removed at the end of the turn. */
+  void sweepLater() {
+    sweepNeeded = true;
+  }
+
+  private void sweep() {
+    sweepNeeded = false;
+    Set<Object> needed = Collections.newSetFromMap(new IdentityHashMap<>());
+    List<Setup> unused = retired.stream().filter(Setup::isUnused).toList();
+    retired.removeAll(unused);
+    for (Setup setup : setups()) {
+      Collections.addAll(needed, (Object[]) setup.backends());
+      needed.add(setup.accessLog);
+    }
+    for (Setup setup : unused) {
+      if (!needed.contains(setup.accessLog)) {
+        setup.accessLog.close();
+      }
+    }
+    backends.removeIf(backend -> {
+      boolean gone = !needed.contains(backend);
+      if (gone) {
+        backend.close();
+      }
+      return gone;
+    });
   }
 
   private boolean isIdle() {
@@ -161,12 +389,12 @@ final class Loop implements Runnable {
         return false;
       }
     }
-    for (Listener listener : listeners) {
+    for (Listener listener : listeners()) {
       if (!listener.isIdle()) {
         return false;
       }
     }
-    return refuser.isIdle();
+    return accepting.isEmpty() && refuser.isIdle();
   }
 
   /** Waits, delivers events, runs what is due. */
@@ -182,18 +410,28 @@ final class Loop implements Runnable {
         LOG.error("an event could not be handled: this is a fault in Peekpass", e);
       }
     }
+    if (!tasks.isEmpty()) {
+      runTasks();
+    }
     flush();
     if (wakeByNanos <= nowNanos) {
       runTimers();
       flush();
+    }
+    if (sweepNeeded) {
+      sweep();
     }
   }
 
   private void runTimers() {
     wakeByNanos = Long.MAX_VALUE;
     try {
-      for (Listener listener : listeners) {
-        wakeBy(listener.runTimers(nowNanos));
+      Setup latest = current;
+      if (latest != null) {
+        runTimersOf(latest);
+      }
+      for (Setup setup : retired) {
+        runTimersOf(setup);
       }
       for (Backend backend : backends) {
         wakeBy(backend.runTimers(nowNanos));
@@ -202,6 +440,12 @@ final class Loop implements Runnable {
     } catch (RuntimeException e) {
       LOG.error("a timer could not be run: this is a fault in Peekpass", e);
       wakeBy(nowNanos + NANOS_A_MILLI);
+    }
+  }
+
+  private void runTimersOf(Setup setup) {
+    for (Listener listener : setup.listeners) {
+      wakeBy(listener.runTimers(nowNanos));
     }
   }
 
@@ -241,13 +485,9 @@ final class Loop implements Runnable {
     return LOG;
   }
 
-  /** Whether each connection gets a line in the access log. */
-  boolean logsAccess() {
-    return accessLog.isEnabled();
-  }
-
-  Backend backend(int index) {
-    return backends[index];
+  /** What is attached to a listener that closes. */
+  SocketFilter noNewConnections() {
+    return noNewConnections;
   }
 
   /** The time of this turn. */
@@ -320,6 +560,7 @@ final class Loop implements Runnable {
   /** Counts and logs a connection's outcome, once; its descriptor stays open. */
   void record(Connection connection, Outcome outcome) {
     counters.count(outcome);
+    AccessLog accessLog = connection.listener.setup().accessLog;
     if (accessLog.isEnabled()) {
       long micros = (clock() - connection.acceptedNanos) / 1000;
       if (!accessLog.record(connection, outcome, micros)) {

@@ -70,6 +70,11 @@ final class Poller {
     return r >= 0;
   }
 
+  /** Gives a watched descriptor to somebody else; no event of it is lost. */
+  void replace(int slot, Pollable pollable) {
+    pollables[slot] = pollable;
+  }
+
   /** Ends watching; the caller still owns the descriptor. */
   void remove(int slot, Fd descriptor) {
     int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);

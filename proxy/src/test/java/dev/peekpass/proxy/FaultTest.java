@@ -134,9 +134,8 @@ class FaultTest {
     faults.order(Call.EPOLL_ADD, Errno.ENOSPC);
     SimulatedKernel kernel =
         new SimulatedKernel(world, new UnixPaths(), faults, new SimulatedKernel.Conditions());
-    var configuration = Tests.configuration("listeners: [ { bind: \"127.0.0.1:1\" } ]");
 
-    assertThatThrownBy(() -> new Loop(kernel, configuration, new AccessLog(null)))
+    assertThatThrownBy(() -> new Loop(kernel))
         .isInstanceOf(SystemCallException.class)
         .hasMessageContaining("epoll_ctl ADD: ENOSPC");
     assertThat(kernel.openDescriptors()).isZero();

@@ -10,6 +10,7 @@ import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.UnixPaths;
 import dev.peekpass.simulation.World;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A loop with one listener and one backend on a simulated kernel, for tests of one thing that goes
@@ -39,12 +40,11 @@ final class SimulatedProxy {
   private int clients;
 
   SimulatedProxy() throws SystemCallException {
-    List<ListenerSocket> sockets =
-        ListenerSocket.open(kernel, configuration.listeners().getFirst(), 1).getFirst();
-    loop = new Loop(kernel, configuration, new AccessLog(null));
-    sockets.forEach(loop::add);
+    var sockets = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {}).ofLoop(0);
+    loop = new Loop(kernel);
+    loop.begin(new Setup(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, configuration, loop.counters(), true);
-    listener = kernel.listener(sockets.getFirst().fd());
+    listener = kernel.listener(sockets.getFirst().socket().fd());
     witness.watch(listener, configuration.listeners().getFirst());
     receiver = new Receiver(world, paths, "/a1", 0, 100, MILLI);
     kernel.observe(witness);

@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -169,18 +170,19 @@ final class Simulation {
     Loop loop;
     Witness witness;
     try {
-      List<ListenerSocket> sockets = openListeners(kernel);
-      loop = makeLoop(kernel, sockets);
+      SocketPlan plan = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {});
+      loop = makeLoop(kernel, plan);
+      var sockets = plan.ofLoop(0);
       witness = new Witness(world, configuration, loop.counters(), peeksSeeAll);
       Map<TcpListener, List<Flight>> flights = new HashMap<>();
       List<TcpListener> listeners = new ArrayList<>();
-      for (ListenerSocket socket : sockets) {
-        TcpListener listener = simulated.listener(socket.fd());
+      for (SocketPlan.Assigned assigned : sockets) {
+        TcpListener listener = simulated.listener(assigned.socket().fd());
         listeners.add(listener);
-        witness.watch(listener, socket.config());
-        flights.put(listener, FLIGHTS.getOrDefault(socket.config().maxPeekBytes(), List.of()));
-        loop.add(socket);
+        witness.watch(listener, assigned.config());
+        flights.put(listener, FLIGHTS.getOrDefault(assigned.config().maxPeekBytes(), List.of()));
       }
+      loop.begin(new Setup(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
       planReceivers();
       planClients(listeners, flights);
     } catch (SystemCallException e) {
@@ -198,16 +200,7 @@ final class Simulation {
           loop.stop(simulated);
         });
     simulated.observe(witness);
-    try {
-      loop.run();
-    } catch (IllegalStateException e) {
-      // As when epoll_ctl fails for a listener at the start: the process ends on it.
-      if (witness.turns() > 0 || !String.valueOf(e.getMessage()).startsWith("epoll_ctl ADD")) {
-        throw e;
-      }
-      world.note("the proxy ends: " + e.getMessage());
-      return null;
-    }
+    loop.run();
     witness.end();
     int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
     if (loop.counters().get(Counter.CHANNEL_LOST) > ended) {
@@ -220,24 +213,11 @@ final class Simulation {
     return loop.counters();
   }
 
-  private List<ListenerSocket> openListeners(Kernel kernel) throws SystemCallException {
-    List<ListenerSocket> all = new ArrayList<>();
+  private static Loop makeLoop(Kernel kernel, SocketPlan plan) throws SystemCallException {
     try {
-      for (var listener : configuration.listeners()) {
-        all.addAll(ListenerSocket.open(kernel, listener, 1).getFirst());
-      }
-      return all;
+      return new Loop(kernel);
     } catch (SystemCallException e) {
-      all.forEach(socket -> kernel.close(socket.fd()));
-      throw e;
-    }
-  }
-
-  private Loop makeLoop(Kernel kernel, List<ListenerSocket> sockets) throws SystemCallException {
-    try {
-      return new Loop(kernel, configuration, new AccessLog(null));
-    } catch (SystemCallException e) {
-      sockets.forEach(socket -> kernel.close(socket.fd()));
+      plan.discard();
       throw e;
     }
   }

@@ -87,7 +87,6 @@ final class Witness implements Observer {
   private long progressNanos;
   private long happened;
   private int idleTurns;
-  private int turns;
 
   Witness(World world, Configuration configuration, Counters counters, boolean peeksSeeAll) {
     this.world = world;
@@ -103,11 +102,6 @@ final class Witness implements Observer {
   /** The proxy is asked to stop. */
   void onStop() {
     stopNanos = world.nowNanos();
-  }
-
-  /** How often the loop has waited. */
-  int turns() {
-    return turns;
   }
 
   @Override
@@ -316,7 +310,6 @@ final class Witness implements Observer {
 
   @Override
   public void onWait(int timeoutMillis) {
-    turns++;
     shortage = false;
     checkSpin();
     int waiting = 0;

@@ -9,6 +9,7 @@ import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SockAddr;
+import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.TcpInfo;
 import java.util.ArrayList;
 import java.util.List;
@@ -577,6 +578,16 @@ public final class SimulatedKernel implements Kernel {
   @Override
   public int geteuid() {
     throw notSimulated("geteuid");
+  }
+
+  @Override
+  public int attachFilter(Fd socket, SocketFilter filter) {
+    throw notSimulated("setsockopt SO_ATTACH_FILTER");
+  }
+
+  @Override
+  public int poll(Fd descriptor, int events, int timeoutMillis) {
+    throw notSimulated("poll");
   }
 
   private static Violation notSimulated(String call) {

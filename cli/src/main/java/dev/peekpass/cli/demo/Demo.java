@@ -242,7 +242,8 @@ final class Demo implements Closeable, Tour.Stage {
   }
 
   private void writeConfig(int https, int http) throws IOException {
-    Files.writeString(configFile(), DemoConfig.text(https, http, sites), UTF_8);
+    Path admin = directory.resolve("admin.sock");
+    Files.writeString(configFile(), DemoConfig.text(https, http, admin, sites), UTF_8);
   }
 
   private Path siteOf(String host) {

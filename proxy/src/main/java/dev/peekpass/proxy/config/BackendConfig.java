@@ -30,4 +30,14 @@ public record BackendConfig(
   public BackendConfig {
     socketPaths = List.copyOf(socketPaths);
   }
+
+  /** Whether the other says the same, wherever in a file it stands. */
+  public boolean isSameAs(BackendConfig other) {
+    return equals(other.at(index, line));
+  }
+
+  private BackendConfig at(int newIndex, int newLine) {
+    return new BackendConfig(
+        name, socketPaths, method, handOffTimeout, maxQueue, batch, newIndex, newLine);
+  }
 }

@@ -1,0 +1,95 @@
+package dev.peekpass.cli;
+
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code status}: what a running proxy is doing. */
+@Command(
+    name = "status",
+    description = "Says what the running proxy is doing: listeners, backends, connections.",
+    mixinStandardHelpOptions = true,
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:the proxy has answered",
+      "2:the arguments are wrong",
+      "3:no proxy could be asked"
+    })
+final class StatusCommand implements Callable<Integer> {
+  @Spec private CommandSpec spec = CommandSpec.create();
+  @Mixin private AdminOptions options = new AdminOptions();
+
+  @Option(names = "--json", description = "Prints one JSON object, described in the manual.")
+  private boolean json;
+
+  StatusCommand() {}
+
+  /** Asks and prints. */
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    return AdminRequest.run(
+        spec,
+        options,
+        "status",
+        (text, answer) -> {
+          if (json) {
+            out.println(text);
+          } else {
+            print(out, answer);
+          }
+        });
+  }
+
+  private static void print(PrintWriter out, Map<String, Object> status) {
+    out.printf(
+        "Peekpass %s, process %s, %s threads, since %s%n",
+        status.get("version"), status.get("pid"), status.get("threads"), status.get("started"));
+    out.printf(
+        "configuration %s of %s, %s reloads%n",
+        status.get("configuration"), status.get("loaded"), status.get("reloads"));
+    out.println();
+    for (Map<?, ?> listener : objects(status, "listeners")) {
+      out.printf(
+          "listener %-24s %-9s queued %s, pending %s%n",
+          listener.get("address"),
+          listener.get("state"),
+          listener.get("queued"),
+          listener.get("pending"));
+    }
+    for (Map<?, ?> backend : objects(status, "backends")) {
+      out.printf(
+          "backend  %-24s %-9s passed %s, waiting %s%n",
+          backend.get("name"), backend.get("state"), backend.get("passed"), backend.get("waiting"));
+      for (Map<?, ?> socket : objects(backend, "sockets")) {
+        out.printf("         %-24s %s%n", socket.get("handoff"), socket.get("state"));
+      }
+    }
+    out.println();
+    numbers(out, status, "outcomes");
+    numbers(out, status, "counters");
+  }
+
+  private static List<Map<?, ?>> objects(Map<?, ?> parent, String name) {
+    return parent.get(name) instanceof List<?> list
+        ? list.stream().<Map<?, ?>>map(item -> (Map<?, ?>) item).toList()
+        : List.of();
+  }
+
+  /** Those that are not zero. */
+  private static void numbers(PrintWriter out, Map<String, Object> status, String name) {
+    if (status.get(name) instanceof Map<?, ?> numbers) {
+      numbers.forEach((key, value) -> {
+        if (!value.equals(0L)) {
+          out.printf("%-28s %s%n", key, value);
+        }
+      });
+    }
+  }
+}

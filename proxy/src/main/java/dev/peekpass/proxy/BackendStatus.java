@@ -1,0 +1,45 @@
+package dev.peekpass.proxy;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A backend at one moment.
+ *
+ * @param name its name in the configuration
+ * @param drained whether it gets no new connections
+ * @param passed connections handed off to it, since the start or since a reload that changed it
+ * @param waiting connections that wait for it
+ * @param sockets its UNIX sockets
+ */
+public record BackendStatus(
+    String name, boolean drained, long passed, int waiting, List<Socket> sockets) {
+
+  /** One of its UNIX sockets. */
+  public record Socket(String path, ChannelState state) {
+    private Socket plus(Socket other) {
+      return state.compareTo(other.state) >= 0 ? this : other;
+    }
+  }
+
+  /** Copies the list. */
+  public BackendStatus {
+    sockets = List.copyOf(sockets);
+  }
+
+  /** {@code drained}, {@code down} when all its sockets are, else {@code ready}. */
+  public String state() {
+    boolean down = sockets.stream().allMatch(socket -> socket.state == ChannelState.DOWN);
+    return drained ? "drained" : down ? "down" : "ready";
+  }
+
+  /** What two loops know of the same backend: numbers add up, the worse state counts. */
+  BackendStatus plus(BackendStatus other) {
+    List<Socket> both = new ArrayList<>();
+    for (int i = 0; i < sockets.size(); i++) {
+      both.add(sockets.get(i).plus(other.sockets.get(i)));
+    }
+    return new BackendStatus(
+        name, drained || other.drained, passed + other.passed, waiting + other.waiting, both);
+  }
+}

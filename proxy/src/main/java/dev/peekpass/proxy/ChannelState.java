@@ -1,0 +1,22 @@
+package dev.peekpass.proxy;
+
+import java.util.Locale;
+
+/** How the way to one of a backend's UNIX sockets is, as last seen. */
+public enum ChannelState {
+  /** A UNIX connection is there, and has room. */
+  OPEN,
+  /** No UNIX connection now: none was needed yet, or it ended and none was needed since. */
+  IDLE,
+  /** The socket's queue is full. */
+  FULL,
+  /** The last attempt to connect failed. */
+  DOWN;
+
+  private final String label = name().toLowerCase(Locale.ROOT);
+
+  /** The name in a status, such as {@code open}. */
+  public String label() {
+    return label;
+  }
+}

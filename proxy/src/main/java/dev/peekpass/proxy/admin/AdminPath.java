@@ -1,0 +1,32 @@
+package dev.peekpass.proxy.admin;
+
+import java.util.Map;
+import java.util.Optional;
+
+/** Where the admin socket is when a configuration does not say. */
+public final class AdminPath {
+  private static final String NAME = "admin.sock";
+
+  private AdminPath() {}
+
+  /**
+   * The first that there is of: the directory that systemd made for the service
+   * (RuntimeDirectory=), {@code /run/peekpass} for root, the user's own runtime directory.
+   *
+   * @param uid the effective user
+   * @param environment looked at for RUNTIME_DIRECTORY and XDG_RUNTIME_DIR
+   * @return an absolute path, or empty when this user has no such place
+   */
+  public static Optional<String> standard(int uid, Map<String, String> environment) {
+    String service = environment.getOrDefault("RUNTIME_DIRECTORY", "");
+    if (service.startsWith("/")) {
+      // systemd.exec(5): several are separated by colons.
+      return Optional.of(service.split(":", 2)[0] + "/" + NAME);
+    }
+    if (uid == 0) {
+      return Optional.of("/run/peekpass/" + NAME);
+    }
+    String user = environment.getOrDefault("XDG_RUNTIME_DIR", "");
+    return user.startsWith("/") ? Optional.of(user + "/peekpass/" + NAME) : Optional.empty();
+  }
+}

@@ -1,0 +1,226 @@
+package dev.peekpass.proxy.admin;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.linux.SystemCallException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+
+/**
+ * The listening admin socket and its file, mode 0600.
+ *
+ * <p>It is bound under a name of its own and moved to its path when all is right with it: nobody
+ * finds it with other permissions, and the file of a proxy that was killed is replaced without a
+ * moment in which nothing is there.
+ */
+public final class AdminSocket {
+  private static final int BACKLOG = 16;
+
+  /** A dot and a process number, which replace the file's own name while it is made. */
+  private static final int TEMPORARY_NAME_BYTES = 8;
+
+  private final Fd fd;
+  private final Path path;
+
+  /** Device and inode of the file: no other can have the same while the socket is open. */
+  private final String identity;
+
+  private final boolean inherited;
+  private volatile boolean ownsFile;
+
+  private AdminSocket(Fd fd, Path path, String identity, boolean inherited) {
+    this.fd = fd;
+    this.path = path;
+    this.identity = identity;
+    this.inherited = inherited;
+    ownsFile = !inherited;
+  }
+
+  /**
+   * Binds.
+   *
+   * @param makeDirectory whether to make the directory, for this user alone, if there is none
+   * @return open; its owner gives it to an {@link AdminServer} or closes it
+   * @throws IOException with the remedy; nothing is left open
+   */
+  public static AdminSocket open(Kernel kernel, String path, boolean makeDirectory)
+      throws IOException {
+    Path file = Path.of(path);
+    int longest = SockAddr.UNIX_PATH_MAX_BYTES - TEMPORARY_NAME_BYTES;
+    if (path.getBytes(StandardCharsets.UTF_8).length > longest) {
+      throw new IOException(
+          "admin socket unix:" + path + ": over " + longest + " bytes: write a shorter path");
+    }
+    prepareDirectory(file, makeDirectory);
+    requireFree(kernel, path);
+    int type = Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
+    int r = kernel.socket(Linux.AF_UNIX, type, 0);
+    if (r < 0) {
+      throw failure("socket for the admin socket unix:" + path, r, "raise the limit of open files");
+    }
+    Fd fd = Fd.of(r);
+    // No other process's.
+    Path temporary = file.resolveSibling("." + ProcessHandle.current().pid());
+    try {
+      Files.deleteIfExists(temporary);
+      SockAddr address = new SockAddr();
+      address.unix(temporary.toString());
+      check(path, "bind", kernel.bind(fd, address));
+      Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
+      check(path, "listen", kernel.listen(fd, BACKLOG));
+      String identity = identity(temporary);
+      Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+      return new AdminSocket(fd, file, identity, false);
+    } catch (IOException | RuntimeException e) {
+      kernel.close(fd);
+      Files.deleteIfExists(temporary);
+      throw e;
+    }
+  }
+
+  /**
+   * Goes on with a socket that another process opened, and whose file is that process's until
+   * {@link #ownFile}.
+   *
+   * @param fd listening and bound to {@code path}; owned by the result
+   */
+  static AdminSocket inherited(Fd fd, String path) throws IOException {
+    return new AdminSocket(fd, Path.of(path), identity(Path.of(path)), true);
+  }
+
+  private static void prepareDirectory(Path file, boolean make) throws IOException {
+    Path directory = file.getParent();
+    if (directory == null || Files.isDirectory(directory)) {
+      return;
+    }
+    if (!make) {
+      throw new IOException(
+          "admin socket unix:"
+              + file
+              + ": "
+              + directory
+              + " is not a directory that this user can see: create it or correct the path");
+    }
+    try {
+      Files.createDirectory(
+          directory,
+          PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
+    } catch (FileAlreadyExistsException e) {
+      // Another proxy that starts has made it.
+      if (!Files.isDirectory(directory)) {
+        throw e;
+      }
+    }
+  }
+
+  private static void requireFree(Kernel kernel, String path) throws IOException {
+    if (!Files.exists(Path.of(path), LinkOption.NOFOLLOW_LINKS)) {
+      return;
+    }
+    int r = kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0);
+    if (r < 0) {
+      throw failure("socket for the admin socket unix:" + path, r, "raise the limit of open files");
+    }
+    Fd probe = Fd.of(r);
+    try {
+      SockAddr address = new SockAddr();
+      address.unix(path);
+      int connected = kernel.connect(probe, address);
+      if (connected == -Errno.ENOENT) {
+        return;
+      }
+      if (connected == -Errno.ECONNREFUSED && isSocket(path)) {
+        // Its proxy was killed.
+        return;
+      }
+      PeerCredentials[] owner = new PeerCredentials[1];
+      String who =
+          connected == 0 && kernel.peerCredentials(probe, owner) == 0
+              ? "process " + owner[0].pid() + " answers there"
+              : "something else is there";
+      throw failure(
+          "bind the admin socket unix:" + path,
+          -Errno.EADDRINUSE,
+          who + ": stop it, take it over (--takeover), or write another path for admin");
+    } finally {
+      kernel.close(probe);
+    }
+  }
+
+  private static boolean isSocket(String path) throws IOException {
+    // inode(7)
+    int mode = (int) Files.getAttribute(Path.of(path), "unix:mode", LinkOption.NOFOLLOW_LINKS);
+    return (mode & 0170000) == 0140000;
+  }
+
+  private static String identity(Path file) throws IOException {
+    return Files.getAttribute(file, "unix:dev", LinkOption.NOFOLLOW_LINKS)
+        + ":"
+        + Files.getAttribute(file, "unix:ino", LinkOption.NOFOLLOW_LINKS);
+  }
+
+  private static void check(String path, String call, int r) throws SystemCallException {
+    if (r < 0) {
+      throw failure(
+          call + " the admin socket unix:" + path,
+          r,
+          r == -Errno.EACCES
+              ? "this user may not create files there: write another path for admin"
+              : "write another path for admin");
+    }
+  }
+
+  private static SystemCallException failure(String call, int r, String remedy) {
+    return new SystemCallException(call, -r, remedy);
+  }
+
+  Fd fd() {
+    return fd;
+  }
+
+  /** Whether another process opened it. */
+  public boolean isInherited() {
+    return inherited;
+  }
+
+  /** From here on the file goes with this object. */
+  public void ownFile() {
+    ownsFile = true;
+  }
+
+  /** Where it is bound. */
+  public String path() {
+    return path.toString();
+  }
+
+  /** Closes the descriptor; the socket goes on where another process has it. */
+  void abandon(Kernel kernel) {
+    kernel.close(fd);
+  }
+
+  /** Removes the file if it is still this socket's, and closes the socket. */
+  public void close(Kernel kernel) {
+    try {
+      if (ownsFile && identity(path).equals(identity)) {
+        Files.deleteIfExists(path);
+      }
+    } catch (NoSuchFileException e) {
+      // Somebody else has removed it.
+    } catch (IOException e) {
+      // It is left behind, and replaced by the next proxy that starts.
+    } finally {
+      kernel.close(fd);
+    }
+  }
+}

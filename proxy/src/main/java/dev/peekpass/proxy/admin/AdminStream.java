@@ -1,0 +1,187 @@
+package dev.peekpass.proxy.admin;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.Message;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SystemCallException;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * One end of a connection over the admin socket: lines of text, and descriptors beside them, with a
+ * deadline for all of it. For one thread.
+ */
+final class AdminStream implements AutoCloseable {
+  private static final int CHUNK_BYTES = 4096;
+  private static final int DESCRIPTORS_A_MESSAGE = 4;
+  private static final long SHORTAGE_NANOS = 5_000_000;
+  private static final long NANOS_A_MILLI = 1_000_000;
+
+  private final Kernel kernel;
+  private final Fd socket;
+  private final Message message = new Message(CHUNK_BYTES, DESCRIPTORS_A_MESSAGE);
+  private final NativeBuffer chunk = new NativeBuffer(CHUNK_BYTES);
+  private final boolean takesDescriptors;
+  private final Queue<Fd> descriptors = new ArrayDeque<>();
+  private final ByteArrayOutputStream read = new ByteArrayOutputStream();
+  private long deadlineNanos;
+  private boolean ended;
+
+  /**
+   * Takes a connection over.
+   *
+   * @param socket non-blocking; closed with this object
+   * @param takesDescriptors whether descriptors may come; else the kernel drops them
+   */
+  AdminStream(Kernel kernel, Fd socket, boolean takesDescriptors) {
+    this.kernel = kernel;
+    this.socket = socket;
+    this.takesDescriptors = takesDescriptors;
+  }
+
+  /** Gives everything from now on so much time, all in all. */
+  void within(long millis) {
+    deadlineNanos = kernel.nanoTime() + millis * NANOS_A_MILLI;
+  }
+
+  /** Sends a line; adds its end. */
+  void send(String line) throws IOException {
+    byte[] bytes = (line + "\n").getBytes(StandardCharsets.UTF_8);
+    for (int sent = 0; sent < bytes.length; ) {
+      int length = Math.min(CHUNK_BYTES, bytes.length - sent);
+      chunk.bytes().put(0, bytes, sent, length);
+      int flags = Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL;
+      sent += sendUntilTaken(() -> kernel.send(socket, chunk, 0, length, flags));
+    }
+  }
+
+  /**
+   * Sends a line with a descriptor beside it.
+   *
+   * @param line at most {@value #CHUNK_BYTES} bytes with its end
+   * @param descriptor stays the caller's
+   */
+  void send(String line, Fd descriptor) throws IOException {
+    byte[] bytes = (line + "\n").getBytes(StandardCharsets.UTF_8);
+    message.payload().put(0, bytes);
+    message.beginSend(bytes.length);
+    message.add(descriptor);
+    int flags = Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL;
+    int sent = sendUntilTaken(() -> kernel.sendmsg(socket, message, flags));
+    if (sent < bytes.length) {
+      throw new IOException("sendmsg: a message was cut short");
+    }
+  }
+
+  private int sendUntilTaken(java.util.function.IntSupplier call) throws IOException {
+    while (true) {
+      int r = call.getAsInt();
+      switch (r < 0 ? -r : 0) {
+        case 0 -> {
+          return r;
+        }
+        case Errno.EINTR -> {}
+        case Errno.EAGAIN -> await(Linux.POLLOUT);
+        case Errno.ETOOMANYREFS, Errno.ENOBUFS, Errno.ENOMEM -> {
+          requireTime();
+          LockSupport.parkNanos(SHORTAGE_NANOS);
+        }
+        default -> throw new SystemCallException("sendmsg", -r, "the other end has gone");
+      }
+    }
+  }
+
+  /**
+   * Reads a line.
+   *
+   * @param maxBytes how long it may be
+   * @return the line without its end, or empty at the end of the stream
+   * @throws IOException when it is longer, is cut short, or does not come in time
+   */
+  Optional<String> readLine(int maxBytes) throws IOException {
+    while (true) {
+      byte[] bytes = read.toByteArray();
+      for (int i = 0; i < bytes.length; i++) {
+        if (bytes[i] == '\n') {
+          read.reset();
+          read.write(bytes, i + 1, bytes.length - i - 1);
+          return Optional.of(new String(bytes, 0, i, StandardCharsets.UTF_8));
+        }
+      }
+      if (bytes.length > maxBytes) {
+        throw new IOException("a line has over " + maxBytes + " bytes: write a shorter one");
+      }
+      if (ended) {
+        if (bytes.length > 0) {
+          throw new IOException("the last line has no end");
+        }
+        return Optional.empty();
+      }
+      receive();
+    }
+  }
+
+  /** The next descriptor that came; owned by the caller from here on. */
+  Optional<Fd> takeDescriptor() {
+    return Optional.ofNullable(descriptors.poll());
+  }
+
+  private void receive() throws IOException {
+    int flags = Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC;
+    int n =
+        takesDescriptors
+            ? kernel.recvmsg(socket, message, flags)
+            : kernel.recv(socket, chunk, 0, CHUNK_BYTES, Linux.MSG_DONTWAIT);
+    if (n == -Errno.EAGAIN || n == -Errno.EINTR) {
+      await(Linux.POLLIN);
+      return;
+    }
+    if (n < 0) {
+      throw new SystemCallException("recvmsg", -n, "the other end has gone");
+    }
+    if (takesDescriptors) {
+      for (int i = 0; i < message.descriptorCount(); i++) {
+        descriptors.add(message.descriptor(i));
+      }
+      if (message.descriptorsTruncated()) {
+        throw new SystemCallException(
+            "recvmsg", Errno.EMFILE, "raise the limit of open files (ulimit -n, LimitNOFILE=)");
+      }
+    }
+    ended = n == 0;
+    byte[] bytes = new byte[n];
+    (takesDescriptors ? message.payload() : chunk.bytes()).get(0, bytes);
+    read.write(bytes, 0, n);
+  }
+
+  private void await(int events) throws IOException {
+    long millis = (requireTime() + NANOS_A_MILLI - 1) / NANOS_A_MILLI;
+    int r = kernel.poll(socket, events, (int) Math.min(millis, Integer.MAX_VALUE));
+    if (r < 0 && r != -Errno.EINTR) {
+      throw new SystemCallException("poll", -r, "");
+    }
+  }
+
+  private long requireTime() throws IOException {
+    long left = deadlineNanos - kernel.nanoTime();
+    if (left <= 0) {
+      throw new SystemCallException("poll", Errno.ETIMEDOUT, "the other end does not answer");
+    }
+    return left;
+  }
+
+  @Override
+  public void close() {
+    descriptors.forEach(kernel::close);
+    descriptors.clear();
+    kernel.close(socket);
+  }
+}

@@ -1,0 +1,228 @@
+package dev.peekpass.proxy.admin;
+
+import dev.peekpass.proxy.BackendStatus;
+import dev.peekpass.proxy.Counter;
+import dev.peekpass.proxy.ListenerStatus;
+import dev.peekpass.proxy.Outcome;
+import dev.peekpass.proxy.Proxy;
+import dev.peekpass.proxy.ProxyStatus;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.config.Mistake;
+import dev.peekpass.proxy.systemd.Notifier;
+import java.io.IOException;
+import java.time.Instant;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What may be asked of a running proxy, over the admin socket or by a signal. Each answer is one
+ * line of JSON with {@code "ok"} in it (docs/operations.md).
+ *
+ * <p>What changes something is done one at a time; who comes in between waits a little and is then
+ * told to come again.
+ */
+public final class Operations {
+  private static final Logger LOG = LoggerFactory.getLogger(Operations.class);
+
+  private static final int SCHEMA = 1;
+  private static final long PATIENCE_SECONDS = 10;
+
+  private final Proxy proxy;
+  private final Supplier<ConfigurationReader.Result> source;
+  private final Notifier notifier;
+  private final String version;
+  private final String file;
+  private final Instant started = Instant.now();
+  private final ReentrantLock turn = new ReentrantLock();
+  private volatile Instant loaded = started;
+
+  /**
+   * Prepares.
+   *
+   * @param source reads the configuration anew; throws nothing
+   * @param file the configuration's name, to be shown
+   * @param version the program's, to be shown
+   */
+  public Operations(
+      Proxy proxy,
+      Supplier<ConfigurationReader.Result> source,
+      Notifier notifier,
+      String file,
+      String version) {
+    this.proxy = proxy;
+    this.source = source;
+    this.notifier = notifier;
+    this.file = file;
+    this.version = version;
+  }
+
+  Proxy proxy() {
+    return proxy;
+  }
+
+  Notifier notifier() {
+    return notifier;
+  }
+
+  /** Whether it is the caller's turn to change something; {@link #endTurn} must follow then. */
+  boolean beginTurn() {
+    try {
+      return turn.tryLock(PATIENCE_SECONDS, TimeUnit.SECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  void endTurn() {
+    turn.unlock();
+  }
+
+  /** Reads the configuration and goes over to it, if it is free of mistakes and can be bound. */
+  public String reload() {
+    if (!beginTurn()) {
+      return busy();
+    }
+    try {
+      notifier.reloading();
+      String answer = reloadNow();
+      notifier.ready("Configuration of " + loaded);
+      return answer;
+    } finally {
+      endTurn();
+    }
+  }
+
+  private String reloadNow() {
+    return switch (source.get()) {
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> refuse(mistakes);
+      case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) ->
+          reload(configuration, warnings);
+    };
+  }
+
+  private static String refuse(List<Mistake> mistakes) {
+    mistakes.forEach(mistake -> LOG.error("{}", mistake));
+    LOG.error("reload refused: the configuration has mistakes; nothing has changed");
+    return new Json()
+        .open('{')
+        .name("ok")
+        .value(false)
+        .name("error")
+        .value("the configuration has mistakes, and nothing has changed: correct them")
+        .texts("mistakes", mistakes.stream().map(Mistake::toString).toList())
+        .close('}')
+        .toString();
+  }
+
+  private String reload(Configuration configuration, List<Mistake> warnings) {
+    List<String> notes;
+    try {
+      notes = proxy.reload(configuration);
+    } catch (IOException e) {
+      LOG.error("reload refused: {}; nothing has changed", e.getMessage());
+      return error(message(e));
+    }
+    loaded = Instant.now();
+    List<String> lines = warnings.stream().map(Mistake::toString).toList();
+    lines.forEach(line -> LOG.warn("{}", line));
+    notes.forEach(note -> LOG.warn("{}", note));
+    LOG.info("reloaded; listening on {}", String.join(", ", proxy.addresses()));
+    return new Json()
+        .open('{')
+        .name("ok")
+        .value(true)
+        .texts("warnings", lines)
+        .texts("notes", notes)
+        .close('}')
+        .toString();
+  }
+
+  /** Lets a backend get no new connections, or get them again. */
+  String drain(String backend, boolean on) {
+    if (!beginTurn()) {
+      return busy();
+    }
+    try {
+      if (proxy.drain(backend, on)) {
+        LOG.info("backend {}: {}", backend, on ? "drained" : "no longer drained");
+        return new Json().open('{').name("ok").value(true).close('}').toString();
+      }
+      return error(
+          "no backend is named \""
+              + backend
+              + "\": write one of "
+              + String.join(", ", proxy.backends()));
+    } catch (IOException e) {
+      return error(message(e));
+    } finally {
+      endTurn();
+    }
+  }
+
+  /** What the proxy is doing. */
+  public String status() {
+    ProxyStatus status = proxy.status();
+    Json json = new Json().open('{').name("ok").value(true).name("schema").value(SCHEMA);
+    json.name("version").value(version).name("pid").value(ProcessHandle.current().pid());
+    json.name("started").value(started.toString()).name("configuration").value(file);
+    json.name("loaded").value(loaded.toString()).name("reloads").value(status.reloads());
+    json.name("threads").value(status.threads());
+    json.name("listeners").open('[');
+    status.listeners().forEach(listener -> append(json, listener));
+    json.close(']').name("backends").open('[');
+    status.backends().forEach(backend -> append(json, backend));
+    json.close(']').name("outcomes").open('{');
+    for (Outcome outcome : Outcome.values()) {
+      json.name(outcome.label()).value(status.outcomes().getOrDefault(outcome, 0L));
+    }
+    json.close('}').name("counters").open('{');
+    for (Counter counter : Counter.values()) {
+      json.name(counter.label()).value(status.counters().getOrDefault(counter, 0L));
+    }
+    return json.close('}').close('}').toString();
+  }
+
+  private static void append(Json json, ListenerStatus listener) {
+    json.open('{').name("address").value(listener.address()).name("bind").value(listener.bind());
+    json.name("state").value(listener.closing() ? "closing" : "listening");
+    json.name("sockets").value(listener.sockets()).name("queued").value(listener.queued());
+    json.name("pending").value(listener.pending()).close('}');
+  }
+
+  private static void append(Json json, BackendStatus backend) {
+    json.open('{').name("name").value(backend.name()).name("state").value(backend.state());
+    json.name("passed").value(backend.passed()).name("waiting").value(backend.waiting());
+    json.name("sockets").open('[');
+    for (BackendStatus.Socket socket : backend.sockets()) {
+      json.open('{').name("handoff").value("unix:" + socket.path());
+      json.name("state").value(socket.state().label()).close('}');
+    }
+    json.close(']').close('}');
+  }
+
+  private static String message(IOException e) {
+    return Objects.requireNonNullElse(e.getMessage(), e.toString());
+  }
+
+  static String busy() {
+    return error("another reload, drain or takeover is under way: try again in a moment");
+  }
+
+  static String error(String message) {
+    return new Json()
+        .open('{')
+        .name("ok")
+        .value(false)
+        .name("error")
+        .value(message)
+        .close('}')
+        .toString();
+  }
+}

@@ -1,0 +1,22 @@
+package dev.peekpass.proxy.admin;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class AdminPathTest {
+
+  @Test
+  void theServicesDirectoryIsFirstThenRootsThenTheUsers() {
+    Map<String, String> all =
+        Map.of("RUNTIME_DIRECTORY", "/run/a:/run/b", "XDG_RUNTIME_DIR", "/run/user/7");
+    assertThat(AdminPath.standard(0, all)).contains("/run/a/admin.sock");
+    assertThat(AdminPath.standard(0, Map.of("XDG_RUNTIME_DIR", "/run/user/7")))
+        .contains("/run/peekpass/admin.sock");
+    assertThat(AdminPath.standard(7, Map.of("XDG_RUNTIME_DIR", "/run/user/7")))
+        .contains("/run/user/7/peekpass/admin.sock");
+    assertThat(AdminPath.standard(7, Map.of("XDG_RUNTIME_DIR", "relative"))).isEmpty();
+    assertThat(AdminPath.standard(7, Map.of())).isEmpty();
+  }
+}
