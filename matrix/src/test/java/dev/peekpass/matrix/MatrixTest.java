@@ -164,11 +164,11 @@ class MatrixTest {
       cells.add("whole");
       awaitNoConnections(pid);
       // As many at a time as later, so that every pool is filled.
-      connect(row, talk, 50);
+      connect(row, talk, "warm-up", 50);
       awaitNoConnections(pid);
       long before = Descriptors.others(pid);
 
-      connect(row, talk, CONNECTIONS);
+      connect(row, talk, "connections", CONNECTIONS);
       cells.add("all");
       resetAmongOthers(row, talk);
       cells.add("no harm");
@@ -202,7 +202,7 @@ class MatrixTest {
   }
 
   /** One connection after the other in each of some threads, with a line in the log for each. */
-  private static void connect(Row row, Talk talk, int connections) throws Exception {
+  private static void connect(Row row, Talk talk, String phase, int connections) throws Exception {
     Path logs = Files.createDirectories(Path.of("target/matrix"));
     List<String> log = new ArrayList<>();
     try (ExecutorService threads = Executors.newFixedThreadPool(THREADS)) {
@@ -215,7 +215,7 @@ class MatrixTest {
         log.add(outcome.get());
       }
     }
-    Files.write(logs.resolve(row.id() + ".log"), log);
+    Files.write(logs.resolve(row.id() + "-" + phase + ".log"), log);
     assertThat(log).filteredOn(line -> !line.endsWith(" ok")).isEmpty();
     assertThat(log).hasSize(connections);
   }
@@ -239,10 +239,10 @@ class MatrixTest {
             }
             return null;
           });
-      connect(row, talk, RESETS);
+      connect(row, talk, "among-resets", RESETS);
       resetting.get();
     }
-    connect(row, talk, THREADS);
+    connect(row, talk, "after-resets", THREADS);
   }
 
   /** SIGTERM while a client is connected: the process ends, the client sees an end and no reset. */
