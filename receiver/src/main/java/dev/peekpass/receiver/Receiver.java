@@ -5,7 +5,13 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.wire.ClaimWord;
+import dev.peekpass.wire.FromProxy;
+import dev.peekpass.wire.FromReceiver;
+import dev.peekpass.wire.HandOff;
+import dev.peekpass.wire.Metadata;
 import java.io.Closeable;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
@@ -54,7 +60,19 @@ public final class Receiver implements Closeable {
    */
   @SuppressWarnings("unused")
   private static final List<Class<?>> LOADED_EARLY =
-      List.of(Errno.class, PeerCredentials.class, Inspection.Kind.class, Statistics.class);
+      List.of(
+          Errno.class,
+          PeerCredentials.class,
+          Inspection.Kind.class,
+          Statistics.class,
+          AcknowledgedPeer.class,
+          Arrival.class,
+          HandedOff.class,
+          SharedWords.class,
+          FromReceiver.class,
+          FromProxy.Kind.class,
+          ClaimWord.class,
+          Metadata.class);
 
   /**
    * Asked for early as well, since loggers write the time: a JDK that could not read the time zones
@@ -70,7 +88,8 @@ public final class Receiver implements Closeable {
       SocketAccess access,
       Set<Integer> allowedUids,
       int backlog,
-      int unixConnectionsMax) {
+      int unixConnectionsMax,
+      int credits) {
     Settings {
       allowedUids = Set.copyOf(allowedUids);
     }
@@ -78,8 +97,14 @@ public final class Receiver implements Closeable {
 
   private final Kernel kernel;
 
-  /** For {@link #close}, which works while another thread waits in {@code kernel}. */
+  /**
+   * For {@link #drain} and {@link #close}, which work while another thread waits in {@code kernel}.
+   * Its lock is held by who uses it.
+   */
   private final Kernel closingKernel;
+
+  /** Whether {@code wake} is open; guarded by {@code closingKernel}. */
+  private boolean wakeable = true;
 
   private final ChannelAdopter adopter;
   private final HandOffSocket socket;
@@ -91,6 +116,8 @@ public final class Receiver implements Closeable {
   private final String name;
   private final Tally tally = new Tally();
   private final AtomicBoolean closed = new AtomicBoolean();
+  private final AtomicBoolean drained = new AtomicBoolean();
+  private volatile int load = HandOff.LOAD_UNKNOWN;
 
   /** Held by the thread that uses {@code kernel}, {@code intake} and {@code inspection}. */
   private final ReentrantLock accepting = new ReentrantLock();
@@ -122,6 +149,8 @@ public final class Receiver implements Closeable {
               wake,
               closed::get,
               settings.unixConnectionsMax(),
+              settings.credits(),
+              () -> load,
               name,
               new PeerPolicy(settings.allowedUids(), name, log, tally),
               tally,
@@ -172,23 +201,37 @@ public final class Receiver implements Closeable {
    *
    * @return connected TCP, in blocking mode, nothing read from it; the caller closes it
    * @throws AsynchronousCloseException when the receiver is closed meanwhile
-   * @throws ClosedChannelException when it was closed before
+   * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
   public SocketChannel accept() throws ClosedChannelException {
+    return next(false).connection();
+  }
+
+  /**
+   * Waits for the next connection, as {@link #accept} does, and tells what the proxy says about it.
+   *
+   * @throws AsynchronousCloseException when the receiver is closed meanwhile
+   * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
+   */
+  public HandedOff receive() throws ClosedChannelException {
+    return next(false);
+  }
+
+  private HandedOff next(boolean comesBack) throws ClosedChannelException {
     if (closed.get()) {
       throw new ClosedChannelException();
     }
     accepting.lock();
     try {
       while (true) {
-        Fd fd = intake.next();
-        if (fd == null) {
-          throw new AsynchronousCloseException();
+        Arrival arrival = intake.next(comesBack);
+        if (arrival == null) {
+          throw closed.get() ? new AsynchronousCloseException() : new ClosedChannelException();
         }
-        SocketChannel connection = adopt(fd);
+        SocketChannel connection = adopt(arrival.fd());
         if (connection != null) {
           tally.accepted.increment();
-          return connection;
+          return new HandedOff(connection, arrival.metadata());
         }
       }
     } finally {
@@ -244,24 +287,69 @@ public final class Receiver implements Closeable {
   public void serve(ConnectionHandler handler) {
     ChannelAdopter.preparePolling();
     while (true) {
-      SocketChannel connection;
+      HandedOff handedOff;
       try {
-        connection = accept();
+        handedOff = next(true);
       } catch (ClosedChannelException e) {
         return;
       }
-      Thread.startVirtualThread(() -> handle(connection, handler));
+      Thread.startVirtualThread(() -> handle(handedOff, handler));
     }
   }
 
-  private void handle(SocketChannel connection, ConnectionHandler handler) {
-    try (connection) {
+  private void handle(HandedOff handedOff, ConnectionHandler handler) {
+    try (SocketChannel connection = handedOff.connection()) {
       handler.handle(connection);
+      if (handedOff.metadata().offeredBefore() && connection.isOpen()) {
+        // A receiver that hangs may have a copy in its queue, which closing leaves open.
+        connection.shutdownOutput();
+      }
     } catch (IOException e) {
       // Clients leave when they like: nothing that whoever runs the server can mend.
       LOG.log(Level.DEBUG, name + ": a connection ended", e);
     } catch (RuntimeException e) {
       LOG.log(Level.ERROR, name + ": the handler of a connection failed", e);
+    }
+  }
+
+  /**
+   * Tells proxies how busy this application is, with the next acknowledgement. Means something to
+   * {@link SocketType#ACKNOWLEDGED} only.
+   *
+   * @param thousandths 0 when idle to 1000 when fully loaded
+   */
+  public void load(int thousandths) {
+    if (thousandths < 0 || thousandths > HandOff.MAX_LOAD) {
+      throw new IllegalArgumentException("0 to " + HandOff.MAX_LOAD + ", not " + thousandths);
+    }
+    load = thousandths;
+  }
+
+  /**
+   * Begins to end without losing anything: removes the socket file if it is still this receiver's,
+   * and lets no proxy send any more. {@link #accept} goes on to return what was sent before, and
+   * throws ClosedChannelException once that is all; {@link #close} then. Another receiver may have
+   * the path at once. Draining twice, or after closing, does nothing.
+   *
+   * @throws IOException when the socket file cannot be removed; it drains all the same
+   */
+  public void drain() throws IOException {
+    if (closed.get() || drained.getAndSet(true)) {
+      return;
+    }
+    try {
+      socket.removeFile();
+    } finally {
+      wake();
+    }
+  }
+
+  /** Ends the wait of whoever is in {@link #accept}. */
+  private void wake() {
+    synchronized (closingKernel) {
+      if (wakeable) {
+        closingKernel.eventfdWrite(wake, 1);
+      }
     }
   }
 
@@ -283,7 +371,8 @@ public final class Receiver implements Closeable {
   /**
    * Ends every {@link #accept}, removes the socket file if it is still this receiver's, and closes
    * all descriptors but those of channels that were returned. Connections that wait in the UNIX
-   * socket are reset: let the proxy stop sending first. Closing twice does nothing.
+   * socket are reset, but for those that were offered to be acknowledged, which the proxy keeps and
+   * gives to another: {@link #drain} first. Closing twice does nothing.
    *
    * @throws IOException when the socket file cannot be removed; the descriptors are closed all the
    *     same
@@ -293,7 +382,7 @@ public final class Receiver implements Closeable {
     if (closed.getAndSet(true)) {
       return;
     }
-    closingKernel.eventfdWrite(wake, 1);
+    wake();
     accepting.lock();
     try {
       // Closing may need a descriptor, for a class that was not needed before.
@@ -302,7 +391,10 @@ public final class Receiver implements Closeable {
     } finally {
       intake.close();
       reserve.release();
-      kernel.close(wake);
+      synchronized (closingKernel) {
+        wakeable = false;
+        kernel.close(wake);
+      }
       accepting.unlock();
     }
   }
