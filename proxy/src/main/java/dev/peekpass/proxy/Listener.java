@@ -16,6 +16,7 @@ import dev.peekpass.wire.Parsed;
 import dev.peekpass.wire.ParserScratch;
 import dev.peekpass.wire.Peeked;
 import dev.peekpass.wire.Protocol;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
@@ -61,6 +62,7 @@ final class Listener implements Pollable {
   private final ListenerConfig config;
   private final Fd socket;
   private final String label;
+  private final byte[] labelBytes;
   private final SockAddr peer = new SockAddr();
   private final TcpInfo queueInfo = new TcpInfo();
   private final NativeBuffer buffer;
@@ -94,6 +96,7 @@ final class Listener implements Pollable {
     this.config = config;
     this.socket = socket;
     this.label = label;
+    labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     this.buffer = buffer;
     maxPeekBytes = config.maxPeekBytes();
     peekTimeoutNanos = config.peekTimeout().toNanos();
@@ -104,6 +107,11 @@ final class Listener implements Pollable {
 
   String label() {
     return label;
+  }
+
+  /** The same as bytes, for receivers; nobody writes to them. */
+  byte[] labelBytes() {
+    return labelBytes;
   }
 
   /** Begins to accept. */
