@@ -79,6 +79,20 @@ public final class AlpnList {
     return true;
   }
 
+  /**
+   * Copies the list as it is on the wire, names behind their lengths.
+   *
+   * @return how many bytes were copied; 0 when the list is empty or longer than {@code target}
+   */
+  public int copyTo(byte[] target) {
+    int length = end - start;
+    if (length > target.length) {
+      return 0;
+    }
+    source.get(start, target, 0, length);
+    return length;
+  }
+
   /** The names, each byte one character (Latin-1). */
   public List<String> toList() {
     List<String> names = new ArrayList<>();
