@@ -152,6 +152,34 @@ public interface Kernel {
   /** ioctl(2) with SIOCINQ, tcp(7): how many bytes wait to be read. */
   int siocinq(Fd socket);
 
+  /** ioctl(2) with SIOCOUTQ, unix(7): how much of what was sent the peer has not received. */
+  int siocoutq(Fd socket);
+
+  /**
+   * memfd_create(2): memory without a name in any file system; returns a new descriptor.
+   *
+   * @param flags MFD_…
+   */
+  int memfdCreate(int flags);
+
+  /** ftruncate(2). */
+  int ftruncate(Fd file, int lengthBytes);
+
+  /** lseek(2); returns the offset, capped at {@link Integer#MAX_VALUE}. */
+  int lseek(Fd file, int offset, int whence);
+
+  /**
+   * mmap(2), shared, for reading and writing, from the file's beginning. The descriptor may be
+   * closed afterwards.
+   *
+   * @param words mapped on success; not mapped yet. The file must be large enough for it and sealed
+   *     against shrinking, or using it may end the process (SIGBUS)
+   */
+  int mmap(Fd file, SharedWords words);
+
+  /** munmap(2). Afterwards the words may not be used. */
+  int munmap(SharedWords words);
+
   /**
    * getrlimit(2): the soft limit.
    *

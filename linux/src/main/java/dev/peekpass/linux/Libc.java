@@ -59,6 +59,17 @@ final class Libc {
   static final MethodHandle GETRLIMIT = link("getrlimit");
   static final MethodHandle GETEUID = link("geteuid");
 
+  /** Linked on first use: only the acknowledged hand-off shares memory. */
+  static final class Memory {
+    static final MethodHandle MEMFD_CREATE = link("memfd_create");
+    static final MethodHandle FTRUNCATE = link("ftruncate");
+    static final MethodHandle LSEEK = link("lseek");
+    static final MethodHandle MMAP = link("mmap");
+    static final MethodHandle MUNMAP = link("munmap");
+
+    private Memory() {}
+  }
+
   private Libc() {}
 
   /** Linked on first use. */

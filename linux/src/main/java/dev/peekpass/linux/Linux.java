@@ -33,6 +33,9 @@ public final class Linux {
   public static final int SO_DOMAIN = 39;
   public static final int SO_PEEK_OFF = 42;
 
+  /** Whether the peer may send descriptors; since Linux 6.16 (unix(7)). */
+  public static final int SO_PASSRIGHTS = 83;
+
   // tcp(7), ipv6(7)
   public static final int IPPROTO_TCP = 6;
   public static final int IPPROTO_IPV6 = 41;
@@ -91,11 +94,28 @@ public final class Linux {
   public static final int FD_CLOEXEC = 1;
   public static final int F_GETFL = 3;
   public static final int F_SETFL = 4;
+  public static final int F_ADD_SEALS = 1033;
+  public static final int F_GET_SEALS = 1034;
+  public static final int F_SEAL_SEAL = 0x1;
+  public static final int F_SEAL_SHRINK = 0x2;
+  public static final int F_SEAL_GROW = 0x4;
+  public static final int O_RDWR = 0x2;
   public static final int O_NONBLOCK = 0x800;
   public static final int O_CLOEXEC = 0x80000;
 
-  // ioctl_tty(2), tcp(7)
+  // memfd_create(2)
+  public static final int MFD_CLOEXEC = 0x1;
+  public static final int MFD_ALLOW_SEALING = 0x2;
+
+  /** Since Linux 6.3; unknown before (EINVAL). */
+  public static final int MFD_NOEXEC_SEAL = 0x8;
+
+  // lseek(2)
+  public static final int SEEK_END = 2;
+
+  // ioctl_tty(2), tcp(7), unix(7)
   public static final int SIOCINQ = 0x541B;
+  public static final int SIOCOUTQ = 0x5411;
 
   // getrlimit(2)
   public static final int RLIMIT_NOFILE = 7;

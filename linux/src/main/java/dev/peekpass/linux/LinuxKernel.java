@@ -25,6 +25,15 @@ public final class LinuxKernel implements Kernel {
   private static final long POLLFD_EVENTS = Layouts.offset(Layouts.POLLFD, "events");
   private static final long POLLFD_REVENTS = Layouts.offset(Layouts.POLLFD, "revents");
 
+  // mmap(2)
+  private static final int PROT_READ = 1;
+  private static final int PROT_WRITE = 2;
+  private static final int MAP_SHARED = 1;
+  private static final long MAP_FAILED = -1;
+
+  /** What memory is called in /proc/PID/maps. */
+  private static final MemorySegment MEMORY_NAME = Arena.global().allocateFrom("peekpass");
+
   private final MemorySegment errno;
   private final MemorySegment scratch;
   private final EpollEvents event = new EpollEvents(1);
@@ -532,6 +541,91 @@ public final class LinuxKernel implements Kernel {
                   Libc.Variadic.IOCTL.invokeExact(
                       errno, socket.number(), (long) Linux.SIOCINQ, scratch.address()));
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int siocoutq(Fd socket) {
+    try {
+      int r =
+          result(
+              (long)
+                  Libc.Variadic.IOCTL.invokeExact(
+                      errno, socket.number(), (long) Linux.SIOCOUTQ, scratch.address()));
+      return r < 0 ? r : scratch.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int memfdCreate(int flags) {
+    try {
+      return result(
+          (long)
+              Libc.Memory.MEMFD_CREATE.invokeExact(
+                  errno, MEMORY_NAME.address(), (long) flags, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int ftruncate(Fd file, int lengthBytes) {
+    try {
+      return result(
+          (long)
+              Libc.Memory.FTRUNCATE.invokeExact(
+                  errno, (long) file.number(), (long) lengthBytes, 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int lseek(Fd file, int offset, int whence) {
+    try {
+      long at =
+          (long)
+              Libc.Memory.LSEEK.invokeExact(
+                  errno, (long) file.number(), (long) offset, (long) whence, 0L, 0L, 0L);
+      return at < 0 ? result(at) : (int) Math.min(at, Integer.MAX_VALUE);
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int mmap(Fd file, SharedWords words) {
+    try {
+      long at =
+          (long)
+              Libc.Memory.MMAP.invokeExact(
+                  errno,
+                  0L,
+                  (long) words.bytes(),
+                  (long) (PROT_READ | PROT_WRITE),
+                  (long) MAP_SHARED,
+                  (long) file.number(),
+                  0L);
+      if (at == MAP_FAILED) {
+        return result(at);
+      }
+      words.mapped(at);
+      return 0;
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
+  public int munmap(SharedWords words) {
+    try {
+      long at = words.unmap();
+      return result(
+          (long) Libc.Memory.MUNMAP.invokeExact(errno, at, (long) words.bytes(), 0L, 0L, 0L, 0L));
     } catch (Throwable t) {
       throw broken(t);
     }

@@ -46,6 +46,13 @@ public final class TcpInfo {
     memory.set(JAVA_INT, UNACKED, connections);
   }
 
+  /** Writes what is read of a connection: for kernels that are simulated. */
+  public void connection(int state, long bytesReceived, long bytesSent) {
+    memory.set(JAVA_BYTE, 0, (byte) state);
+    memory.set(JAVA_LONG, RECEIVED, bytesReceived);
+    memory.set(JAVA_LONG, SENT, bytesSent);
+  }
+
   long address() {
     return memory.address();
   }

@@ -134,6 +134,28 @@ class LinuxKernelTest {
   }
 
   @Test
+  void siocoutqTellsWhatAUnixPeerHasNotReceived(@TempDir Path dir) throws Exception {
+    SockAddr address = new SockAddr();
+    address.unix(dir.resolve("s").toString());
+    Fd listener = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM, 0));
+    assertThat(kernel.bind(listener, address)).isZero();
+    assertThat(kernel.listen(listener, 1)).isZero();
+    Fd sender = own(kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM, 0));
+    assertThat(kernel.connect(sender, address)).isZero();
+    Fd receiver = own(kernel.accept4(listener, null, 0));
+
+    assertThat(kernel.siocoutq(sender)).isZero();
+    send(sender, "a");
+    int one = kernel.siocoutq(sender);
+    send(sender, "b");
+    assertThat(one).isGreaterThan(100);
+    assertThat(kernel.siocoutq(sender)).isEqualTo(2 * one);
+    assertThat(recv(receiver, 0)).isEqualTo("ab");
+    assertThat(kernel.siocoutq(sender)).isZero();
+    assertThat(kernel.siocoutq(Fd.of(1 << 20))).isEqualTo(-Errno.EBADF);
+  }
+
+  @Test
   void optionsReadBack() throws Exception {
     Fd listener = listenTcp();
 
