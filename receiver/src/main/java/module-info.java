@@ -4,6 +4,7 @@ import org.jspecify.annotations.NullMarked;
 @NullMarked
 module dev.peekpass.receiver {
   requires static transitive org.jspecify;
+  requires transitive dev.peekpass.wire;
   requires transitive dev.peekpass.linux;
   // Only for MisdirectedExchangeFilter.
   requires static transitive jdk.httpserver;

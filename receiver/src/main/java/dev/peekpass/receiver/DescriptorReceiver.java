@@ -5,7 +5,13 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.wire.ClaimWord;
+import dev.peekpass.wire.FromProxy;
+import dev.peekpass.wire.FromReceiver;
+import dev.peekpass.wire.HandOff;
+import dev.peekpass.wire.Metadata;
 import java.io.Closeable;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
@@ -37,12 +43,25 @@ public final class DescriptorReceiver implements Closeable {
           PeerCredentials.class,
           Inspection.Kind.class,
           Statistics.class,
-          HandedOff.class);
+          AcknowledgedPeer.class,
+          Arrival.class,
+          HandedOff.class,
+          SharedWords.class,
+          FromReceiver.class,
+          FromProxy.Kind.class,
+          ClaimWord.class,
+          Metadata.class);
 
   private final Kernel kernel;
 
-  /** For {@link #close}, which works while another thread waits in {@code kernel}. */
+  /**
+   * For {@link #drain} and {@link #close}, which work while another thread waits in {@code kernel}.
+   * Its lock is held by who uses it.
+   */
   private final Kernel closingKernel;
+
+  /** Whether {@code wake} is open; guarded by {@code closingKernel}. */
+  private boolean wakeable = true;
 
   private final HandOffSocket socket;
   private final Fd wake;
@@ -53,6 +72,8 @@ public final class DescriptorReceiver implements Closeable {
   private final String name;
   private final Tally tally = new Tally();
   private final AtomicBoolean closed = new AtomicBoolean();
+  private final AtomicBoolean draining = new AtomicBoolean();
+  private volatile int load = HandOff.LOAD_UNKNOWN;
 
   /** Held by the thread that uses {@code kernel}, {@code intake} and {@code inspection}. */
   private final ReentrantLock accepting = new ReentrantLock();
@@ -82,6 +103,8 @@ public final class DescriptorReceiver implements Closeable {
               wake,
               closed::get,
               settings.unixConnectionsMax(),
+              settings.credits(),
+              () -> load,
               name,
               new PeerPolicy(settings.allowedUids(), name, log, tally),
               tally,
@@ -128,20 +151,30 @@ public final class DescriptorReceiver implements Closeable {
    *
    * @return the caller's to close
    * @throws AsynchronousCloseException when the receiver is closed meanwhile
-   * @throws ClosedChannelException when it was closed before
+   * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
   public HandedOff accept() throws ClosedChannelException {
+    return accept(false);
+  }
+
+  /**
+   * As {@link #accept()}.
+   *
+   * @param comesBack whether the caller will be back at once, so that an acknowledgement may wait
+   *     for others of its message
+   */
+  HandedOff accept(boolean comesBack) throws ClosedChannelException {
     if (closed.get()) {
       throw new ClosedChannelException();
     }
     accepting.lock();
     try {
       while (true) {
-        Fd fd = intake.next();
-        if (fd == null) {
-          throw new AsynchronousCloseException();
+        Arrival arrival = intake.next(comesBack);
+        if (arrival == null) {
+          throw closed.get() ? new AsynchronousCloseException() : new ClosedChannelException();
         }
-        HandedOff connection = inspect(fd);
+        HandedOff connection = inspect(arrival);
         if (connection != null) {
           tally.accepted.increment();
           return connection;
@@ -171,13 +204,13 @@ public final class DescriptorReceiver implements Closeable {
         if (closed.get()) {
           throw new ClosedChannelException();
         }
-        Fd fd = intake.poll();
-        if (fd == null) {
+        Arrival arrival = intake.poll(false);
+        if (arrival == null) {
           return null;
         }
-        HandedOff connection = inspect(fd);
+        HandedOff connection = inspect(arrival);
         if (connection != null) {
-          setNonBlocking(fd);
+          setNonBlocking(connection.fd());
           tally.accepted.increment();
           return connection;
         }
@@ -221,7 +254,8 @@ public final class DescriptorReceiver implements Closeable {
   }
 
   /** Describes a received descriptor if it is a client's connection, else closes it: null. */
-  private @Nullable HandedOff inspect(Fd fd) {
+  private @Nullable HandedOff inspect(Arrival arrival) {
+    Fd fd = arrival.fd();
     // Not a switch, which would be a class more to load.
     Inspection.Kind kind = inspection.inspect(fd);
     if (kind == Inspection.Kind.GONE) {
@@ -236,7 +270,47 @@ public final class DescriptorReceiver implements Closeable {
       junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
       return null;
     }
-    return new HandedOff(fd, kind == Inspection.Kind.TCP_INET6, inspection.peer());
+    return new HandedOff(
+        fd, kind == Inspection.Kind.TCP_INET6, inspection.peer(), arrival.metadata());
+  }
+
+  /** As {@link Receiver#load}. */
+  public void load(int thousandths) {
+    if (thousandths < 0 || thousandths > HandOff.MAX_LOAD) {
+      throw new IllegalArgumentException("0 to " + HandOff.MAX_LOAD + ", not " + thousandths);
+    }
+    load = thousandths;
+  }
+
+  /**
+   * As {@link Receiver#drain}. Whoever polls finds {@link #pollable} readable, goes on polling, and
+   * learns from {@link #isDrained} that it was all.
+   *
+   * @throws IOException when the socket file cannot be removed; it drains all the same
+   */
+  public void drain() throws IOException {
+    if (closed.get() || draining.getAndSet(true)) {
+      return;
+    }
+    try {
+      socket.removeFile();
+    } finally {
+      wake();
+    }
+  }
+
+  /** After {@link #poll} gave nothing: whether it was drained and nothing will come any more. */
+  public boolean isDrained() {
+    return intake.isDrained();
+  }
+
+  /** Ends the wait of whoever is in {@link #accept}. */
+  private void wake() {
+    synchronized (closingKernel) {
+      if (wakeable) {
+        closingKernel.eventfdWrite(wake, 1);
+      }
+    }
   }
 
   /** A connection that was given out has turned out to have no client any more. */
@@ -263,7 +337,8 @@ public final class DescriptorReceiver implements Closeable {
   /**
    * Ends every {@link #accept}, removes the socket file if it is still this receiver's, and closes
    * all descriptors but those that were given out. Connections that wait in the UNIX socket are
-   * reset: let the proxy stop sending first. Closing twice does nothing.
+   * reset, but for those that were offered to be acknowledged, which the proxy keeps and gives to
+   * another: {@link #drain} first. Closing twice does nothing.
    *
    * @throws IOException when the socket file cannot be removed; the descriptors are closed all the
    *     same
@@ -273,7 +348,7 @@ public final class DescriptorReceiver implements Closeable {
     if (closed.getAndSet(true)) {
       return;
     }
-    closingKernel.eventfdWrite(wake, 1);
+    wake();
     accepting.lock();
     try {
       // Closing may need a descriptor, for a class that was not needed before.
@@ -282,7 +357,10 @@ public final class DescriptorReceiver implements Closeable {
     } finally {
       intake.close();
       reserve.release();
-      kernel.close(wake);
+      synchronized (closingKernel) {
+        wakeable = false;
+        kernel.close(wake);
+      }
       accepting.unlock();
     }
   }

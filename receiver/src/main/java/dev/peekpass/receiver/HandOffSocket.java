@@ -44,8 +44,8 @@ final class HandOffSocket {
   /**
    * Binds.
    *
-   * @param backlog of a stream socket: how many UNIX connections may wait. The kernel lowers it to
-   *     net.core.somaxconn
+   * @param backlog of a stream or seqpacket socket: how many UNIX connections may wait. The kernel
+   *     lowers it to net.core.somaxconn
    * @return non-blocking and open; the caller closes it
    * @throws IOException with the remedy; nothing is left open or behind
    */
@@ -75,7 +75,7 @@ final class HandOffSocket {
       }
       temporary = bindBeside(kernel, fd, path);
       apply(access, temporary, path);
-      if (type == SocketType.STREAM) {
+      if (type != SocketType.DATAGRAM) {
         check("listen unix:" + path, kernel.listen(fd, backlog));
       }
       HandOffSocket socket = new HandOffSocket(fd, path, identity(temporary));
@@ -202,13 +202,18 @@ final class HandOffSocket {
     return path;
   }
 
-  /** Removes the file if it is still this socket's, and closes the socket. */
+  /** Removes the file if it is still this socket's: nobody finds it any more. */
+  void removeFile() throws IOException {
+    // Somebody else's socket may be there by now.
+    if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && identity(path).equals(identity)) {
+      Files.deleteIfExists(path);
+    }
+  }
+
+  /** Removes the file as {@link #removeFile} does, and closes the socket. */
   void close(Kernel kernel) throws IOException {
     try {
-      // Somebody else's socket may be there by now.
-      if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && identity(path).equals(identity)) {
-        Files.deleteIfExists(path);
-      }
+      removeFile();
     } finally {
       // Not before: an open socket keeps its inode number from being used again.
       kernel.close(fd);

@@ -1,6 +1,7 @@
 package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.wire.Metadata;
 import java.net.InetSocketAddress;
 
 /**
@@ -10,5 +11,13 @@ import java.net.InetSocketAddress;
  *     object. O_NONBLOCK is as the sender left it, mostly set
  * @param inet6 whether the socket is one of AF_INET6, else AF_INET
  * @param client the address of the other end; stays right when the client leaves
+ * @param metadata what the proxy says about it; {@link Metadata#NONE} unless the receiver's type is
+ *     {@link SocketType#ACKNOWLEDGED}
  */
-public record HandedOff(Fd fd, boolean inet6, InetSocketAddress client) {}
+public record HandedOff(Fd fd, boolean inet6, InetSocketAddress client, Metadata metadata) {
+
+  /** One of which nobody says anything. */
+  public HandedOff(Fd fd, boolean inet6, InetSocketAddress client) {
+    this(fd, inet6, client, Metadata.NONE);
+  }
+}

@@ -9,14 +9,19 @@ import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.wire.HandOff;
 import java.lang.System.Logger.Level;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Queue;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  * next() ──> pending? ──no──> epoll_wait ─┬─ hand-off socket ──> accept4 ──EMFILE──┤
  *              │yes                       └─ UNIX connection ──> peek ──MSG_CTRUNC─┘
  *              v                                                  │ whole
- *          descriptor <────────────── pending <── drop message <──┘
+ *        claim, acknowledge <───────── pending <── drop message <──┘
  * }</pre>
  *
  * <p>A message is first peeked at, which gives duplicates of its descriptors, and dropped from the
@@ -79,10 +84,21 @@ final class Intake {
   // One event a call: none can be about a descriptor that an earlier one closed, and level-
   // triggered epoll reports those that are ready in turn, which is fair.
   private final EpollEvents events = new EpollEvents(1);
-  private final Message message = new Message(PAYLOAD_BYTES, Linux.SCM_MAX_FD);
+  private final Message message;
   private final NativeBuffer dropped = new NativeBuffer(PAYLOAD_BYTES);
-  private final Queue<Fd> pending = new ArrayDeque<>();
+  private final Queue<Arrival> pending = new ArrayDeque<>();
   private final Set<Fd> unixConnections = new HashSet<>();
+
+  /** Of an acknowledging receiver: what is behind each of its UNIX connections. */
+  private final Map<Fd, AcknowledgedPeer> acknowledged = new HashMap<>();
+
+  /** Those of them that are owed an ACK. */
+  private final List<AcknowledgedPeer> owing = new ArrayList<>();
+
+  private final int credits;
+  private final IntSupplier load;
+  private boolean draining;
+  private boolean drained;
 
   /** Whether the hand-off socket is not watched, because of {@code unixConnectionsMax}. */
   private boolean parked;
@@ -105,6 +121,8 @@ final class Intake {
    * @param wake an eventfd that ends a wait; goes on being the caller's
    * @param stopped whether {@link #next} shall end
    * @param unixConnectionsMax how many UNIX connections may be open at once
+   * @param credits how many connections a proxy's loop may have offered and not acknowledged
+   * @param load how busy the application is, for the proxies
    * @param name the receiver's, for the log
    * @throws SystemCallException when it cannot watch; nothing is left open
    */
@@ -115,6 +133,8 @@ final class Intake {
       Fd wake,
       BooleanSupplier stopped,
       int unixConnectionsMax,
+      int credits,
+      IntSupplier load,
       String name,
       PeerPolicy peers,
       Tally tally,
@@ -126,6 +146,12 @@ final class Intake {
     this.wake = wake;
     this.stopped = stopped;
     this.unixConnectionsMax = unixConnectionsMax;
+    this.credits = credits;
+    this.load = load;
+    // One byte more than may come, to tell what is too long.
+    int payloadBytes =
+        type == SocketType.ACKNOWLEDGED ? HandOff.MAX_MESSAGE_BYTES + 1 : PAYLOAD_BYTES;
+    message = new Message(payloadBytes, Linux.SCM_MAX_FD);
     this.name = name;
     this.peers = peers;
     this.tally = tally;
@@ -169,17 +195,26 @@ final class Intake {
   }
 
   /**
-   * Waits for the next descriptor.
+   * Waits for the next descriptor, and makes it this process's where it was only offered.
    *
-   * @return the caller's to close, not inspected yet; null when stopped
+   * @param comesBack whether the caller will be back at once, so that an acknowledgement may wait
+   *     for others of its message
+   * @return the caller's to close, not inspected yet; null when stopped, or when all is drained
    */
-  @Nullable Fd next() {
+  @Nullable Arrival next(boolean comesBack) {
     while (!stopped.getAsBoolean()) {
-      Fd first = pending.poll();
+      Arrival first = claimNext();
       if (first != null) {
+        if (!comesBack || pending.isEmpty()) {
+          acknowledge();
+        }
         return first;
       }
+      acknowledge();
       look(-1);
+      if (drained) {
+        return null;
+      }
       if (pauseMillis > 0) {
         kernel.epollWait(wakeEpoll, events, pauseMillis);
       }
@@ -190,16 +225,20 @@ final class Intake {
   /**
    * Takes the next descriptor if there is one, without waiting.
    *
+   * @param comesBack as of {@link #next}
    * @return the caller's to close, not inspected yet; null when none is there, or when {@link
    *     #pauseMillis} says so
    */
-  @Nullable Fd poll() {
+  @Nullable Arrival poll(boolean comesBack) {
     pauseMillis = 0;
-    Fd first = pending.poll();
+    Arrival first = claimNext();
     // Bounded: peers that only make noise must not keep the caller's thread. What is left then is
     // reported by epoll again.
     for (int i = 0; first == null && i < LOOKS_MAX && pauseMillis == 0 && look(0); i++) {
-      first = pending.poll();
+      first = claimNext();
+    }
+    if (first == null || !comesBack || pending.isEmpty()) {
+      acknowledge();
     }
     return first;
   }
@@ -212,9 +251,14 @@ final class Intake {
     return pauseMillis;
   }
 
-  /** Whether descriptors have been taken that were not given out: epoll does not tell. */
+  /** Whether {@link #poll} has more to do of which epoll does not tell. */
   boolean hasPending() {
-    return !pending.isEmpty();
+    return !pending.isEmpty() || (draining && !drained && unixConnections.isEmpty());
+  }
+
+  /** Whether everything that was sent before it was drained has been given out. */
+  boolean isDrained() {
+    return drained;
   }
 
   /** Readable when {@link #poll} may give something; this object's. */
@@ -230,32 +274,120 @@ final class Intake {
    */
   private boolean look(int timeoutMillis) {
     pauseMillis = 0;
+    if (draining && unixConnections.isEmpty()) {
+      // Nothing is watched any more; what may be left is in the queue of datagrams.
+      boolean more = type == SocketType.DATAGRAM && receive(socket);
+      drained = !more && pauseMillis == 0;
+      return more;
+    }
     int n = kernel.epollWait(epoll, events, timeoutMillis);
     if (n < 0 && n != -Errno.EINTR) {
       throw new IllegalStateException("epoll_wait: " + Errno.name(-n));
     }
-    if (n != 1 || events.data(0) == wake.number()) {
+    if (n != 1) {
       return false;
     }
     Fd ready = Fd.of((int) events.data(0));
-    if (ready.equals(socket) && type == SocketType.STREAM) {
+    if (ready.equals(wake)) {
+      if (stopped.getAsBoolean()) {
+        return false;
+      }
+      kernel.eventfdRead(wake);
+      drain();
+    } else if (ready.equals(socket) && type != SocketType.DATAGRAM) {
       acceptUnixConnection();
+    } else if (events.events(0) == Linux.EPOLLOUT) {
+      // Room for an ACK that found none.
+      modify(ready, Linux.EPOLLIN);
+      AcknowledgedPeer peer = acknowledged.get(ready);
+      if (peer != null) {
+        owing.add(peer);
+      }
     } else {
       receive(ready);
     }
     return true;
   }
 
-  private void acceptUnixConnection() {
+  private void modify(Fd connection, int interest) {
+    kernel.epollCtl(epoll, Linux.EPOLL_CTL_MOD, connection, interest, connection.number());
+  }
+
+  /** Takes the first of those that arrived which is ours; null when there is none. */
+  private @Nullable Arrival claimNext() {
+    Arrival first = pending.poll();
+    while (first != null && !claim(first)) {
+      first = pending.poll();
+    }
+    return first;
+  }
+
+  /** Whether it is ours now; if not it is closed, and another has it. */
+  private boolean claim(Arrival arrival) {
+    AcknowledgedPeer from = arrival.from();
+    if (from == null) {
+      return true;
+    }
+    boolean won = from.claim(arrival.number());
+    if (!won) {
+      kernel.close(arrival.fd());
+      tally.takenBack.increment();
+    }
+    owe(from);
+    return won;
+  }
+
+  private void owe(AcknowledgedPeer peer) {
+    if (peer.owesAck() && !owing.contains(peer)) {
+      owing.add(peer);
+    }
+  }
+
+  private void acknowledge() {
+    for (int i = 0; i < owing.size(); i++) {
+      AcknowledgedPeer peer = owing.get(i);
+      if (peer.owesAck() && !peer.acknowledge(draining, load.getAsInt())) {
+        modify(peer.socket(), Linux.EPOLLIN | Linux.EPOLLOUT);
+      }
+    }
+    owing.clear();
+  }
+
+  /**
+   * Sees to it that nothing more comes, and that all that was sent is taken: proxies find the
+   * sockets shut, while what is queued in them can still be received, then comes their end.
+   */
+  private void drain() {
+    if (draining) {
+      return;
+    }
+    draining = true;
+    kernel.shutdown(socket, Linux.SHUT_RD);
+    if (type != SocketType.DATAGRAM) {
+      while (acceptUnixConnection()) {}
+    }
+    kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
+    parked = false;
+    for (Fd connection : unixConnections) {
+      kernel.shutdown(connection, Linux.SHUT_RD);
+    }
+    for (AcknowledgedPeer peer : acknowledged.values()) {
+      peer.owe();
+      owe(peer);
+    }
+  }
+
+  /** Lets one in; returns whether there was one. */
+  private boolean acceptUnixConnection() {
     int r = kernel.accept4(socket, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
     if (r < 0) {
       switch (-r) {
-        case Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED -> {
-          // Whoever it was has gone, or comes again.
+        case Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED, Errno.EINVAL -> {
+          // Whoever it was has gone, or comes again. EINVAL: the last was taken while draining.
         }
         default -> waitForRoom("accept4: " + Errno.name(-r));
       }
-      return;
+      return r == -Errno.EINTR || r == -Errno.ECONNABORTED;
     }
     Fd connection = Fd.of(r);
     PeerCredentials[] peer = new PeerCredentials[1];
@@ -264,18 +396,26 @@ final class Intake {
     if (known < 0 || who == null || !peers.allows(who.uid(), who.pid())) {
       // Closing it closes what is queued in it.
       kernel.close(connection);
-      return;
+      return true;
     }
     int watched = watch(epoll, connection);
     if (watched < 0) {
       kernel.close(connection);
       junkLog.warn(name + ": closed a UNIX connection: epoll_ctl: " + Errno.name(-watched));
-      return;
+      return true;
     }
     unixConnections.add(connection);
     tally.unixConnections.increment();
     tally.openUnixConnections.increment();
-    if (unixConnections.size() == unixConnectionsMax) {
+    if (type == SocketType.ACKNOWLEDGED) {
+      AcknowledgedPeer proxy = new AcknowledgedPeer(kernel, connection, credits);
+      acknowledged.put(connection, proxy);
+      if (proxy.greet() < 0) {
+        end(connection, true);
+        return true;
+      }
+    }
+    if (unixConnections.size() == unixConnectionsMax && !draining) {
       // Closing it would lose the connection that may be queued in it; left in the backlog, the
       // proxy finds that full in the end and turns elsewhere.
       kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
@@ -288,25 +428,27 @@ final class Intake {
     }
     // Under `once` the message is there already: taking it now keeps few of them open.
     receive(connection);
+    return true;
   }
 
-  private void receive(Fd from) {
+  /** Receives one message; returns whether there was one. */
+  private boolean receive(Fd from) {
     int n =
         kernel.recvmsg(from, message, Linux.MSG_PEEK | Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC);
     if (n < 0) {
       cannotReceive(from, -n);
-      return;
+      return n == -Errno.EINTR;
     }
-    if (n == 0 && type == SocketType.STREAM) {
-      end(from);
-      return;
+    if (n == 0 && type != SocketType.DATAGRAM) {
+      end(from, false);
+      return false;
     }
     boolean allowed =
-        type == SocketType.STREAM || peers.allows(message.senderUid(), message.senderPid());
+        type != SocketType.DATAGRAM || peers.allows(message.senderUid(), message.senderPid());
     if (allowed && message.descriptorsTruncated() && mayStillFit(from)) {
       closeDescriptors();
       waitForRoom("a message has more descriptors than there is room for");
-      return;
+      return true;
     }
     if (Objects.equals(from, truncatedAt)) {
       truncatedAt = null;
@@ -314,11 +456,14 @@ final class Intake {
     if (!consume(from, n)) {
       // Peeking again would give the same descriptors twice.
       closeDescriptors();
-      end(from);
-      return;
+      end(from, true);
+      return false;
     }
+    AcknowledgedPeer peer = acknowledged.get(from);
     if (!allowed) {
       closeDescriptors();
+    } else if (peer != null) {
+      take(peer, n);
     } else if (message.descriptorsTruncated()) {
       closeDescriptors();
       tally.truncated.increment();
@@ -330,6 +475,27 @@ final class Intake {
     } else {
       take();
     }
+    return true;
+  }
+
+  private void take(AcknowledgedPeer peer, int length) {
+    waitMillis = 1;
+    if (message.descriptorsTruncated()) {
+      tally.truncated.increment();
+      limitLog.warn(
+          name
+              + ": gave connections back to the proxy until there is room. The limit is "
+              + kernel.getrlimit(Linux.RLIMIT_NOFILE)
+              + " open descriptors (RLIMIT_NOFILE): raise it, or close connections sooner");
+    }
+    String wrong = peer.take(message, length, pending);
+    if (wrong != null) {
+      tally.refusedChannels.increment();
+      junkLog.warn(name + ": closed a proxy's channel: " + wrong);
+      end(peer.socket(), true);
+    } else {
+      owe(peer);
+    }
   }
 
   private void take() {
@@ -340,19 +506,20 @@ final class Intake {
       junkLog.warn(name + ": dropped a message without a descriptor");
     }
     for (int i = 0; i < count; i++) {
-      pending.add(message.descriptor(i));
+      pending.add(Arrival.plain(message.descriptor(i)));
     }
   }
 
   private void cannotReceive(Fd from, int errno) {
     switch (errno) {
-      case Errno.EAGAIN, Errno.EINTR -> {
-        // Ready for nothing, or interrupted: epoll tells when to come again.
+      case Errno.EAGAIN, Errno.EINTR, Errno.ECONNRESET -> {
+        // Ready for nothing, or interrupted: epoll tells when to come again. ECONNRESET: the proxy
+        // ended without having read all acknowledgements; what it sent is still there.
       }
       case Errno.ENOMEM, Errno.ENOBUFS -> waitForRoom("recvmsg: " + Errno.name(errno));
       default -> {
         junkLog.warn(name + ": recvmsg: " + Errno.name(errno));
-        end(from);
+        end(from, true);
       }
     }
   }
@@ -365,27 +532,32 @@ final class Intake {
   private boolean consume(Fd from, int peekedBytes) {
     // A peek that fills the buffer may show the descriptors of the next message in a stream as
     // well, so whose they are is known only by receiving. No proxy sends that much.
-    boolean ambiguous = peekedBytes == PAYLOAD_BYTES;
+    boolean ambiguous = type == SocketType.STREAM && peekedBytes == PAYLOAD_BYTES;
+    int drop = Math.min(peekedBytes, PAYLOAD_BYTES);
     if (ambiguous) {
       closeDescriptors();
     }
     int r;
     do {
-      // A datagram goes as a whole, of a stream exactly what was seen.
+      // A datagram or packet goes as a whole, of a stream exactly what was seen.
       r =
           ambiguous
               ? kernel.recvmsg(from, message, Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC)
-              : kernel.recv(from, dropped, 0, peekedBytes, Linux.MSG_DONTWAIT);
+              : kernel.recv(from, dropped, 0, drop, Linux.MSG_DONTWAIT);
     } while (r == -Errno.EINTR);
-    return r == peekedBytes;
+    return r == drop;
   }
 
   /**
    * Whether to keep a truncated message in the queue. One of which nothing fits waits for as long
    * as it takes: the process is full. One of which a part fits may be larger than a low limit will
-   * ever allow, and would hold up all others.
+   * ever allow, and would hold up all others; where connections are only offered, it is taken as
+   * far as it fits.
    */
   private boolean mayStillFit(Fd from) {
+    if (type == SocketType.ACKNOWLEDGED) {
+      return message.descriptorCount() == 0;
+    }
     long now = kernel.nanoTime();
     if (truncatedAt == null) {
       truncatedAt = from;
@@ -417,7 +589,12 @@ final class Intake {
     waitMillis = Math.min(2 * waitMillis, WAIT_MAX_MILLIS);
   }
 
-  private void end(Fd from) {
+  /**
+   * Ends a UNIX connection.
+   *
+   * @param byUs whether it is this receiver that ends it, and not the proxy
+   */
+  private void end(Fd from, boolean byUs) {
     if (from.equals(socket)) {
       // The hand-off socket itself failed to give a datagram. That passes.
       waitForRoom("the hand-off socket failed");
@@ -425,6 +602,15 @@ final class Intake {
     }
     if (Objects.equals(from, truncatedAt)) {
       truncatedAt = null;
+    }
+    AcknowledgedPeer peer = acknowledged.remove(from);
+    if (peer != null) {
+      if (peer.owesAck() && !byUs) {
+        // Draining: the last of what was sent has been taken.
+        peer.acknowledge(draining, load.getAsInt());
+      }
+      peer.end(byUs);
+      owing.remove(peer);
     }
     unixConnections.remove(from);
     tally.openUnixConnections.decrement();
@@ -437,14 +623,20 @@ final class Intake {
 
   /** Closes the UNIX connections, and what was received and not asked for. */
   void close() {
+    acknowledge();
+    // Before the channels end: the proxies may then give what was not claimed to others.
+    for (Arrival left = pending.poll(); left != null; left = pending.poll()) {
+      kernel.close(left.fd());
+    }
     for (Fd fd : List.copyOf(unixConnections)) {
+      AcknowledgedPeer peer = acknowledged.remove(fd);
+      if (peer != null) {
+        peer.close();
+      }
       kernel.close(fd);
       tally.openUnixConnections.decrement();
     }
     unixConnections.clear();
-    for (Fd fd = pending.poll(); fd != null; fd = pending.poll()) {
-      kernel.close(fd);
-    }
     kernel.close(epoll);
     kernel.close(wakeEpoll);
     if (log.isLoggable(Level.DEBUG)) {

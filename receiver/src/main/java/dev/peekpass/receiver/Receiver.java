@@ -54,6 +54,7 @@ public final class Receiver implements Closeable {
       Set<Integer> allowedUids,
       int backlog,
       int unixConnectionsMax,
+      int credits,
       System.Logger log) {
     Settings {
       allowedUids = Set.copyOf(allowedUids);
@@ -96,16 +97,30 @@ public final class Receiver implements Closeable {
    *
    * @return connected TCP, in blocking mode, nothing read from it; the caller closes it
    * @throws AsynchronousCloseException when the receiver is closed meanwhile
-   * @throws ClosedChannelException when it was closed before
+   * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
   public SocketChannel accept() throws ClosedChannelException {
+    return next(false).channel();
+  }
+
+  /**
+   * Waits for the next connection, as {@link #accept} does, and tells what the proxy says about it.
+   *
+   * @throws AsynchronousCloseException when the receiver is closed meanwhile
+   * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
+   */
+  public AdoptedConnection receive() throws ClosedChannelException {
+    return next(false);
+  }
+
+  private AdoptedConnection next(boolean comesBack) throws ClosedChannelException {
     while (true) {
-      HandedOff received = descriptors.accept();
+      HandedOff received = descriptors.accept(comesBack);
       adopting.lock();
       try {
-        SocketChannel connection = adopt(received);
-        if (connection != null) {
-          return connection;
+        SocketChannel channel = adopt(received);
+        if (channel != null) {
+          return new AdoptedConnection(channel, received.metadata());
         }
       } finally {
         adopting.unlock();
@@ -146,9 +161,9 @@ public final class Receiver implements Closeable {
   public void serve(ConnectionHandler handler) {
     ChannelAdopter.preparePolling();
     while (true) {
-      SocketChannel connection;
+      AdoptedConnection connection;
       try {
-        connection = accept();
+        connection = next(true);
       } catch (ClosedChannelException e) {
         return;
       }
@@ -156,9 +171,13 @@ public final class Receiver implements Closeable {
     }
   }
 
-  private void handle(SocketChannel connection, ConnectionHandler handler) {
-    try (connection) {
-      handler.handle(connection);
+  private void handle(AdoptedConnection connection, ConnectionHandler handler) {
+    try (SocketChannel channel = connection.channel()) {
+      handler.handle(channel);
+      if (connection.metadata().offeredBefore() && channel.isOpen()) {
+        // A receiver that hangs may have a copy in its queue, which closing leaves open.
+        channel.shutdownOutput();
+      }
     } catch (IOException e) {
       // Clients leave when they like: nothing that whoever runs the server can mend.
       log.log(Level.DEBUG, name() + ": a connection ended", e);
@@ -169,6 +188,28 @@ public final class Receiver implements Closeable {
 
   private String name() {
     return "unix:" + localPath();
+  }
+
+  /**
+   * Tells proxies how busy this application is, with the next acknowledgement. Means something to
+   * {@link SocketType#ACKNOWLEDGED} only.
+   *
+   * @param thousandths 0 when idle to 1000 when fully loaded
+   */
+  public void load(int thousandths) {
+    descriptors.load(thousandths);
+  }
+
+  /**
+   * Begins to end without losing anything: removes the socket file if it is still this receiver's,
+   * and lets no proxy send any more. {@link #accept} goes on to return what was sent before, and
+   * throws ClosedChannelException once that is all; {@link #close} then. Another receiver may have
+   * the path at once. Draining twice, or after closing, does nothing.
+   *
+   * @throws IOException when the socket file cannot be removed; it drains all the same
+   */
+  public void drain() throws IOException {
+    descriptors.drain();
   }
 
   /** Where the socket file is, as given to {@link #builder}. */
@@ -189,7 +230,8 @@ public final class Receiver implements Closeable {
   /**
    * Ends every {@link #accept}, removes the socket file if it is still this receiver's, and closes
    * all descriptors but those of channels that were returned. Connections that wait in the UNIX
-   * socket are reset: let the proxy stop sending first. Closing twice does nothing.
+   * socket are reset, but for those that were offered to be acknowledged, which the proxy keeps and
+   * gives to another: {@link #drain} first. Closing twice does nothing.
    *
    * @throws IOException when the socket file cannot be removed; the descriptors are closed all the
    *     same

@@ -2,6 +2,7 @@ package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.wire.HandOff;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -15,6 +16,7 @@ public final class ReceiverBuilder {
   private static final int UID_ROOT = 0;
   private static final int BACKLOG = 4096;
   private static final int UNIX_CONNECTIONS_MAX = 1024;
+  private static final int CREDITS = 256;
 
   private final Path path;
   private SocketType type = SocketType.STREAM;
@@ -24,6 +26,7 @@ public final class ReceiverBuilder {
   private final Set<Integer> allowedUids = new HashSet<>(Set.of(UID_ROOT));
   private int backlog = BACKLOG;
   private int unixConnectionsMax = UNIX_CONNECTIONS_MAX;
+  private int credits = CREDITS;
   private System.@Nullable Logger log;
   private Supplier<Kernel> kernels = LinuxKernel::open;
 
@@ -99,6 +102,22 @@ public final class ReceiverBuilder {
   }
 
   /**
+   * How many connections each loop of a proxy may have on their way here; 256 when not called. More
+   * wait in the proxy, which gives them to others that have room. Means something to {@link
+   * SocketType#ACKNOWLEDGED} only.
+   *
+   * @param connections 1 to 4096
+   */
+  public ReceiverBuilder credits(int connections) {
+    if (connections > HandOff.MAX_CLAIM_WORDS) {
+      throw new IllegalArgumentException(
+          "at most " + HandOff.MAX_CLAIM_WORDS + ", not " + connections);
+    }
+    this.credits = requirePositive(connections);
+    return this;
+  }
+
+  /**
    * Where the receiver logs; the {@code System.Logger} named {@code dev.peekpass.receiver.Receiver}
    * when not called.
    */
@@ -162,6 +181,7 @@ public final class ReceiverBuilder {
         uids,
         backlog,
         unixConnectionsMax,
+        credits,
         log == null ? System.getLogger(Receiver.class.getName()) : log);
   }
 

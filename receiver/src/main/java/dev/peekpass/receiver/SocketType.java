@@ -11,7 +11,14 @@ public enum SocketType {
    * For the method {@code datagram}: one queue, without UNIX connections. The kernel keeps it short
    * ({@code net.unix.max_dgram_qlen} messages).
    */
-  DATAGRAM(Linux.SOCK_DGRAM);
+  DATAGRAM(Linux.SOCK_DGRAM),
+
+  /**
+   * For the method {@code acknowledged}, on a seqpacket socket: connections come with what the
+   * proxy knows about them, and none is lost while it is on its way, whatever happens to this
+   * process.
+   */
+  ACKNOWLEDGED(Linux.SOCK_SEQPACKET);
 
   private final int number;
 
@@ -19,7 +26,7 @@ public enum SocketType {
     this.number = number;
   }
 
-  /** SOCK_STREAM or SOCK_DGRAM. */
+  /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
   int number() {
     return number;
   }

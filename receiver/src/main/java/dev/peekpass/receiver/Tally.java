@@ -13,6 +13,8 @@ final class Tally {
   final LongAdder unixConnections = new LongAdder();
   final LongAdder openUnixConnections = new LongAdder();
   final LongAdder waitsForRoom = new LongAdder();
+  final LongAdder takenBack = new LongAdder();
+  final LongAdder refusedChannels = new LongAdder();
   final LongAdder unlogged = new LongAdder();
 
   Statistics snapshot() {
@@ -26,6 +28,8 @@ final class Tally {
         unixConnections.sum(),
         openUnixConnections.sum(),
         waitsForRoom.sum(),
+        takenBack.sum(),
+        refusedChannels.sum(),
         unlogged.sum());
   }
 }
