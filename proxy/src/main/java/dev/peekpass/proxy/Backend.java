@@ -2,6 +2,7 @@ package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.config.Method;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -38,11 +39,18 @@ final class Backend {
    */
   private final Batch batch;
 
+  /** How many connections make the batch full. */
+  private int atOnce;
+
   private final long handOffTimeoutNanos;
   private boolean flushAsked;
   private boolean drained;
   private long passedCount;
   private int nextChannel;
+
+  /** Whose {@link Channel#pass} was the last to succeed. */
+  private Channel passedBy;
+
   private long retryAtNanos = Long.MAX_VALUE;
   private long retryNanos = RETRY_MIN_NANOS;
 
@@ -54,7 +62,8 @@ final class Backend {
   Backend(Loop loop, BackendConfig config, boolean drained) {
     this.loop = loop;
     this.config = config;
-    batch = new Batch(config.batch());
+    atOnce = config.batch();
+    batch = new Batch(Math.max(atOnce, AcknowledgedChannel.MOST_AT_ONCE));
     this.drained = drained;
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
     List<String> paths = config.socketPaths();
@@ -62,6 +71,7 @@ final class Backend {
     for (int i = 0; i < channels.length; i++) {
       channels[i] = channel(paths.get(i));
     }
+    passedBy = channels[0];
   }
 
   private Channel channel(String path) {
@@ -69,7 +79,8 @@ final class Backend {
       case ONCE -> new OnceChannel(loop, this, path);
       case PERSISTENT -> new ConnectedChannel(loop, this, path, Linux.SOCK_STREAM);
       case DATAGRAM -> new ConnectedChannel(loop, this, path, Linux.SOCK_DGRAM);
-      case AUTO -> new ConnectedChannel(loop, this, path, Linux.SOCK_STREAM, Linux.SOCK_DGRAM);
+      case ACKNOWLEDGED -> new AcknowledgedChannel(loop, this, path);
+      case AUTO -> new AutoChannel(loop, this, path);
     };
   }
 
@@ -77,7 +88,7 @@ final class Backend {
     return config.name();
   }
 
-  /** How many connections go into one message at most. */
+  /** How many connections go into one message of the plain methods at most. */
   int batch() {
     return config.batch();
   }
@@ -91,6 +102,21 @@ final class Backend {
     this.drained = drained;
   }
 
+  /** How long a receiver has to acknowledge. */
+  long ackTimeoutNanos() {
+    return config.ackTimeout().toNanos();
+  }
+
+  /** Whether its sockets may be such as the plain methods need. */
+  boolean mayBePlain() {
+    return config.method() == Method.AUTO;
+  }
+
+  /** Lets connections of one turn gather to a message, since a receiver takes so many at once. */
+  void gather(int connections) {
+    atOnce = Math.max(atOnce, connections);
+  }
+
   /**
    * Takes charge of a routed connection: passes it now, or with others of this turn at its end at
    * the latest, or keeps it until it can be passed or its time is up.
@@ -99,6 +125,7 @@ final class Backend {
    */
   void handOff(Connection connection) {
     connection.backend = this;
+    connection.deadlineNanos = loop.nowNanos() + handOffTimeoutNanos;
     if (drained) {
       loop.counters().count(Counter.DRAINED);
       unavailable(connection);
@@ -109,7 +136,7 @@ final class Backend {
       return;
     }
     batch.add(connection);
-    if (batch.isFull()) {
+    if (batch.size() >= atOnce) {
       flush();
     } else if (!flushAsked) {
       flushAsked = true;
@@ -132,8 +159,9 @@ final class Backend {
           break;
         }
         for (int i = 0; i < passed; i++) {
-          endPassed(batch.get(0));
+          Connection passedOne = batch.get(0);
           batch.removeFirst();
+          passedBy.passed(passedOne);
         }
       }
       while (!batch.isEmpty()) {
@@ -160,44 +188,67 @@ final class Backend {
       return;
     }
     loop.counters().count(Counter.QUEUED);
-    long now = loop.nowNanos();
-    waiting.add(connection, now + handOffTimeoutNanos);
+    waiting.add(connection, connection.deadlineNanos);
+    awaitChannel(connection);
+  }
+
+  private void awaitChannel(Connection connection) {
     loop.wakeBy(connection.deadlineNanos);
     if (retryAtNanos == Long.MAX_VALUE) {
-      scheduleRetry(now);
+      scheduleRetry(loop.nowNanos());
     }
+  }
+
+  /**
+   * Takes charge again of a connection that was passed: it waits, at the head of the queue, for
+   * another receiver or another try. Its deadline is the old one. That it was counted once is why
+   * {@code max-queue} does not apply.
+   *
+   * @param connection in no queue, touched by nobody
+   */
+  void takeBack(Connection connection) {
+    loop.counters().count(Counter.TAKEN_BACK);
+    connection.offeredBefore = true;
+    waiting.putBack(connection, connection.deadlineNanos);
+    awaitChannel(connection);
   }
 
   /** Passes what waits, as far as the channels take it. */
   void pump() {
+    if (!batch.isEmpty() && !waiting.isEmpty()) {
+      // Something was taken back in the turn that gathered it.
+      flush();
+    }
     while (!waiting.isEmpty()) {
-      int passed = passWaiting();
-      if (passed == 0) {
+      if (passWaiting() == 0) {
         return;
-      }
-      for (Connection c = waiting.first(); c != null && passed > 0; c = waiting.first()) {
-        waiting.remove(c);
-        endPassed(c);
-        passed--;
       }
     }
     retryAtNanos = Long.MAX_VALUE;
     retryNanos = RETRY_MIN_NANOS;
   }
 
-  /** Passes the first that wait, in one message; they stay in the queue. Returns how many. */
+  /** Passes the first that wait, in one message; returns how many, the others stay. */
   private int passWaiting() {
     try {
       for (Connection c = waiting.first(); c != null && !batch.isFull(); c = c.next) {
         batch.add(c);
       }
-      return passToAny();
+      int passed = passToAny();
+      for (int i = 0; i < passed; i++) {
+        // Not the first of the queue any more, if others were taken back meanwhile.
+        Connection passedOne = batch.get(i);
+        waiting.remove(passedOne);
+        passedBy.passed(passedOne);
+      }
+      return passed;
     } finally {
       batch.clear();
     }
   }
 
-  private void endPassed(Connection connection) {
+  /** Ends a connection that is the receiver's. */
+  void endPassed(Connection connection) {
     passedCount++;
     loop.end(connection, connection.onFallback ? Outcome.PASSED_TO_FALLBACK : Outcome.PASSED);
   }
@@ -209,6 +260,7 @@ final class Backend {
       nextChannel = nextChannel + 1 == channels.length ? 0 : nextChannel + 1;
       int passed = channel.pass(batch);
       if (passed > 0) {
+        passedBy = channel;
         return passed;
       }
     }
@@ -221,6 +273,18 @@ final class Backend {
    * @return when something is due next, or {@link Long#MAX_VALUE}
    */
   long runTimers(long nowNanos) {
+    long due = Long.MAX_VALUE;
+    int before = waiting.size();
+    for (Channel channel : channels) {
+      due = Math.min(due, channel.runTimers(nowNanos));
+    }
+    if (waiting.size() > before) {
+      pump();
+    }
+    return Math.min(due, runQueue(nowNanos));
+  }
+
+  private long runQueue(long nowNanos) {
     for (@Nullable Connection late = waiting.pollExpired(nowNanos);
         late != null;
         late = waiting.pollExpired(nowNanos)) {
@@ -260,6 +324,11 @@ final class Backend {
 
   /** Whether no connection is here. */
   boolean isIdle() {
+    for (Channel channel : channels) {
+      if (!channel.isIdle()) {
+        return false;
+      }
+    }
     return waiting.isEmpty() && batch.isEmpty();
   }
 

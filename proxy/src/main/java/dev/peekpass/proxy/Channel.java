@@ -10,8 +10,8 @@ import dev.peekpass.linux.SockAddr;
 /**
  * The way to one UNIX socket of a backend, for one loop. A subclass a hand-off method.
  *
- * <p>{@link #pass} sends duplicates of descriptors; the caller goes on owning its own and closes
- * those, and only those, that the answer counts.
+ * <p>{@link #pass} sends duplicates of descriptors; the caller goes on owning its own and gives
+ * those, and only those, that the answer counts to {@link #passed}.
  */
 abstract class Channel {
 
@@ -45,8 +45,8 @@ abstract class Channel {
   /**
    * Passes connections to the receiver in one message: all, or as many of the first as go into it.
    *
-   * @param batch not empty; borrowed and left as it is. The caller closes the passed ones and still
-   *     has the others
+   * @param batch not empty; borrowed and left as it is. The caller gives the passed ones to {@link
+   *     #passed} and still has the others
    * @return how many of the first are in the receiver's queue; 0 when it is full or nobody is
    *     there: try again when told so, or a little later
    */
@@ -57,13 +57,35 @@ abstract class Channel {
     return down ? ChannelState.DOWN : ChannelState.IDLE;
   }
 
+  /**
+   * Takes over a connection that {@link #pass} has just passed, in their order: ends it, or keeps
+   * it until the receiver has acknowledged it.
+   */
+  void passed(Connection connection) {
+    backend.endPassed(connection);
+  }
+
+  /**
+   * Does what is due.
+   *
+   * @return when something is due next, or {@link Long#MAX_VALUE}
+   */
+  long runTimers(long nowNanos) {
+    return Long.MAX_VALUE;
+  }
+
+  /** Whether it keeps no connection. */
+  boolean isIdle() {
+    return true;
+  }
+
   /** Closes whatever it holds. */
   abstract void close();
 
   /**
    * Opens a socket and connects it to the path.
    *
-   * @param type SOCK_STREAM or SOCK_DGRAM
+   * @param type SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
    * @return a connected, non-blocking socket that the caller owns; or -errno, with nothing left
    *     open
    */
@@ -147,7 +169,7 @@ abstract class Channel {
    * message, or ancillary data larger than net.core.optmem_max (ENOBUFS). Not so EAGAIN, since the
    * queue counts messages, nor ETOOMANYREFS, which looks at what is in flight already (unix(7)).
    */
-  private static boolean mayTakeFewer(int errno) {
+  static boolean mayTakeFewer(int errno) {
     return errno == Errno.EINVAL || errno == Errno.EMSGSIZE || errno == Errno.ENOBUFS;
   }
 

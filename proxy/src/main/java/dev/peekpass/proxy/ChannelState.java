@@ -10,6 +10,10 @@ public enum ChannelState {
   IDLE,
   /** The socket's queue is full. */
   FULL,
+  /** The receiver has said that it takes what was sent, and no more. */
+  DRAINING,
+  /** The receiver has not said hello yet, or does not acknowledge within ack-timeout. */
+  SILENT,
   /** The last attempt to connect failed. */
   DOWN;
 

@@ -7,7 +7,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A channel that keeps one socket for any number of connections: {@code persistent} on a stream
- * socket, {@code datagram} on a datagram socket, {@code auto} on whichever the receiver bound.
+ * socket, {@code datagram} on a datagram socket, or on whichever of these the receiver bound.
  *
  * <pre>{@code
  *          pass                    EAGAIN
@@ -42,6 +42,11 @@ final class ConnectedChannel extends Channel implements Pollable {
   ConnectedChannel(Loop loop, Backend backend, String path, int... types) {
     super(loop, backend, path);
     this.types = types;
+  }
+
+  /** Whether it is connected. */
+  boolean isOpen() {
+    return socket != null;
   }
 
   @Override

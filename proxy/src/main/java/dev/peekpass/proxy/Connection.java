@@ -21,6 +21,9 @@ final class Connection implements Pollable {
   /** {@link #slot} of a connection that no {@link Poller} watches. */
   static final int UNWATCHED = -1;
 
+  /** The longest list of protocols that is kept: twice what browsers send. */
+  private static final int ALPN_MAX_BYTES = 64;
+
   final Listener listener;
   final FirstFlightParser parser;
 
@@ -58,6 +61,19 @@ final class Connection implements Pollable {
   /** What the parser found wrong, for the log; a constant. */
   @Nullable String reason;
 
+  /** Whether it was offered to a receiver and taken back. */
+  boolean offeredBefore;
+
+  /** When it was offered to a receiver that has not acknowledged it yet. */
+  long offeredNanos;
+
+  /**
+   * The protocols offered by ALPN as on the wire, for receivers; nothing when the list is longer.
+   */
+  final byte[] alpnBytes = new byte[ALPN_MAX_BYTES];
+
+  int alpnLength;
+
   private final byte[] host = new byte[HostName.MAX_BYTES];
   private int hostLength;
 
@@ -89,6 +105,8 @@ final class Connection implements Pollable {
     encryptedClientHello = false;
     reason = null;
     hostLength = 0;
+    alpnLength = 0;
+    offeredBefore = false;
     parser.reset();
   }
 
@@ -101,6 +119,7 @@ final class Connection implements Pollable {
     protocol = peeked.protocol();
     hostLength = peeked.host().copyTo(host, 0);
     encryptedClientHello = peeked.encryptedClientHello();
+    alpnLength = peeked.alpn().copyTo(alpnBytes);
     if (forLog && !peeked.alpn().isEmpty()) {
       alpn = String.join(",", peeked.alpn().toList());
     }

@@ -35,6 +35,38 @@ final class ConnectionQueue {
     size++;
   }
 
+  /**
+   * Puts a connection back that stood here before, where its deadline says. Looks from the front,
+   * where such ones belong.
+   *
+   * @param deadlineNanos as before
+   */
+  void putBack(Connection connection, long deadlineNanos) {
+    Connection after = head;
+    while (after != null && after.deadlineNanos < deadlineNanos) {
+      after = after.next;
+    }
+    if (after == null) {
+      add(connection, deadlineNanos);
+      return;
+    }
+    if (connection.queue != null) {
+      throw new IllegalStateException("a connection stands in one queue at a time");
+    }
+    Connection before = after.previous;
+    connection.queue = this;
+    connection.deadlineNanos = deadlineNanos;
+    connection.next = after;
+    connection.previous = before;
+    after.previous = connection;
+    if (before == null) {
+      head = connection;
+    } else {
+      before.next = connection;
+    }
+    size++;
+  }
+
   /** Takes a connection out that stands here. */
   void remove(Connection connection) {
     if (connection.queue != this) {

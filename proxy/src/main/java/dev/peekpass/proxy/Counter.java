@@ -28,6 +28,17 @@ public enum Counter {
   MESSAGES_SENT,
   /** Times a backend's UNIX socket was full. */
   CHANNEL_FULL,
+  /** Connections taken back from a receiver that died, hung or refused, to be offered anew. */
+  TAKEN_BACK,
+  /** Times a receiver did not acknowledge within ack-timeout. */
+  ACK_TIMED_OUT,
+  /**
+   * Connections left to a receiver that had claimed them, or could not give them back,
+   * unacknowledged.
+   */
+  ACK_IN_DOUBT,
+  /** Times a receiver broke the protocol of the acknowledged hand-off. */
+  RECEIVER_FAULT,
   /** Refused connections closed without waiting for the client to read the answer. */
   LINGER_LIMIT_REACHED,
   /** Access log entries dropped because the log was not written fast enough. */

@@ -16,6 +16,7 @@ import dev.peekpass.wire.Parsed;
 import dev.peekpass.wire.ParserScratch;
 import dev.peekpass.wire.Peeked;
 import dev.peekpass.wire.Protocol;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
@@ -63,6 +64,7 @@ final class Listener implements Pollable {
   private final ListenerSocket listening;
   private final Fd socket;
   private final String label;
+  private final byte[] labelBytes;
   private final SockAddr peer = new SockAddr();
   private final TcpInfo queueInfo = new TcpInfo();
   private final NativeBuffer buffer;
@@ -101,6 +103,7 @@ final class Listener implements Pollable {
     this.listening = socket;
     this.socket = socket.fd();
     this.label = socket.label();
+    labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     this.buffer = setup.buffer;
     this.scratch = scratch;
     maxPeekBytes = config.maxPeekBytes();
@@ -119,6 +122,11 @@ final class Listener implements Pollable {
 
   String label() {
     return label;
+  }
+
+  /** The same as bytes, for receivers; nobody writes to them. */
+  byte[] labelBytes() {
+    return labelBytes;
   }
 
   /** Begins to accept on a socket that is new to this loop. */

@@ -20,6 +20,8 @@ public enum Outcome {
   REFUSED_TOO_LARGE,
   /** Its backend took no connection within hand-off-timeout, or max-queue others waited for it. */
   REFUSED_UNAVAILABLE,
+  /** Its receiver ended after it had touched the connection and before it acknowledged it. */
+  LOST,
   /** The head was not complete within peek-timeout. */
   TIMED_OUT,
   /** The client ended its side before the head was complete. */

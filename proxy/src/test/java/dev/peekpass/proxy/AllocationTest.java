@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import dev.peekpass.proxy.Tests.Running;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -24,7 +25,15 @@ class AllocationTest {
   @TempDir private Path dir;
 
   @ParameterizedTest
-  @CsvSource({"persistent, 1", "once, 1", "datagram, 1", "persistent, 8", "datagram, 8"})
+  @CsvSource({
+    "persistent, 1",
+    "once, 1",
+    "datagram, 1",
+    "acknowledged, 1",
+    "persistent, 8",
+    "datagram, 8",
+    "acknowledged, 8"
+  })
   void nothingIsAllocatedForAPassedConnection(String method, int batch) throws Exception {
     Path path = dir.resolve("shop");
     String yaml =
@@ -37,8 +46,7 @@ class AllocationTest {
           - { host: shop.example, backend: shop }
         """
             .formatted(path, method, batch);
-    try (TestReceiver shop =
-            method.equals("datagram") ? TestReceiver.datagram(path) : TestReceiver.stream(path);
+    try (Shop shop = method.equals("acknowledged") ? acknowledging(path) : plain(method, path);
         Running running = new Running(yaml)) {
       ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       long loop = loopThread();
@@ -54,9 +62,10 @@ class AllocationTest {
       // Mostly 0. Where C2 leaves one of the five downcalls to C1, as it may on a loaded machine,
       // the
       // JDK itself makes a slice of the errno segment at each; nothing of ours may come on top.
+      // The last connection of a round may still be under way when it is counted.
       assertThat(least)
           .as("bytes allocated for %d connections", ROUND)
-          .isIn(0L, (long) ERRNO_SLICE_BYTES * ROUND);
+          .isIn(0L, ERRNO_SLICE_BYTES * (ROUND - 1L), (long) ERRNO_SLICE_BYTES * ROUND);
       if (batch > 1) {
         assertThat(running.count(Counter.MESSAGES_SENT))
             .as("messages, of which some had several connections")
@@ -65,9 +74,57 @@ class AllocationTest {
     }
   }
 
+  /** Where the connections go. */
+  private interface Shop extends AutoCloseable {
+    /** Waits for one and closes it. */
+    void takeOne();
+
+    @Override
+    void close() throws IOException;
+  }
+
+  private static Shop plain(String method, Path path) throws IOException {
+    TestReceiver receiver =
+        method.equals("datagram") ? TestReceiver.datagram(path) : TestReceiver.stream(path);
+    return new Shop() {
+      @Override
+      public void takeOne() {
+        receiver.close(receiver.take());
+      }
+
+      @Override
+      public void close() throws IOException {
+        receiver.close();
+      }
+    };
+  }
+
+  private static Shop acknowledging(Path path) throws IOException {
+    TestAcknowledger receiver = new TestAcknowledger(path);
+    return new Shop() {
+      private boolean greeted;
+
+      @Override
+      public void takeOne() {
+        if (!greeted) {
+          greeted = true;
+          receiver.accept().greet(true, 100);
+        }
+        TestAcknowledger.Offered offered = receiver.next();
+        assertThat(receiver.claim(offered)).isTrue();
+        receiver.close(offered);
+        receiver.ack(offered.number() + 1, offered.number() + 100);
+      }
+
+      @Override
+      public void close() throws IOException {
+        receiver.close();
+      }
+    };
+  }
+
   /** Passes connections, as many at a time as may go into one message. */
-  private static void pass(Running running, TestReceiver shop, int count, int atOnce)
-      throws Exception {
+  private static void pass(Running running, Shop shop, int count, int atOnce) throws Exception {
     byte[] request =
         "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1);
     Socket[] clients = new Socket[atOnce];
@@ -79,7 +136,7 @@ class AllocationTest {
         client.getOutputStream().write(request);
       }
       for (Socket client : clients) {
-        shop.close(shop.take());
+        shop.takeOne();
         client.close();
       }
     }

@@ -172,7 +172,7 @@ final class Witness implements Observer {
           case RESET -> connection.isReset();
           case SHED -> shortage || pending(story.listener) + 1 >= story.listener.maxPending();
           case STOPPED -> stopNanos != World.NEVER && world.nowNanos() >= stopNanos + STOP_NANOS;
-          case FAILED -> false;
+          case LOST, FAILED -> false;
         };
     if (!fits) {
       throw new Violation(story + " has an outcome that cannot be: " + outcome);

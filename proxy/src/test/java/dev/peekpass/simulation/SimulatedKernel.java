@@ -8,6 +8,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.TcpInfo;
@@ -568,6 +569,36 @@ public final class SimulatedKernel implements Kernel {
   @Override
   public int siocinq(Fd socket) {
     throw notSimulated("siocinq");
+  }
+
+  @Override
+  public int siocoutq(Fd socket) {
+    throw notSimulated("siocoutq");
+  }
+
+  @Override
+  public int memfdCreate(int flags) {
+    throw notSimulated("memfd_create");
+  }
+
+  @Override
+  public int ftruncate(Fd file, int lengthBytes) {
+    throw notSimulated("ftruncate");
+  }
+
+  @Override
+  public int lseek(Fd file, int offset, int whence) {
+    throw notSimulated("lseek");
+  }
+
+  @Override
+  public int mmap(Fd file, SharedWords words) {
+    throw notSimulated("mmap");
+  }
+
+  @Override
+  public int munmap(SharedWords words) {
+    throw notSimulated("munmap");
   }
 
   @Override

@@ -11,6 +11,7 @@ import java.util.List;
  *     (unix(7)); connections go to them in turn
  * @param method how connections are handed to it
  * @param handOffTimeout from a routed connection to its hand-off, 1 ms to 5 minutes
+ * @param ackTimeout from an acknowledged hand-off to its ack, 10 ms to 1 minute
  * @param maxQueue how many connections may wait while its sockets are full, 0 to 1048576
  * @param batch how many connections one message may carry, 1 to 253
  * @param index its place in the file, from 0
@@ -21,6 +22,7 @@ public record BackendConfig(
     List<String> socketPaths,
     Method method,
     Duration handOffTimeout,
+    Duration ackTimeout,
     int maxQueue,
     int batch,
     int index,
@@ -38,6 +40,6 @@ public record BackendConfig(
 
   private BackendConfig at(int newIndex, int newLine) {
     return new BackendConfig(
-        name, socketPaths, method, handOffTimeout, maxQueue, batch, newIndex, newLine);
+        name, socketPaths, method, handOffTimeout, ackTimeout, maxQueue, batch, newIndex, newLine);
   }
 }

@@ -21,9 +21,17 @@ final class BackendReader {
   private static final Section.Keys KEYS =
       new Section.Keys(
           "a backend",
-          List.of("handoff", "method", "hand-off-timeout", "max-queue", "batch", "balance"),
+          List.of(
+              "handoff",
+              "method",
+              "hand-off-timeout",
+              "ack-timeout",
+              "max-queue",
+              "batch",
+              "balance"),
           List.of("relay", "proxy-protocol"));
-  private static final List<String> METHODS = List.of("auto", "once", "persistent", "datagram");
+  private static final List<String> METHODS =
+      List.of("auto", "once", "persistent", "datagram", "acknowledged");
 
   private final Report report;
   private final BackendNames names;
@@ -61,6 +69,7 @@ final class BackendReader {
     List<String> paths = List.of();
     Method method = Method.AUTO;
     Duration timeout = Duration.ofSeconds(10);
+    Duration ackTimeout = Duration.ofMillis(500);
     int maxQueue = 1024;
     int batch = 1;
     Optional<Section> section = Section.of(value, KEYS, report);
@@ -76,6 +85,15 @@ final class BackendReader {
                       at,
                       Quantity.duration(at.text(), Duration.ofMillis(1), Duration.ofMinutes(5))))
               .orElse(timeout);
+      ackTimeout =
+          section
+              .get()
+              .scalar("ack-timeout")
+              .flatMap(at ->
+                  report.good(
+                      at,
+                      Quantity.duration(at.text(), Duration.ofMillis(10), Duration.ofMinutes(1))))
+              .orElse(ackTimeout);
       maxQueue = section.get().count("max-queue", maxQueue, 0, 1 << 20);
       batch = section.get().count("batch", batch, 1, MAX_BATCH);
       if (batch > 1 && method == Method.ONCE) {
@@ -84,7 +102,7 @@ final class BackendReader {
       section.get().scalar("balance").ifPresent(this::checkBalance);
     }
     return new BackendConfig(
-        name.text(), paths, method, timeout, maxQueue, batch, index, name.line());
+        name.text(), paths, method, timeout, ackTimeout, maxQueue, batch, index, name.line());
   }
 
   private void checkName(YamlNode.Scalar name) {
@@ -153,10 +171,6 @@ final class BackendReader {
   }
 
   private Optional<Method> method(YamlNode.Scalar word) {
-    if (word.text().equals("acknowledged")) {
-      Section.notYet(word, report);
-      return Optional.empty();
-    }
     for (Method method : Method.values()) {
       if (method.label().equals(word.text())) {
         return Optional.of(method);

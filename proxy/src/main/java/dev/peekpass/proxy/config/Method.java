@@ -9,7 +9,9 @@ public enum Method {
   /** Any number of connections over one lasting UNIX stream connection ({@code persistent}). */
   PERSISTENT("persistent"),
   /** One UNIX datagram per connection ({@code datagram}). */
-  DATAGRAM("datagram");
+  DATAGRAM("datagram"),
+  /** Over a lasting UNIX seqpacket connection, with answers ({@code acknowledged}). */
+  ACKNOWLEDGED("acknowledged");
 
   private final String label;
 

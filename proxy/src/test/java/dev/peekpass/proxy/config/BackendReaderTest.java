@@ -53,7 +53,7 @@ final class BackendReaderTest {
         "{ handoff: \"unix:/a\", batch: 254 }|254 is out of range",
         "{ handoff: \"unix:/a\", method: once, batch: 2 }|\"batch\" has no use with method: once",
         "{ handoff: \"unix:/a\", proxy-protocol: v2 }|\"proxy-protocol\" is not supported",
-        "{ handoff: \"unix:/a\", method: acknowledged }|\"acknowledged\" is not supported",
+        "{ handoff: \"unix:/a\", ack-timeout: 9ms }|is out of range",
         "{ handoff: \"unix:/a\", balance: source-hash }|\"source-hash\" is not supported",
         "{ handoff: \"unix:/a\", balance: random }|\"random\" is not a way to balance",
         "{ handoff: \"unix:/a\", max-queue: -1 }|\"-1\" is not a whole number",

@@ -48,17 +48,27 @@ final class ConfigurationReaderTest {
                 List.of("/run/shop.sock"),
                 Method.AUTO,
                 Duration.ofSeconds(10),
+                Duration.ofMillis(500),
                 1024,
                 1,
                 0,
                 18),
             new BackendConfig(
-                "legacy", List.of("/run/l.sock"), Method.ONCE, Duration.ofMillis(1), 0, 1, 1, 19),
+                "legacy",
+                List.of("/run/l.sock"),
+                Method.ONCE,
+                Duration.ofMillis(1),
+                Duration.ofMillis(500),
+                0,
+                1,
+                1,
+                19),
             new BackendConfig(
                 "web",
                 List.of("/run/web1.sock", "/run/web2.sock"),
                 Method.PERSISTENT,
                 Duration.ofMinutes(2),
+                Duration.ofMillis(250),
                 10,
                 253,
                 2,
@@ -68,16 +78,17 @@ final class ConfigurationReaderTest {
                 List.of("/run/mail.sock"),
                 Method.DATAGRAM,
                 Duration.ofSeconds(10),
+                Duration.ofMillis(500),
                 1024,
                 1,
                 3,
-                27));
+                28));
     assertThat(all.routes().size()).isEqualTo(3);
     Route wild = all.routes().route(1);
-    assertThat(wild).hasToString("line 30: *.example.com alpn [h2, http/1.1] -> web");
+    assertThat(wild).hasToString("line 31: *.example.com alpn [h2, http/1.1] -> web");
     assertThat(wild.backendIndex()).isEqualTo(2);
     assertThat(all.routes().route(2))
-        .hasToString("line 31: /api[0-9]+[.]example[.]org/ from [192.0.2.0/24] -> legacy");
+        .hasToString("line 32: /api[0-9]+[.]example[.]org/ from [192.0.2.0/24] -> legacy");
 
     ListenerConfig first = all.listeners().get(0);
     assertThat(first.bind()).extracting(BindAddress::toString).containsExactly("[::]:443");

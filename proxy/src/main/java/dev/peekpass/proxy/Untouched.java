@@ -1,0 +1,38 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.TcpInfo;
+
+/**
+ * Whether anybody has read from a connection or written to it, as the kernel's own counts tell.
+ * Asked once the process that had it has gone: only then does the answer stay true.
+ */
+final class Untouched {
+  private final Kernel kernel;
+  private final TcpInfo info = new TcpInfo();
+
+  Untouched(Kernel kernel) {
+    this.kernel = kernel;
+  }
+
+  /**
+   * Looks at a connection; false in doubt, and when its client has gone.
+   *
+   * <p>All that was received still waits to be read, nothing was sent, and this side was not shut
+   * down. tcpi_bytes_received counts the client's FIN as a byte, which SIOCINQ does not.
+   */
+  boolean isUntouched(Fd connection) {
+    if (kernel.tcpInfo(connection, info) < 0) {
+      return false;
+    }
+    int state = info.state();
+    if (state != Linux.TCP_ESTABLISHED && state != Linux.TCP_CLOSE_WAIT) {
+      return false;
+    }
+    int unread = kernel.siocinq(connection);
+    long received = info.bytesReceived() - (state == Linux.TCP_CLOSE_WAIT ? 1 : 0);
+    return unread >= 0 && unread == received && info.bytesSent() == 0;
+  }
+}
