@@ -1046,14 +1046,6 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
     ngx_peekpass_listen_t  *pl;
     ngx_peekpass_intake_t  *in;
 
-    pl = ngx_peekpass_find((ngx_cycle_t *) ngx_cycle, c->listening);
-
-    if (pl && c->sockaddr->sa_family != AF_UNIX) {
-        /* a client, by "pass" of stream */
-        pl->handler(c);
-        return;
-    }
-
 #if (NGX_STAT_STUB)
 
     /* clients are counted, not the ways they come */
@@ -1063,6 +1055,8 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
     (void) ngx_atomic_fetch_add(ngx_stat_active, -1);
 
 #endif
+
+    pl = ngx_peekpass_find((ngx_cycle_t *) ngx_cycle, c->listening);
 
     in = pl ? ngx_palloc(c->pool, sizeof(ngx_peekpass_intake_t)) : NULL;
 

@@ -174,7 +174,7 @@ class BatchTest {
   @ParameterizedTest
   @ValueSource(strings = {"persistent", "auto", "datagram"})
   void everyConnectionArrivesAtAJavaReceiver(String method) throws Exception {
-    String[] more = method.equals("datagram") ? new String[] {"--datagram"} : new String[0];
+    String[] more = {"--socket-type", Site.socketType(method)};
     try (Running server = serve(4096, more);
         Running proxy = proxy(method)) {
       assertThat(wave(proxy)).isEqualTo(WAVE);
@@ -201,7 +201,7 @@ class BatchTest {
   @Test
   void aReceiverAtItsDescriptorLimitLosesNone() throws Exception {
     String head = "GET /.peekpass/whoami HTTP/1.1\r\nHost: " + NAME + "\r\n\r\n";
-    try (Running server = serve(DESCRIPTOR_LIMIT);
+    try (Running server = serve(DESCRIPTOR_LIMIT, "--socket-type", "stream");
         Running proxy = proxy("persistent");
         ExecutorService readers = Executors.newVirtualThreadPerTaskExecutor()) {
       // What the server does for the first time for a request, it does now.

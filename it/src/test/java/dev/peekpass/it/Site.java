@@ -40,7 +40,7 @@ final class Site implements AutoCloseable {
     TestCertificate made = TestCertificate.make(dir, NAME);
     certificate = made.certificate();
     Path socket = dir.resolve("shop.sock");
-    server = serve(site, socket, made.key(), method.equals("datagram"));
+    server = serve(site, socket, made.key(), socketType(method));
     yaml =
         """
         access-log: true
@@ -56,11 +56,17 @@ final class Site implements AutoCloseable {
     proxy = Running.proxy(dir, yaml);
   }
 
-  private Running serve(Path site, Path socket, Path key, boolean datagram) throws IOException {
-    List<String> command = new ArrayList<>(List.of("serve"));
-    if (datagram) {
-      command.add("--datagram");
-    }
+  /** What a server binds for a method, as {@code --socket-type} names it. */
+  static String socketType(String method) {
+    return switch (method) {
+      case "once", "persistent" -> "stream";
+      case "datagram" -> "datagram";
+      default -> "acknowledged";
+    };
+  }
+
+  private Running serve(Path site, Path socket, Path key, String socketType) throws IOException {
+    List<String> command = new ArrayList<>(List.of("serve", "--socket-type", socketType));
     command.addAll(
         List.of(
             site.toString(),

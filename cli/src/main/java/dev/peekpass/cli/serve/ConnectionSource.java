@@ -9,8 +9,16 @@ interface ConnectionSource extends Closeable {
   /**
    * Waits for the next connection, which then belongs to the caller: a channel in blocking mode.
    *
-   * @throws java.nio.channels.ClosedChannelException once this is closed
+   * @throws java.nio.channels.ClosedChannelException once this is closed, or drained
    * @throws IOException if this connection was lost but others may follow
    */
   SocketChannel accept() throws IOException;
+
+  /**
+   * Lets nobody send any more. {@link #accept()} goes on to give what was sent before, and then
+   * ends.
+   *
+   * @throws IOException if something of it remains; it drains all the same
+   */
+  void drain() throws IOException;
 }

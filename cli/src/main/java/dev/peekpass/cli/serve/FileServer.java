@@ -10,7 +10,6 @@ import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
@@ -41,12 +40,13 @@ final class FileServer implements Closeable {
   private final RequestLog log;
   private final Deadlines deadlines = new Deadlines(System::nanoTime);
   private final Set<HttpConnection> connections = ConcurrentHashMap.newKeySet();
-  private final CountDownLatch stopping = new CountDownLatch(1);
+  private volatile boolean running;
 
   /**
    * A server.
    *
-   * @param source closed by {@link #close()}
+   * @param source drained by {@link #close()} and closed at the end of {@link #run()}, or by {@code
+   *     close} when that never ran
    * @param tls null to serve plain HTTP alone
    * @param log not closed
    */
@@ -64,11 +64,19 @@ final class FileServer implements Closeable {
   }
 
   /**
-   * Accepts and serves until {@link #close()}, and then until the responses under way are done or
-   * out of time. To be called from a platform thread, once.
+   * Accepts and serves until {@link #close()}, then what was sent before that, and then until the
+   * responses under way are done or out of time. To be called from a platform thread, once.
    */
-  void run() throws InterruptedException {
-    while (stopping.getCount() > 0) {
+  void run() throws InterruptedException, IOException {
+    running = true;
+    try (source) {
+      accept();
+      finish();
+    }
+  }
+
+  private void accept() throws InterruptedException {
+    while (true) {
       try {
         SocketChannel channel = source.accept();
         if (connections.size() >= limits.maxConnections()) {
@@ -77,21 +85,21 @@ final class FileServer implements Closeable {
           start(channel);
         }
       } catch (ClosedChannelException e) {
-        break;
+        return;
       } catch (IOException e) {
-        if (stopping.await(PAUSE_AFTER_FAILURE.toMillis(), TimeUnit.MILLISECONDS)) {
-          break;
-        }
+        TimeUnit.MILLISECONDS.sleep(PAUSE_AFTER_FAILURE.toMillis());
       }
     }
-    finish();
   }
 
-  /** Stops accepting; {@link #run()} then comes to its end. */
+  /** Lets nothing more come; {@link #run()} then comes to its end. */
   @Override
   public void close() throws IOException {
-    stopping.countDown();
-    source.close();
+    if (running) {
+      source.drain();
+    } else {
+      source.close();
+    }
   }
 
   private void start(SocketChannel channel) throws IOException {

@@ -13,12 +13,12 @@ import org.jspecify.annotations.Nullable;
  * How {@code serve} receives connections.
  *
  * @param socket where the UNIX socket is bound
- * @param datagram whether it is a datagram socket, a stream socket otherwise
+ * @param type of the socket, which decides how a proxy hands off
  * @param mode of the socket file, like {@code rw-rw----}; null for the receiver's own default
  * @param allowedUids who may hand connections over; empty for the receiver's own default
  */
 record HandoffOptions(
-    Path socket, boolean datagram, @Nullable String mode, List<Integer> allowedUids) {
+    Path socket, SocketType type, @Nullable String mode, List<Integer> allowedUids) {
   HandoffOptions {
     allowedUids = List.copyOf(allowedUids);
   }
@@ -28,10 +28,8 @@ record HandoffOptions(
    *
    * @throws IOException if it cannot be bound; the message names the remedy
    */
-  @SuppressWarnings("DoNotCallSuggester") // until the receiver is there
   ConnectionSource open() throws IOException {
-    ReceiverBuilder builder =
-        Receiver.builder(socket).type(datagram ? SocketType.DATAGRAM : SocketType.STREAM);
+    ReceiverBuilder builder = Receiver.builder(socket).type(type);
     if (mode != null) {
       builder.mode(mode);
     }
@@ -41,6 +39,11 @@ record HandoffOptions(
       @Override
       public SocketChannel accept() throws IOException {
         return receiver.accept();
+      }
+
+      @Override
+      public void drain() throws IOException {
+        receiver.drain();
       }
 
       @Override

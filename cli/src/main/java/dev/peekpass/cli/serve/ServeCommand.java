@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.peekpass.cli.pki.ServerIdentity;
 import dev.peekpass.cli.process.Signals;
+import dev.peekpass.receiver.SocketType;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -31,7 +32,8 @@ import picocli.CommandLine.Spec;
     name = "serve",
     description = {
       "Serves the files of a directory to the connections that a proxy hands off, until SIGTERM or"
-          + " SIGINT; responses under way then have five seconds.",
+          + " SIGINT; what was handed off before is then still served, and responses under way have"
+          + " five seconds.",
       "",
       "Speaks HTTP/1.1 and 1.0 and, with a certificate, TLS 1.2 and 1.3 on the same socket: the"
           + " first byte of a connection says which it is, so listeners for both may hand off here."
@@ -58,8 +60,17 @@ public final class ServeCommand implements Callable<Integer> {
   private Path socket = Path.of("");
 
   @Option(
-      names = "--datagram",
-      description = "Bind a datagram socket (method: datagram) and not a stream socket.")
+      names = "--socket-type",
+      paramLabel = "TYPE",
+      defaultValue = "acknowledged",
+      converter = SocketTypeName.class,
+      description = {
+        "What to bind, which decides how a proxy hands off: acknowledged, stream (methods once and"
+            + " persistent) or datagram. Default: ${DEFAULT-VALUE}."
+      })
+  private SocketType socketType = SocketType.ACKNOWLEDGED;
+
+  @Option(names = "--datagram", description = "The same as --socket-type datagram.")
   private boolean datagram;
 
   @Option(
@@ -134,7 +145,9 @@ public final class ServeCommand implements Callable<Integer> {
       Site site = Site.of(directory);
       SSLContext tls =
           tlsFiles == null ? null : ServerIdentity.load(tlsFiles.certificates, tlsFiles.key);
-      ConnectionSource source = new HandoffOptions(socket, datagram, mode, allowedUids).open();
+      ConnectionSource source =
+          new HandoffOptions(socket, datagram ? SocketType.DATAGRAM : socketType, mode, allowedUids)
+              .open();
       Responder responder = new Responder(site, lists, backend, tellsWhoami, Clock.systemUTC());
       try (RequestLog log = new RequestLog(out, backend, quiet);
           FileServer server =

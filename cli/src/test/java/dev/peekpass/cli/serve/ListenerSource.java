@@ -26,6 +26,11 @@ final class ListenerSource implements ConnectionSource {
   }
 
   @Override
+  public void drain() throws IOException {
+    listener.close();
+  }
+
+  @Override
   public void close() throws IOException {
     listener.close();
   }

@@ -7,6 +7,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.Closeable;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.file.Path;
@@ -46,6 +47,8 @@ final class RunningServer implements Closeable {
                 server.run();
               } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
               }
             });
   }
