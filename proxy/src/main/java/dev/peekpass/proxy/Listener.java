@@ -57,6 +57,9 @@ final class Listener implements Pollable {
   private static final Fallback.Reject ANSWER_ALL =
       new Fallback.Reject(Fallback.Kind.HTTP_STATUS, Fallback.DEFAULT_HTTP_STATUS);
 
+  /** How often accepting is tried in vain before what is queued is given up when stopping. */
+  private static final int STOP_TRIES = 3;
+
   private final Loop loop;
   private final Kernel kernel;
   private final Setup setup;
@@ -570,12 +573,16 @@ final class Listener implements Pollable {
 
   /** Takes what is queued, then accepts no more. What is pending goes on. */
   void stopAccepting() {
-    for (int left = queued(); left > 0; left = queued()) {
-      long before = loop.counters().get(Counter.ACCEPTED);
-      accept(left);
-      if (loop.counters().get(Counter.ACCEPTED) == before) {
+    int fruitless = 0;
+    while (fruitless < STOP_TRIES) {
+      int left = queued();
+      if (left == 0) {
         break;
       }
+      long before = loop.counters().get(Counter.ACCEPTED);
+      accept(left);
+      // At the limit of descriptors an accept may only have made room for the next.
+      fruitless = loop.counters().get(Counter.ACCEPTED) == before ? fruitless + 1 : 0;
     }
     abandonSocket();
   }
