@@ -27,6 +27,7 @@ class Candidate:
     passes: bool = True                   # it passes the descriptor, instead of copying bytes
     java: bool = False                    # it needs a longer warm-up
     tls_port: str = "port"                # where it takes TLS: the name of one of its ports
+    most: int = 0                         # connections that it can have at once; 0: no limit of its own
     package: str = ""                     # what installs it
     version: Optional[List[str]] = None   # prints its version
 

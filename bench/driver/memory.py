@@ -6,7 +6,7 @@ from .load import Load, LoadError, new_connections
 from .stage import say
 
 # Until a process has been given back what it freed, and the kernel has done its part.
-SETTLE_SECONDS = 0.5
+SETTLE_SECONDS = 0.2
 
 
 def state(session):
@@ -36,9 +36,9 @@ def of_candidate(stage, candidate, connections, idle, pending):
             new_connections(player.port(kind), kind, connections, core=stage.load_core)
             time.sleep(SETTLE_SECONDS)
             records.append(dict(step="after", candidate=player.name, connections=connections, **state(player.session)))
-            records.append(held(stage, player, kind, "idle", idle))
-            time.sleep(SETTLE_SECONDS)
-            records.append(held(stage, player, kind, "pending", pending))
+            for mode, count in (("idle", idle), ("pending", pending)):
+                records.append(held(stage, player, kind, mode, min(count, candidate.most or count)))
+                time.sleep(SETTLE_SECONDS)
         except LoadError as error:
             say("%s, memory: %s" % (player.name, error))
         return records

@@ -26,8 +26,8 @@ class Options:
 
 FULL = Options()
 
-QUICK = Options(rounds=3, connections=1000, warm=8000, latency_rounds=2, latency_connections=300, after_rounds=1, requests=10000,
-                download_bytes=128 << 20, calls=500, memory_connections=5000, idle=2000, pending=4000, starts=3, thread_rounds=2)
+QUICK = Options(rounds=3, connections=1000, warm=5000, latency_rounds=2, latency_connections=300, after_rounds=1, requests=10000,
+                download_bytes=128 << 20, calls=500, memory_connections=3000, idle=1000, pending=2000, starts=3, thread_rounds=3)
 
 # Measures nothing, but goes through all of it: for the test that this still runs.
 TINY = Options(rounds=1, connections=50, warm=50, latency_rounds=1, latency_connections=20, after_rounds=1, requests=200,

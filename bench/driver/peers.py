@@ -125,6 +125,7 @@ def all_peers(limit):
         nginx("nginx http", NGINX_HTTP, HTTP, limit),
         Candidate(name="sniproxy", command=["sniproxy", "-f", "-c", "{dir}/sniproxy.conf"],
                   files={"sniproxy.conf": SNIPROXY}, tls_port="port2", passes=False, package="sniproxy", version=["sniproxy", "-V"]),
+        # select(2) knows 1,024 descriptors.
         Candidate(name="sslh", command=["sslh-select", "--foreground", "-F{dir}/sslh.cfg"], files={"sslh.cfg": SSLH},
-                  passes=False, package="sslh", version=["sslh-select", "-V"]),
+                  passes=False, most=400, package="sslh", version=["sslh-select", "-V"]),
     ]
