@@ -1,5 +1,6 @@
 """How much is measured."""
 
+import sys
 from dataclasses import dataclass, replace
 
 
@@ -35,15 +36,18 @@ TINY = Options(rounds=1, connections=50, warm=50, latency_rounds=1, latency_conn
 
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 
-STEPS = ("new", "latency", "after", "calls", "memory", "start", "threads")
-
 # step: the option without which it does not run
 NEEDS = {"new": "rounds", "latency": "latency_rounds", "after": "after_rounds", "calls": "calls", "memory": "memory_connections",
          "start": "starts", "threads": "thread_rounds"}
 
+STEPS = tuple(NEEDS)
+
 
 def only(options, steps):
-    """The options with all other steps left out."""
+    """The options with all other steps left out; ends the run when there is no such step."""
+    unknown = [step for step in steps if step not in STEPS]
+    if unknown:
+        sys.exit("bench: no step is named %s; there are %s" % (unknown[0], ", ".join(STEPS)))
     return replace(options, **{NEEDS[step]: 0 for step in STEPS if step not in steps})
 
 

@@ -42,10 +42,11 @@ def reference(name=REFERENCE, *batch):
     return Candidate(name=name, command=[places.program("reference"), "{port}", "{stream}", "{name}", *batch])
 
 
-def all_of_ours(program):
-    return [
-        Candidate(name=DIRECT, command=None, passes=False),
-        reference(),
-        reference("C-batch", "16"),
-        *(peekpass(what, program) for what in METHODS),
-    ]
+def baseline():
+    """What every run has."""
+    return [Candidate(name=DIRECT, command=None, passes=False), reference(), reference("C-batch", "16")]
+
+
+def methods(program):
+    """`./peekpass run` by each method."""
+    return [peekpass(what, program) for what in METHODS]
