@@ -16,14 +16,14 @@ import java.util.List;
  * What the agent costs a server: at start-up, and for each connection. Run it in the root of a
  * checkout, after {@code ./peekpass agent-jar} and {@code ./peekpass --version}, on an idle machine:
  *
- * <pre>java scripts/AgentCost.java</pre>
+ * <pre>java bench/AgentCost.java</pre>
  */
 public final class AgentCost {
   private static final int STARTS = 21;
   private static final int ROUNDS = 5;
   private static final int CONNECTIONS = 4000;
   private static final Path AGENT = Path.of("agent/target/peekpass-agent.jar");
-  private static final String SELF = "scripts/AgentCost.java";
+  private static final String SELF = "bench/AgentCost.java";
 
   public static void main(String[] arguments) throws Exception {
     if (arguments.length > 0) {

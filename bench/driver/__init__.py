@@ -1,0 +1,1 @@
+"""The benchmark's driver: Python's standard library and nothing else."""
