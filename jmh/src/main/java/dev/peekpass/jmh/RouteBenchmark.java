@@ -1,12 +1,10 @@
 package dev.peekpass.jmh;
 
-import dev.peekpass.proxy.route.Route;
 import dev.peekpass.proxy.route.RouteTable;
 import dev.peekpass.wire.AlpnList;
 import dev.peekpass.wire.HostName;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -80,7 +78,7 @@ public class RouteBenchmark {
     boolean miss = probe == Probe.MISS || probe == Probe.MISS_REGEX;
     for (int i = 0; i < probes.size(); i++) {
       HostName host = probes.next(0);
-      if ((table.find(host, alpn, 0, 0) == null) != miss) {
+      if ((table.find(host, alpn, 0, 0) == RouteTable.NONE) != miss) {
         throw new IllegalStateException(host + " is no " + probe);
       }
     }
@@ -91,14 +89,10 @@ public class RouteBenchmark {
   @OperationsPerInvocation(Batches.OPERATIONS)
   public int find() {
     for (int i = 0; i < Batches.OPERATIONS; i++) {
-      Route route = table.find(probes.next(zero), alpn, 0, 0);
-      zero = backend(route) >>> (Integer.SIZE - 1);
+      int route = table.find(probes.next(zero), alpn, 0, 0);
+      zero = (route == RouteTable.NONE ? 0 : table.backendIndex(route)) >>> (Integer.SIZE - 1);
     }
     return zero;
-  }
-
-  private static int backend(@Nullable Route route) {
-    return route == null ? 0 : route.backendIndex();
   }
 
   /** Without the look-up. */
