@@ -12,12 +12,12 @@ import java.nio.charset.StandardCharsets;
  *
  * <p>Time goes to waiting for memory, so all that a look-up needs lies together: names of one
  * bucket of the hash are neighbours in one array, each with its routes behind it. A look-up reads
- * where the bucket begins, from an array small enough for a cache, and then one or two lines of
- * memory that are neighbours too.
+ * where the bucket begins, from an array of four bytes a name, and then one or two lines of memory
+ * that are neighbours too. There are as many buckets as names.
  *
  * <pre>
  *   record:   part of the hash 2 | wildcard 1 bit, number of routes 15 | length 1 | name | routes
- *   route:    destination 4 | index 4
+ *   route:    destination 4 | index 4, least significant byte first
  * </pre>
  *
  * <p>How long a look-up takes is bounded by the fullest bucket, which the table's names and its
@@ -37,9 +37,6 @@ final class HostIndex {
   private static final int ROUTE_BYTES = 8;
   private static final int WILDCARD = 0x8000;
 
-  /** How many names share a bucket on average: fewer make the array of begins outgrow caches. */
-  private static final int NAMES_PER_BUCKET = 2;
-
   // Bucket b reaches from begins[b] to begins[b + 1].
   private final int[] begins;
   private final byte[] bytes;
@@ -54,7 +51,7 @@ final class HostIndex {
    */
   HostIndex(HostKeys names, RoutesOf routesOf, Routes routes, int[] extra) {
     count = names.count();
-    int buckets = count / NAMES_PER_BUCKET + 1;
+    int buckets = count + 1;
     begins = new int[buckets + 1];
     long size = (long) ROUTE_BYTES * extra.length;
     for (int key = names.first(); key != 0; key = names.next(key)) {
@@ -121,11 +118,15 @@ final class HostIndex {
    */
   int find(long hashed, HostName host, int from, boolean wildcard) {
     int bucket = bucket(hashed);
+    int begin = begins[bucket];
     int end = begins[bucket + 1];
+    // Reads the bucket's last byte, which is never negative: it may be in another line of memory
+    // than the first, and is waited for at the same time now and not afterwards.
+    if (begin == end || bytes[end - 1] < 0) {
+      return NONE;
+    }
     short part = (short) hashed;
-    for (int record = begins[bucket];
-        record < end;
-        record = firstRoute(record) + routesBytes(record)) {
+    for (int record = begin; record < end; record = firstRoute(record) + routesBytes(record)) {
       if ((short) SHORT.get(bytes, record) == part
           && isWildcard(record) == wildcard
           && host.endEquals(from, bytes, record + NAME, length(record))) {

@@ -270,13 +270,18 @@ final class RouteTableTest {
     IpAddress peer = Names.ip("10.1.2.3");
     com.sun.management.ThreadMXBean threads =
         (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long misses = lookUp(table, hosts, alpn, peer);
-    long before = threads.getCurrentThreadAllocatedBytes();
-    misses += lookUp(table, hosts, alpn, peer);
-    long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-    assertThat(misses).isEqualTo(2 * 2 * 10_000);
-    // The two readings of the counter themselves may allocate a little; 50,000 look-ups must not.
-    assertThat(allocated).isLessThan(1024);
+    lookUp(table, hosts, alpn, peer);
+    long least = Long.MAX_VALUE;
+    // The least of a few rounds: the JVM itself may allocate something once, look-ups would always.
+    for (int round = 0; round < 5; round++) {
+      long before = threads.getCurrentThreadAllocatedBytes();
+      long between = threads.getCurrentThreadAllocatedBytes();
+      long misses = lookUp(table, hosts, alpn, peer);
+      long after = threads.getCurrentThreadAllocatedBytes();
+      assertThat(misses).isEqualTo(2 * 10_000);
+      least = Math.min(least, after - between - (between - before));
+    }
+    assertThat(least).isZero();
   }
 
   private static long lookUp(RouteTable table, HostName[] hosts, AlpnList alpn, IpAddress peer) {
