@@ -1,7 +1,6 @@
 package dev.peekpass.proxy;
 
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.proxy.route.Route;
 import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.Protocol;
 import java.io.PrintStream;
@@ -107,7 +106,7 @@ final class AccessLog {
     private String listener = "";
     private Outcome outcome = Outcome.STOPPED;
     private @Nullable Protocol protocol;
-    private @Nullable Route route;
+    private int routeLine;
     private @Nullable String backend;
     private @Nullable String alpn;
     private boolean encryptedClientHello;
@@ -123,7 +122,7 @@ final class AccessLog {
       outcome = ended;
       protocol = connection.protocol;
       hostLength = connection.copyHost(host);
-      route = connection.route;
+      routeLine = connection.routeLine();
       Backend last = connection.backend;
       backend = last == null ? null : last.name();
       alpn = connection.alpn;
@@ -142,10 +141,10 @@ final class AccessLog {
       appendEscaped(line, alpn == null ? "" : alpn);
       line.append(" ech=").append(encryptedClientHello ? "yes" : "no");
       line.append(" route=");
-      if (route == null) {
+      if (routeLine == 0) {
         line.append('-');
       } else {
-        line.append("line:").append(route.line());
+        line.append("line:").append(routeLine);
       }
       line.append(" backend=").append(backend == null ? "-" : backend);
       line.append(" outcome=").append(outcome.label());

@@ -2,7 +2,7 @@ package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.proxy.route.Route;
+import dev.peekpass.proxy.route.RouteTable;
 import dev.peekpass.wire.FirstFlightParser;
 import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.Peeked;
@@ -48,7 +48,10 @@ final class Connection implements Pollable {
   boolean lingering;
 
   @Nullable Protocol protocol;
-  @Nullable Route route;
+
+  /** What stands for its route in its listener's table, or {@link RouteTable#NONE}. */
+  int route = RouteTable.NONE;
+
   @Nullable Backend backend;
   boolean onFallback;
 
@@ -98,7 +101,7 @@ final class Connection implements Pollable {
     peekedBytes = 0;
     lingering = false;
     protocol = null;
-    route = null;
+    route = RouteTable.NONE;
     backend = null;
     onFallback = false;
     alpn = null;
@@ -134,6 +137,11 @@ final class Connection implements Pollable {
   int copyHost(byte[] target) {
     System.arraycopy(host, 0, target, 0, hostLength);
     return hostLength;
+  }
+
+  /** The line of its route in the configuration, or 0 when it has none. */
+  int routeLine() {
+    return route == RouteTable.NONE ? 0 : listener.routes().line(route);
   }
 
   @Override

@@ -10,7 +10,7 @@ import dev.peekpass.linux.TcpInfo;
 import dev.peekpass.proxy.config.Fallback;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.PeekMode;
-import dev.peekpass.proxy.route.Route;
+import dev.peekpass.proxy.route.RouteTable;
 import dev.peekpass.wire.FirstFlightParser;
 import dev.peekpass.wire.Parsed;
 import dev.peekpass.wire.ParserScratch;
@@ -130,6 +130,10 @@ final class Listener implements Pollable {
   /** The same as bytes, for receivers; nobody writes to them. */
   byte[] labelBytes() {
     return labelBytes;
+  }
+
+  RouteTable routes() {
+    return config.routes();
   }
 
   /** Begins to accept on a socket that is new to this loop. */
@@ -383,14 +387,14 @@ final class Listener implements Pollable {
 
   private void route(Connection connection, Peeked peeked) {
     connection.remember(peeked, setup.accessLog.isEnabled());
-    @Nullable Route route =
-        config.routes().find(peeked.host(), peeked.alpn(), connection.peerHigh, connection.peerLow);
-    if (route == null) {
+    RouteTable routes = config.routes();
+    int route = routes.find(peeked.host(), peeked.alpn(), connection.peerHigh, connection.peerLow);
+    if (route == RouteTable.NONE) {
       fallBack(connection, Outcome.REFUSED_NO_ROUTE);
       return;
     }
     connection.route = route;
-    setup.backend(route.backendIndex()).handOff(connection);
+    setup.backend(routes.backendIndex(route)).handOff(connection);
   }
 
   /** Gives a connection that no route takes to the fallback. */

@@ -1,6 +1,5 @@
 package dev.peekpass.proxy;
 
-import dev.peekpass.proxy.route.Route;
 import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.OfferWriter;
 import dev.peekpass.wire.Protocol;
@@ -25,9 +24,9 @@ final class OfferMetadata {
   /** Writes one connection into an offer that has room for it. */
   void write(Connection connection) {
     writer.listener(connection.listener.labelBytes());
-    Route route = connection.route;
-    if (route != null && !connection.onFallback) {
-      writer.routeLine(route.line());
+    int routeLine = connection.routeLine();
+    if (routeLine != 0 && !connection.onFallback) {
+      writer.routeLine(routeLine);
     }
     @Nullable Protocol protocol = connection.protocol;
     byte[] label = protocol == null ? null : labels.get(protocol);

@@ -1,7 +1,11 @@
 package dev.peekpass.wire;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * A host name as sent, and in the canonical form in which names are compared: ASCII letters in
@@ -15,7 +19,11 @@ public final class HostName {
    */
   public static final int MAX_BYTES = 255;
 
-  private final byte[] canonical = new byte[MAX_BYTES];
+  private static final VarHandle LONG =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.BIG_ENDIAN);
+
+  // The canonical form stands behind a word of zeros, which is never written: see wordBefore.
+  private final byte[] canonical = new byte[Long.BYTES + MAX_BYTES];
   private int canonicalLength;
   private ByteBuffer source = ByteBuffer.allocate(0);
   private int start;
@@ -51,7 +59,7 @@ public final class HostName {
     }
     for (int i = 0; i < n; i++) {
       byte b = bytes.get(from + i);
-      canonical[i] = b >= 'A' && b <= 'Z' ? (byte) (b | 0x20) : b;
+      canonical[Long.BYTES + i] = b >= 'A' && b <= 'Z' ? (byte) (b | 0x20) : b;
     }
     canonicalLength = n;
   }
@@ -74,7 +82,30 @@ public final class HostName {
    * @param index from 0 to {@code length() - 1}
    */
   public byte at(int index) {
-    return canonical[index];
+    return canonical[Long.BYTES + index];
+  }
+
+  /**
+   * The eight bytes of the canonical form before an offset, the last of them in the lowest bits.
+   * Zeros stand where the name has not begun yet.
+   *
+   * @param end from 0 to {@code length()}
+   */
+  public long wordBefore(int end) {
+    return (long) LONG.get(canonical, end);
+  }
+
+  /**
+   * Whether the canonical form from an offset to its end is equal to some bytes.
+   *
+   * @param from from 0 to {@code length()}
+   * @param bytes where the other name is
+   * @param at its first byte's offset
+   * @param count its length in bytes
+   */
+  public boolean endEquals(int from, byte[] bytes, int at, int count) {
+    return Arrays.equals(
+        canonical, Long.BYTES + from, Long.BYTES + canonicalLength, bytes, at, at + count);
   }
 
   /**
@@ -84,7 +115,7 @@ public final class HostName {
    * @return how many bytes were copied
    */
   public int copyTo(byte[] target, int offset) {
-    System.arraycopy(canonical, 0, target, offset, canonicalLength);
+    System.arraycopy(canonical, Long.BYTES, target, offset, canonicalLength);
     return canonicalLength;
   }
 
@@ -98,6 +129,6 @@ public final class HostName {
   /** The canonical form as a string, each byte one character (Latin-1). For logs, escape it. */
   @Override
   public String toString() {
-    return new String(canonical, 0, canonicalLength, StandardCharsets.ISO_8859_1);
+    return new String(canonical, Long.BYTES, canonicalLength, StandardCharsets.ISO_8859_1);
   }
 }

@@ -1,9 +1,13 @@
 package dev.peekpass.wire;
 
 import static dev.peekpass.wire.HelloBuilder.latin1;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class FirstFlightParserTest {
@@ -94,5 +98,22 @@ class FirstFlightParserTest {
     assertThat(parser.protocol()).isNull();
     assertThat(HeadOutcome.whole(parser, latin1("GET / HTTP/1.1\r\nHost: b\r\n\r\n")))
         .startsWith("found HTTP1");
+  }
+
+  @Test
+  void completeFlightsAllocateNothing() throws IOException {
+    HelloBuilder browser = new HelloBuilder().serverName("a.example").alpn("h2", "http/1.1");
+    byte[] large = browser.extension(51, new byte[1263]).extension(21, new byte[550]).record();
+    assertThat(large.length).isBetween(1900, 2100);
+    assertThat(Allocation.ofParsing(parser, large)).isZero();
+    for (String file :
+        List.of(
+            "corpus/curl-http2.bin", "corpus-http/curl-http1.bin", "corpus-http/nghttp-h2.bin")) {
+      try (InputStream in = FirstFlightParserTest.class.getResourceAsStream("/" + file)) {
+        byte[] flight = requireNonNull(in, file).readAllBytes();
+        assertThat(HeadOutcome.whole(parser, flight)).as(file).startsWith("found");
+        assertThat(Allocation.ofParsing(parser, flight)).as(file).isZero();
+      }
+    }
   }
 }

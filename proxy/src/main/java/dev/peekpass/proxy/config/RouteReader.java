@@ -4,12 +4,12 @@ import dev.peekpass.proxy.route.Cidr;
 import dev.peekpass.proxy.route.HostPattern;
 import dev.peekpass.proxy.route.Quotation;
 import dev.peekpass.proxy.route.Reading;
-import dev.peekpass.proxy.route.Route;
 import dev.peekpass.proxy.route.RouteTable;
 import dev.peekpass.proxy.route.RouteTableBuilder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Reads one list of {@code routes}. */
 final class RouteReader {
@@ -95,13 +95,13 @@ final class RouteReader {
     List<HostPattern> reachable = new ArrayList<>(patterns.size());
     for (Placed placed : patterns) {
       HostPattern pattern = placed.pattern();
-      Optional<Route> shadow = table.shadowing(pattern, alpn, from);
+      OptionalInt shadow = table.shadowingLine(pattern, alpn, from);
       if (shadow.isPresent()) {
         report.mistake(
             placed.at(),
             Quotation.of(pattern.text())
                 + " never comes here, the route at line "
-                + shadow.get().line()
+                + shadow.getAsInt()
                 + " takes it",
             "remove one of them, or give the earlier one other conditions");
       } else if (table.isFull(pattern)) {

@@ -67,11 +67,18 @@ public record Explanation(List<Considered> considered, Optional<Route> winner) {
     for (int i = 0; i < regexes.size(); i++) {
       RegexRoutes.Entry entry = regexes.entry(i);
       switch (regexes.match(i, host)) {
-        case YES -> trial.fitting(entry.route(), entry.pattern(), "the expression matches");
-        case NO -> trial.failing(entry, "the expression does not match the whole name");
+        case YES ->
+            trial.fitting(table.route(entry.route()), entry.pattern(), "the expression matches");
+        case NO ->
+            trial.failing(
+                table.route(entry.route()),
+                entry.pattern(),
+                "the expression does not match the whole name");
         case ABANDONED ->
             trial.failing(
-                entry, "the expression needs over " + HostChars.MAX_STEPS + " steps: given up");
+                table.route(entry.route()),
+                entry.pattern(),
+                "the expression needs over " + HostChars.MAX_STEPS + " steps: given up");
       }
     }
     return new Explanation(considered, trial.winner);
@@ -96,8 +103,8 @@ public record Explanation(List<Considered> considered, Optional<Route> winner) {
       }
     }
 
-    void failing(RegexRoutes.Entry entry, String why) {
-      considered.add(new Considered(entry.route(), entry.pattern(), Outcome.NAME_FAILS, why));
+    void failing(Route route, HostPattern pattern, String why) {
+      considered.add(new Considered(route, pattern, Outcome.NAME_FAILS, why));
     }
 
     void fitting(Route route, HostPattern pattern, String why) {

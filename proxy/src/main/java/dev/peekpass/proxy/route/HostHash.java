@@ -4,14 +4,18 @@ import dev.peekpass.wire.HostName;
 
 /**
  * A keyed hash of a host name, read from its last byte to its first, so that one pass over a name
- * gives the hash of every suffix that begins at a label.
+ * gives the hash of every suffix of it.
  *
  * <p>It is a polynomial over the prime 2^61 - 1 whose variable is a secret of each table, and whose
- * coefficients are blocks of up to seven bytes of one label with the dot behind it. Two names of at
- * most n blocks collide for at most n of the 2^61 secrets, so nobody who can choose names can
- * choose ones that collide. A block is added when it is full or its label ends.
+ * coefficients are blocks of seven bytes, counted from the name's end; the last block has what is
+ * left. Two names of at most n blocks collide for at most n of the 2^61 secrets, so nobody who can
+ * choose names, those in the table or those that are looked up, can choose ones that collide.
  */
 final class HostHash {
+  /** How many bytes of a name make a block. */
+  static final int BLOCK_BYTES = 7;
+
+  private static final long BLOCK = (1L << (8 * BLOCK_BYTES)) - 1;
   private static final long PRIME = (1L << 61) - 1;
   // Odd, from the golden ratio: spreads neighbouring values over the high bits.
   private static final long SPREAD = 0x9e37_79b9_7f4a_7c15L;
@@ -36,19 +40,13 @@ final class HostHash {
     return (sum & PRIME) + (sum >>> 61);
   }
 
-  /** The value of a whole name, the same as adding its blocks label by label. */
+  /** The value of a whole name. */
   long of(HostName host) {
     long value = start();
-    long block = 0;
-    for (int i = host.length() - 1; i >= 0; i--) {
-      byte b = host.at(i);
-      if (b == '.' || isFull(block)) {
-        value = add(value, block);
-        block = 0;
-      }
-      block = block << 8 | (b & 0xff);
+    for (int end = host.length(); end > 0; end -= BLOCK_BYTES) {
+      value = add(value, block(host, end));
     }
-    return block == 0 ? value : add(value, block);
+    return value;
   }
 
   /** The value of no block at all. */
@@ -56,9 +54,21 @@ final class HostHash {
     return 1;
   }
 
-  /** Whether no further byte fits into a block; no byte of a valid name is zero. */
-  static boolean isFull(long block) {
-    return block >>> 48 != 0;
+  /** The block that ends before an offset; with zeros in front where the name begins in it. */
+  static long block(HostName host, int end) {
+    return host.wordBefore(end) & BLOCK;
+  }
+
+  /** The last bytes of a block. */
+  static long end(long block, int bytes) {
+    return block & ((1L << (8 * bytes)) - 1);
+  }
+
+  /** The highest bit of every byte of a block that is a dot. */
+  static long dots(long block) {
+    long different = block ^ 0x2e_2e2e_2e2e_2e2eL;
+    long low = 0x7f_7f7f_7f7f_7f7fL;
+    return ~((different & low) + low | different | low) & BLOCK;
   }
 
   /**

@@ -6,13 +6,21 @@ import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
 
-/** The routes with a regular expression, tried one after the other. */
+/**
+ * The routes with a regular expression, tried one after the other. The key of an expression is -1
+ * for the first, -2 for the second, and so on.
+ */
 final class RegexRoutes {
 
-  /** One expression of one route. */
-  record Entry(HostPattern pattern, Pattern compiled, Route route) {}
+  /**
+   * One expression of one route.
+   *
+   * @param route the route's index
+   * @param found what stands for the route in the table
+   */
+  record Entry(
+      HostPattern pattern, Pattern compiled, int route, Destination destination, int found) {}
 
   /** What became of a match. */
   enum Match {
@@ -59,15 +67,21 @@ final class RegexRoutes {
     return abandoned.sum();
   }
 
-  @Nullable Route find(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
+  /** The expression of a key. */
+  HostPattern pattern(int key) {
+    return entries[~key].pattern();
+  }
+
+  /** As {@link RouteTable#find}. */
+  int find(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
     for (int i = 0; i < entries.length; i++) {
-      Route route = entries[i].route();
+      Conditions conditions = entries[i].destination().conditions();
       // The conditions first: they cost less.
-      if (route.conditions().hold(alpn, peerHigh, peerLow) && match(i, host) == Match.YES) {
-        return route;
+      if (conditions.hold(alpn, peerHigh, peerLow) && match(i, host) == Match.YES) {
+        return entries[i].found();
       }
     }
-    return null;
+    return RouteTable.NONE;
   }
 
   Match match(int index, HostName host) {

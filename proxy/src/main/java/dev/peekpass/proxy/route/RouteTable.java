@@ -2,9 +2,10 @@ package dev.peekpass.proxy.route;
 
 import dev.peekpass.wire.AlpnList;
 import dev.peekpass.wire.HostName;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * All routes of a listener. Immutable, used by any number of threads.
@@ -14,34 +15,27 @@ import org.jspecify.annotations.Nullable;
  * turn. A look-up does not slow with the number of names, only with that of regular expressions.
  */
 public final class RouteTable {
+  /** What {@link #find} returns when no route matches. */
+  public static final int NONE = HostIndex.NONE;
+
+  /** From a block's last byte to its first one, in bits. */
+  private static final int FIRST_BYTE = 8 * (HostHash.BLOCK_BYTES - 1);
+
   private final HostHash hash;
-  private final HostKeys keys;
-  private final Route[] routes;
-  // By slot: the route of a name that has but one. Beside the slots, so that a look-up that misses
-  // the cache waits for the route and the name at the same time.
-  private final @Nullable Route[] onlyRoutes;
-  private final int[] chains;
+  private final HostIndex index;
+  private final Routes routes;
+  private final Destination[] destinations;
   // Bit d: some wildcard has d labels behind its star. Spares looking up the other suffixes.
   private final long wildcardDepthsLow;
   private final long wildcardDepthsHigh;
   private final RegexRoutes regexes;
 
   RouteTable(
-      HostHash hash,
-      HostKeys keys,
-      Route[] routes,
-      int[] chains,
-      long[] wildcardDepths,
-      RegexRoutes regexes) {
+      HostHash hash, HostIndex index, Routes routes, long[] wildcardDepths, RegexRoutes regexes) {
     this.hash = hash;
-    this.keys = keys;
+    this.index = index;
     this.routes = routes;
-    this.onlyRoutes = new Route[keys.slotCount()];
-    for (int slot = 0; slot < onlyRoutes.length; slot++) {
-      int record = keys.recordAt(slot);
-      onlyRoutes[slot] = record == 0 || keys.isChained(record) ? null : routes[keys.value(record)];
-    }
-    this.chains = chains;
+    this.destinations = routes.destinations();
     this.wildcardDepthsLow = wildcardDepths[0];
     this.wildcardDepthsHigh = wildcardDepths[1];
     this.regexes = regexes;
@@ -54,12 +48,12 @@ public final class RouteTable {
 
   /** How many routes there are. */
   public int size() {
-    return routes.length;
+    return routes.size();
   }
 
   /** How many names and wildcards there are, each counted once. */
   public int nameCount() {
-    return keys.count();
+    return index.count();
   }
 
   /** How many regular expressions there are. */
@@ -68,12 +62,43 @@ public final class RouteTable {
   }
 
   /**
-   * A route by its place in the file.
+   * Spells out a route.
    *
-   * @param index from 0 to {@code size() - 1}
+   * @param index its place in the file, from 0 to {@code size() - 1}
    */
   public Route route(int index) {
-    return routes[index];
+    List<HostPattern> patterns = new ArrayList<>();
+    for (int key : routes.keys(index)) {
+      patterns.add(key < 0 ? regexes.pattern(key) : this.index.pattern(key));
+    }
+    return new Route(index, patterns, routes.destination(index), routes.line(index));
+  }
+
+  /**
+   * The place in the configuration of the backend that a route leads to.
+   *
+   * @param found what {@link #find} returned, not {@link #NONE}
+   */
+  public int backendIndex(int found) {
+    return destinations[index.destination(found)].backendIndex();
+  }
+
+  /**
+   * The index of a route that was found, for {@link #route}.
+   *
+   * @param found what {@link #find} returned, not {@link #NONE}
+   */
+  public int indexOf(int found) {
+    return index.route(found);
+  }
+
+  /**
+   * The line in the file at which a route that was found begins, from 1.
+   *
+   * @param found what {@link #find} returned, not {@link #NONE}
+   */
+  public int line(int found) {
+    return routes.line(index.route(found));
   }
 
   /**
@@ -93,63 +118,62 @@ public final class RouteTable {
    * @param alpn what the client offers; empty when it offers nothing or does not speak TLS
    * @param peerHigh the first 64 bits of the client's address; an IPv4 one in its mapped form
    * @param peerLow the last 64 bits
-   * @return the route, or null when none matches and the fallback has its turn
+   * @return what stands for the route in {@link #backendIndex}, {@link #line} and {@link #indexOf}
+   *     of this table; {@link #NONE} when none matches and the fallback has its turn
    */
-  public @Nullable Route find(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
+  public int find(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
     if (!isComparable(host)) {
-      return null;
+      return NONE;
     }
     // The exact name first: hashing the name once more costs less than the cache misses of looking
     // for wildcards that a longer name beats.
-    Route exact = first(hash.of(host), host, 0, false, alpn, peerHigh, peerLow);
-    if (exact != null) {
+    int exact = first(hash.of(host), host, 0, false, alpn, peerHigh, peerLow);
+    if (exact != NONE) {
       return exact;
     }
-    Route wildcard = longestWildcard(host, alpn, peerHigh, peerLow);
-    return wildcard != null || regexes.size() == 0
+    int wildcard = longestWildcard(host, alpn, peerHigh, peerLow);
+    return wildcard != NONE || regexes.size() == 0
         ? wildcard
         : regexes.find(host, alpn, peerHigh, peerLow);
   }
 
   /** Whether there is a name, and no label of it is empty. */
   private static boolean isComparable(HostName host) {
-    byte previous = '.';
-    for (int i = 0; i < host.length(); i++) {
-      byte b = host.at(i);
-      if (b == '.' && previous == '.') {
+    // The dots of the block behind, of which the highest counts: as if a dot stood at either end.
+    long behind = 0x80L << FIRST_BYTE;
+    for (int end = host.length(); end > 0; end -= HostHash.BLOCK_BYTES) {
+      long dots = HostHash.dots(HostHash.block(host, end));
+      if ((dots & (dots << 8 | behind >>> FIRST_BYTE)) != 0) {
         return false;
       }
-      previous = b;
+      behind = dots;
     }
-    return previous != '.';
+    return host.length() > 0 && host.at(0) != '.';
   }
 
-  private @Nullable Route longestWildcard(
-      HostName host, AlpnList alpn, long peerHigh, long peerLow) {
+  private int longestWildcard(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
     if ((wildcardDepthsLow | wildcardDepthsHigh) == 0) {
-      return null;
+      return NONE;
     }
+    // From the shortest suffix to the longest, so that the last one found is the longest.
+    int longest =
+        wildcardAt(0)
+            ? first(HostHash.start(), host, host.length(), true, alpn, peerHigh, peerLow)
+            : NONE;
     long value = HostHash.start();
-    Route longest =
-        wildcardAt(0) ? first(value, host, host.length(), true, alpn, peerHigh, peerLow) : null;
-    long block = 0;
     int depth = 0;
-    for (int i = host.length() - 1; i > 0; i--) {
-      byte b = host.at(i);
-      if (b == '.') {
-        value = hash.add(value, block);
-        block = 0;
+    for (int end = host.length(); end > 0; end -= HostHash.BLOCK_BYTES) {
+      long block = HostHash.block(host, end);
+      for (long dots = HostHash.dots(block); dots != 0; dots &= dots - 1) {
         depth++;
         if (wildcardAt(depth)) {
-          // From the shortest suffix to the longest, so that the last one found is the longest.
-          Route longer = first(value, host, i + 1, true, alpn, peerHigh, peerLow);
-          longest = longer != null ? longer : longest;
+          int bytes = Long.numberOfTrailingZeros(dots) >>> 3;
+          long suffix = bytes == 0 ? value : hash.add(value, HostHash.end(block, bytes));
+          int longer = first(suffix, host, end - bytes, true, alpn, peerHigh, peerLow);
+          longest = longer != NONE ? longer : longest;
         }
-      } else if (HostHash.isFull(block)) {
-        value = hash.add(value, block);
-        block = 0;
       }
-      block = block << 8 | (b & 0xff);
+      value = hash.add(value, block);
     }
     return longest;
   }
@@ -158,7 +182,7 @@ public final class RouteTable {
     return ((depth < Long.SIZE ? wildcardDepthsLow : wildcardDepthsHigh) >>> depth & 1) != 0;
   }
 
-  private @Nullable Route first(
+  private int first(
       long value,
       HostName host,
       int from,
@@ -166,35 +190,36 @@ public final class RouteTable {
       AlpnList alpn,
       long peerHigh,
       long peerLow) {
-    int slot = keys.find(HostHash.finish(value, wildcard), host, from, wildcard);
-    if (slot < 0) {
-      return null;
+    int record = index.find(HostHash.finish(value, wildcard), host, from, wildcard);
+    if (record == NONE) {
+      return NONE;
     }
-    Route only = onlyRoutes[slot];
-    if (only != null) {
-      return only.conditions().hold(alpn, peerHigh, peerLow) ? only : null;
-    }
-    for (int at = keys.value(keys.recordAt(slot)); at >= 0; at = chains[at + 1]) {
-      Route route = routes[chains[at]];
-      if (route.conditions().hold(alpn, peerHigh, peerLow)) {
-        return route;
+    int place = index.firstRoute(record);
+    for (int end = place + index.routesBytes(record);
+        place < end;
+        place = HostIndex.nextRoute(place)) {
+      if (destinations[index.destination(place)].conditions().hold(alpn, peerHigh, peerLow)) {
+        return place;
       }
     }
-    return null;
+    return NONE;
   }
 
   /** The routes of one pattern, in file order, whatever their conditions. */
   List<Route> routesOf(HostPattern pattern) {
-    int record = keys.find(pattern);
-    if (record == 0) {
-      return List.of();
-    }
-    if (!keys.isChained(record)) {
-      return List.of(routes[keys.value(record)]);
-    }
+    HostName name = new HostName();
+    byte[] bytes = pattern.name().getBytes(StandardCharsets.ISO_8859_1);
+    name.set(ByteBuffer.wrap(bytes), 0, bytes.length);
+    boolean wildcard = pattern.kind() != HostPattern.Kind.EXACT;
+    int record = index.find(HostHash.finish(hash.of(name), wildcard), name, 0, wildcard);
     List<Route> found = new ArrayList<>();
-    for (int at = keys.value(record); at >= 0; at = chains[at + 1]) {
-      found.add(routes[chains[at]]);
+    if (record != NONE) {
+      int place = index.firstRoute(record);
+      for (int end = place + index.routesBytes(record);
+          place < end;
+          place = HostIndex.nextRoute(place)) {
+        found.add(route(index.route(place)));
+      }
     }
     return found;
   }

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.OptionalInt;
 
 /** Builds one {@link RouteTable}, route by route in file order. Used by one thread, once. */
 public final class RouteTableBuilder {
@@ -16,13 +16,16 @@ public final class RouteTableBuilder {
   /** How many regular expressions a table may have: they are tried one after the other. */
   public static final int MAX_REGEXES = 1000;
 
+  /** A regular expression of a route. */
+  private record Regex(HostPattern pattern, int route) {}
+
   private static final SecureRandom RANDOM = new SecureRandom();
   private static final int NONE = -1;
 
   private final HostHash hash = new HostHash(RANDOM.nextLong());
   private final HostKeys keys = new HostKeys(hash);
-  private final List<Route> routes = new ArrayList<>();
-  private final List<RegexRoutes.Entry> regexes = new ArrayList<>();
+  private final Routes routes = new Routes();
+  private final List<Regex> regexes = new ArrayList<>();
   private final Map<Conditions, Conditions> conditionSets = new HashMap<>();
   private final long[] wildcardDepths = new long[2];
   // Pairs of a route's index and the place of the next pair.
@@ -43,45 +46,48 @@ public final class RouteTableBuilder {
   }
 
   /**
-   * The earlier route that takes everything a route about to be added could get from one of its
-   * patterns: same pattern, and no conditions or the same ones.
+   * The line of the earlier route that takes everything a route about to be added could get from
+   * one of its patterns: same pattern, and no conditions or the same ones.
    */
-  public Optional<Route> shadowing(HostPattern pattern, List<String> alpn, List<Cidr> from) {
+  public OptionalInt shadowingLine(HostPattern pattern, List<String> alpn, List<Cidr> from) {
     Conditions own = new Conditions(alpn, from);
-    for (Route route : routesFor(pattern)) {
-      if (route.conditions().equals(Conditions.NONE) || route.conditions().equals(own)) {
-        return Optional.of(route);
+    for (int route : routesOf(pattern)) {
+      Conditions conditions = routes.destination(route).conditions();
+      if (conditions.equals(Conditions.NONE) || conditions.equals(own)) {
+        return OptionalInt.of(routes.line(route));
       }
     }
-    return Optional.empty();
+    return OptionalInt.empty();
   }
 
   /** Whether a pattern has as many routes as it may. */
   public boolean isFull(HostPattern pattern) {
     return pattern.kind() == HostPattern.Kind.REGEX
         ? regexes.size() >= MAX_REGEXES
-        : routesFor(pattern).size() >= MAX_ROUTES_PER_NAME;
+        : routesOf(pattern).length >= MAX_ROUTES_PER_NAME;
   }
 
-  private List<Route> routesFor(HostPattern pattern) {
+  private int[] routesOf(HostPattern pattern) {
     if (pattern.kind() == HostPattern.Kind.REGEX) {
       return regexes.stream()
-          .filter(entry -> entry.pattern().equals(pattern))
-          .map(RegexRoutes.Entry::route)
-          .toList();
+          .filter(regex -> regex.pattern().equals(pattern))
+          .mapToInt(Regex::route)
+          .toArray();
     }
-    int record = routes.isEmpty() ? 0 : keys.find(pattern);
-    if (record == 0) {
-      return List.of();
+    int key = keys.find(pattern);
+    return key == 0 ? new int[0] : routesOf(key);
+  }
+
+  private int[] routesOf(int key) {
+    if (!keys.isChained(key)) {
+      return new int[] {keys.value(key)};
     }
-    if (!keys.isChained(record)) {
-      return List.of(routes.get(keys.value(record)));
+    int[] found = new int[MAX_ROUTES_PER_NAME];
+    int count = 0;
+    for (int at = keys.value(key); at != NONE; at = chains[at + 1]) {
+      found[count++] = chains[at];
     }
-    List<Route> found = new ArrayList<>();
-    for (int at = keys.value(record); at != NONE; at = chains[at + 1]) {
-      found.add(routes.get(chains[at]));
-    }
-    return found;
+    return Arrays.copyOf(found, count);
   }
 
   /**
@@ -94,9 +100,9 @@ public final class RouteTableBuilder {
    * @param backendName the backend's name
    * @param backendIndex the backend's place in the configuration
    * @param line the route's line in the file, from 1
-   * @return the route
+   * @return the route's place in the file, from 0
    */
-  public Route add(
+  public int add(
       List<HostPattern> patterns,
       List<String> alpn,
       List<Cidr> from,
@@ -106,23 +112,19 @@ public final class RouteTableBuilder {
     if (patterns.isEmpty()) {
       throw new IllegalArgumentException("a route needs a pattern");
     }
-    int index = routes.size();
+    int route = routes.size();
     int[] ownKeys = new int[patterns.size()];
     for (int i = 0; i < ownKeys.length; i++) {
       HostPattern pattern = patterns.get(i);
-      ownKeys[i] =
-          pattern.kind() == HostPattern.Kind.REGEX
-              ? keys.insertRegex(pattern.text())
-              : link(pattern, index);
-    }
-    Route route = new Route(keys, ownKeys, conditions(alpn, from), backendName, backendIndex, line);
-    routes.add(route);
-    for (HostPattern pattern : patterns) {
       if (pattern.kind() == HostPattern.Kind.REGEX) {
-        regexes.add(new RegexRoutes.Entry(pattern, HostPattern.compile(pattern.text()), route));
+        ownKeys[i] = ~regexes.size();
+        regexes.add(new Regex(pattern, route));
+      } else {
+        ownKeys[i] = link(pattern, route);
       }
     }
-    return route;
+    return routes.add(
+        ownKeys, new Destination(conditions(alpn, from), backendName, backendIndex), line);
   }
 
   private Conditions conditions(List<String> alpn, List<Cidr> from) {
@@ -133,26 +135,26 @@ public final class RouteTableBuilder {
   }
 
   private int link(HostPattern pattern, int route) {
-    int record = keys.find(pattern);
-    if (record == 0) {
-      record = keys.insert(pattern);
-      keys.setValue(record, route, false);
+    int key = keys.find(pattern);
+    if (key == 0) {
+      key = keys.insert(pattern);
+      keys.setValue(key, route, false);
       if (pattern.kind() != HostPattern.Kind.EXACT) {
         int depth = labels(pattern.name());
         wildcardDepths[depth / Long.SIZE] |= 1L << depth;
       }
-      return record;
+      return key;
     }
-    if (!keys.isChained(record)) {
-      keys.setValue(record, chain(keys.value(record)), true);
+    if (!keys.isChained(key)) {
+      keys.setValue(key, chain(keys.value(key)), true);
     }
-    int last = keys.value(record);
+    int last = keys.value(key);
     while (chains[last + 1] != NONE) {
       last = chains[last + 1];
     }
     int appended = chain(route);
     chains[last + 1] = appended;
-    return record;
+    return key;
   }
 
   private int chain(int route) {
@@ -172,13 +174,19 @@ public final class RouteTableBuilder {
 
   /** The table. The builder must not be used afterwards. */
   public RouteTable build() {
-    keys.trim();
-    return new RouteTable(
-        hash,
-        keys,
-        routes.toArray(Route[]::new),
-        Arrays.copyOf(chains, chainsUsed),
-        wildcardDepths,
-        new RegexRoutes(regexes));
+    int[] regexOwners = regexes.stream().mapToInt(Regex::route).toArray();
+    HostIndex index = new HostIndex(keys, this::routesOf, routes, regexOwners);
+    routes.finish(key -> key < 0 ? key : keys.value(key));
+    List<RegexRoutes.Entry> entries = new ArrayList<>();
+    for (Regex regex : regexes) {
+      entries.add(
+          new RegexRoutes.Entry(
+              regex.pattern(),
+              HostPattern.compile(regex.pattern().text()),
+              regex.route(),
+              routes.destination(regex.route()),
+              index.extraPlace(entries.size(), regexes.size())));
+    }
+    return new RouteTable(hash, index, routes, wildcardDepths, new RegexRoutes(entries));
   }
 }

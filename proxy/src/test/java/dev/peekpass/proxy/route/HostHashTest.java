@@ -2,6 +2,7 @@ package dev.peekpass.proxy.route;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peekpass.wire.HostName;
 import java.util.HashSet;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -56,5 +57,35 @@ final class HostHashTest {
       HostHash hash = new HostHash(secret);
       assertThat(hash.of(Names.host("a.example"))).isNotEqualTo(hash.of(Names.host("b.example")));
     }
+  }
+
+  @Test
+  void givesTheHashOfEverySuffixOnTheWay() {
+    HostHash hash = new HostHash(0x0fed_cba9_8765_4321L);
+    String name = "shop.a.example-of-length.com";
+    HostName host = Names.host(name);
+    for (int length = 0; length <= name.length(); length++) {
+      long value = HostHash.start();
+      int end = host.length();
+      for (int left = length; left >= HostHash.BLOCK_BYTES; left -= HostHash.BLOCK_BYTES) {
+        value = hash.add(value, HostHash.block(host, end));
+        end -= HostHash.BLOCK_BYTES;
+      }
+      int rest = length % HostHash.BLOCK_BYTES;
+      if (rest > 0) {
+        value = hash.add(value, HostHash.end(HostHash.block(host, end), rest));
+      }
+      assertThat(value).isEqualTo(hash.of(Names.host(name.substring(name.length() - length))));
+    }
+  }
+
+  @Test
+  void seesEveryDotOfABlock() {
+    assertThat(HostHash.dots(HostHash.block(Names.host("a.b/-.c"), 7)))
+        .isEqualTo(0x8000_0000_8000L);
+    assertThat(HostHash.dots(HostHash.block(Names.host("/-\u00ae/-/-"), 7))).isZero();
+    assertThat(HostHash.dots(HostHash.block(Names.host("a......b"), 7)))
+        .isEqualTo(0x8080_8080_8080L);
+    assertThat(HostHash.dots(HostHash.block(Names.host("ab"), 2))).isZero();
   }
 }

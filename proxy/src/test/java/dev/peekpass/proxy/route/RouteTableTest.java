@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -39,8 +40,8 @@ final class RouteTableTest {
   }
 
   private static String find(RouteTable table, String host, AlpnList alpn, IpAddress peer) {
-    Route route = table.find(Names.host(host), alpn, peer.high(), peer.low());
-    return route == null ? "-" : route.backendName();
+    int found = table.find(Names.host(host), alpn, peer.high(), peer.low());
+    return found == RouteTable.NONE ? "-" : table.route(table.indexOf(found)).backendName();
   }
 
   @ParameterizedTest
@@ -189,8 +190,8 @@ final class RouteTableTest {
   }
 
   /** A naive table that a person can check: one map, and every suffix of the name in turn. */
-  private static @Nullable Route naive(Map<String, Route> routes, String name) {
-    Route exact = routes.get(name);
+  private static @Nullable Integer naive(Map<String, Integer> routes, String name) {
+    Integer exact = routes.get(name);
     for (int dot = name.indexOf('.'); exact == null && dot >= 0; dot = name.indexOf('.', dot + 1)) {
       exact = routes.get("*" + name.substring(dot));
     }
@@ -200,7 +201,7 @@ final class RouteTableTest {
   @Test
   void agreesWithTheNaiveTableOnAMillionNames() {
     Random random = new Random(42);
-    Map<String, Route> expected = HashMap.newHashMap(1_000_000);
+    Map<String, Integer> expected = HashMap.newHashMap(1_000_000);
     List<String> names = new ArrayList<>(1_000_000);
     while (expected.size() < 1_000_000) {
       String text = (random.nextInt(10) == 0 ? "*." : "") + name(random);
@@ -226,9 +227,10 @@ final class RouteTableTest {
           };
       byte[] bytes = probe.getBytes(java.nio.charset.StandardCharsets.US_ASCII);
       host.set(java.nio.ByteBuffer.wrap(bytes), 0, bytes.length);
-      Route route = table.find(host, Names.NO_ALPN, PEER.high(), PEER.low());
-      if (route != naive(expected, probe)) {
-        assertThat(route).as(probe).isSameAs(naive(expected, probe));
+      int place = table.find(host, Names.NO_ALPN, PEER.high(), PEER.low());
+      Integer route = place == RouteTable.NONE ? null : table.indexOf(place);
+      if (!Objects.equals(route, naive(expected, probe))) {
+        assertThat(route).as(probe).isEqualTo(naive(expected, probe));
       }
       found += route == null ? 0 : 1;
     }
@@ -268,20 +270,25 @@ final class RouteTableTest {
     IpAddress peer = Names.ip("10.1.2.3");
     com.sun.management.ThreadMXBean threads =
         (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-    long misses = lookUp(table, hosts, alpn, peer);
-    long before = threads.getCurrentThreadAllocatedBytes();
-    misses += lookUp(table, hosts, alpn, peer);
-    long allocated = threads.getCurrentThreadAllocatedBytes() - before;
-    assertThat(misses).isEqualTo(2 * 2 * 10_000);
-    // The two readings of the counter themselves may allocate a little; 50,000 look-ups must not.
-    assertThat(allocated).isLessThan(1024);
+    lookUp(table, hosts, alpn, peer);
+    long least = Long.MAX_VALUE;
+    // The least of a few rounds: the JVM itself may allocate something once, look-ups would always.
+    for (int round = 0; round < 5; round++) {
+      long before = threads.getCurrentThreadAllocatedBytes();
+      long between = threads.getCurrentThreadAllocatedBytes();
+      long misses = lookUp(table, hosts, alpn, peer);
+      long after = threads.getCurrentThreadAllocatedBytes();
+      assertThat(misses).isEqualTo(2 * 10_000);
+      least = Math.min(least, after - between - (between - before));
+    }
+    assertThat(least).isZero();
   }
 
   private static long lookUp(RouteTable table, HostName[] hosts, AlpnList alpn, IpAddress peer) {
     long misses = 0;
     for (int i = 0; i < 10_000; i++) {
       for (HostName host : hosts) {
-        if (table.find(host, alpn, peer.high(), peer.low()) == null) {
+        if (table.find(host, alpn, peer.high(), peer.low()) == RouteTable.NONE) {
           misses++;
         }
       }

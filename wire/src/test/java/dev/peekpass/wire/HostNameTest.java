@@ -1,0 +1,57 @@
+package dev.peekpass.wire;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.ByteBuffer;
+import org.junit.jupiter.api.Test;
+
+class HostNameTest {
+  private final HostName host = new HostName();
+
+  private void set(String name) {
+    byte[] bytes = Outcome.latin1(name);
+    host.set(ByteBuffer.wrap(bytes), 0, bytes.length);
+  }
+
+  @Test
+  void aWordEndsBeforeItsOffset() {
+    set("Shop.Example.COM.");
+    assertThat(host.length()).isEqualTo("shop.example.com".length());
+    assertThat(host.wordBefore(host.length())).isEqualTo(word("mple.com"));
+    assertThat(host.wordBefore(9)).isEqualTo(word("hop.exam"));
+  }
+
+  @Test
+  void zerosStandBeforeTheName() {
+    set("a-name-that-was-here-before.example");
+    set("ab.c");
+    assertThat(host.wordBefore(4)).isEqualTo(word("\0\0\0\0ab.c"));
+    assertThat(host.wordBefore(2)).isEqualTo('a' << 8 | 'b');
+    assertThat(host.wordBefore(0)).isZero();
+    host.clear();
+    assertThat(host.wordBefore(0)).isZero();
+  }
+
+  @Test
+  void theLongestNameHasWordsToItsEnd() {
+    set("x".repeat(HostName.MAX_BYTES - 1) + "y");
+    assertThat(host.wordBefore(HostName.MAX_BYTES)).isEqualTo(word("xxxxxxxy"));
+    set("x".repeat(HostName.MAX_BYTES + 1));
+    assertThat(host.length()).isZero();
+  }
+
+  @Test
+  void comparesItsEnd() {
+    set("www.Example.com");
+    byte[] other = Outcome.latin1("--example.com--");
+    assertThat(host.endEquals(4, other, 2, 11)).isTrue();
+    assertThat(host.endEquals(4, other, 2, 10)).isFalse();
+    assertThat(host.endEquals(3, other, 1, 12)).isFalse();
+    assertThat(host.endEquals(15, other, 0, 0)).isTrue();
+    assertThat(host.endEquals(4, Outcome.latin1("example.org"), 0, 11)).isFalse();
+  }
+
+  private static long word(String text) {
+    return ByteBuffer.wrap(Outcome.latin1(text)).getLong();
+  }
+}
