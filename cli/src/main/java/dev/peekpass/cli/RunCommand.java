@@ -28,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -62,14 +63,15 @@ import picocli.CommandLine.Spec;
 final class RunCommand implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
 
-  @Spec private CommandSpec spec = CommandSpec.create();
+  /** Null when this was not made by picocli. */
+  @Spec private @Nullable CommandSpec spec;
 
   @Option(
       names = {"-c", "--config"},
       paramLabel = "FILE",
       required = true,
       description = "The configuration; - is standard input.")
-  private String file = "";
+  private String file;
 
   @Option(
       names = "--takeover",
@@ -95,6 +97,26 @@ final class RunCommand implements Callable<Integer> {
 
   private final Notifier notifier = new Notifier(LinuxKernel::open, System.getenv());
 
+  /** For picocli, which sets the options. */
+  RunCommand() {
+    this("");
+  }
+
+  /** As {@code run -c FILE}. */
+  RunCommand(String file) {
+    this.file = file;
+  }
+
+  /** Runs the proxy without picocli, and returns the exit code. */
+  int execute() {
+    try {
+      return call();
+    } catch (InterruptedException | RuntimeException e) {
+      e.printStackTrace();
+      return 1;
+    }
+  }
+
   @Override
   public Integer call() throws InterruptedException {
     Logging.level(level);
@@ -112,7 +134,7 @@ final class RunCommand implements Callable<Integer> {
 
   private int start(Configuration configuration) throws InterruptedException {
     if (!takeover && !oldAdmin.isEmpty()) {
-      throw new ParameterException(spec.commandLine(), "--admin is of use with --takeover only");
+      throw new ParameterException(spec().commandLine(), "--admin is of use with --takeover only");
     }
     Kernel kernel = LinuxKernel.open();
     @Nullable Takeover old = null;
@@ -143,6 +165,10 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  private CommandSpec spec() {
+    return Objects.requireNonNull(spec, "set by picocli");
+  }
+
   private static Optional<String> adminPath(Configuration configuration, Kernel kernel) {
     return configuration
         .adminPath()
@@ -151,7 +177,7 @@ final class RunCommand implements Callable<Integer> {
 
   /** Asks the running proxy for its sockets; null when none is running. */
   private @Nullable Takeover beginTakeover(Kernel kernel, String path) throws IOException {
-    String from = oldAdmin.isEmpty() ? path : AdminOptions.parse(spec, oldAdmin);
+    String from = oldAdmin.isEmpty() ? path : AdminOptions.parse(spec(), oldAdmin);
     if (from.isEmpty()) {
       throw new IOException(
           "--takeover: this user has no standard place for the admin socket: write admin: into the"

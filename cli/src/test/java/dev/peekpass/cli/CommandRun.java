@@ -15,13 +15,13 @@ record CommandRun(int code, String out, String err) {
   static CommandRun of(Object... arguments) {
     StringWriter out = new StringWriter();
     StringWriter err = new StringWriter();
-    CommandLine line = Peekpass.commandLine();
-    line.setOut(new PrintWriter(out, true));
-    line.setErr(new PrintWriter(err, true));
     String[] words = new String[arguments.length];
     for (int i = 0; i < words.length; i++) {
       words[i] = arguments[i].toString();
     }
+    CommandLine line = Peekpass.commandLine(words);
+    line.setOut(new PrintWriter(out, true));
+    line.setErr(new PrintWriter(err, true));
     int code = line.execute(words);
     return new CommandRun(code, out.toString(), err.toString());
   }

@@ -38,6 +38,18 @@ public final class Signals {
     handle("HUP", action);
   }
 
+  /** Sends this process SIGTERM. */
+  public static void stopThisProcess() {
+    try {
+      Class<?> signal = Class.forName("sun.misc.Signal");
+      signal
+          .getMethod("raise", signal)
+          .invoke(null, signal.getConstructor(String.class).newInstance("TERM"));
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("this JVM cannot send SIGTERM to itself", e);
+    }
+  }
+
   private static void handle(String name, Runnable action) {
     try {
       Class<?> signal = Class.forName("sun.misc.Signal");
