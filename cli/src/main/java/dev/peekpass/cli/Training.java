@@ -18,7 +18,7 @@ import java.util.concurrent.locks.LockSupport;
  * it with SIGTERM, so that the cache has the classes and profiles of that work and of little else.
  *
  * <p>Exit code 0: the cache is worth keeping. Everything is on loopback and in a directory of its
- * own, which is removed.
+ * own, which is removed unless the training fails.
  */
 public final class Training {
   /** Enough that the methods on the way of a connection are compiled and have profiles. */

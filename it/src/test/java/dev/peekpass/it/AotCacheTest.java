@@ -18,16 +18,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The cache that {@code peekpass run} starts from: when it is used, and when it is not. */
 class AotCacheTest {
-  private static final String YAML =
-      """
-      listeners:
-        - { bind: "127.0.0.1:0" }
-      backends:
-        web: { handoff: "unix:/nowhere/web.sock" }
-      routes:
-        - { host: a.example, backend: web }
-      """;
-
   /** A class that each proxy needs. */
   private static final String LOOP = "dev.peekpass.proxy.Loop source: ";
 
@@ -123,7 +113,9 @@ class AotCacheTest {
 
   /** Starts a proxy, which must say nothing out of the ordinary, and tells where it has a class. */
   private String loopComesFrom(String options, String... environment) throws IOException {
-    Path config = Files.writeString(dir.resolve("peekpass.yaml"), Running.withAdmin(dir, YAML));
+    Path config =
+        Files.writeString(
+            dir.resolve("peekpass.yaml"), Running.withAdmin(dir, LauncherTest.MINIMAL));
     Path log = dir.resolve("classes.log");
     List<String> command = new ArrayList<>(List.of("env"));
     command.addAll(List.of(environment));

@@ -12,7 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The command as a user meets it. */
 class LauncherTest {
-  private static final String MINIMAL =
+  static final String MINIMAL =
       """
       listeners:
         - { bind: "127.0.0.1:0" }
@@ -40,7 +40,7 @@ class LauncherTest {
         .contains(
             "run", "check", "explain", "peek", "serve", "demo", "status", "reload", "drain",
             "undrain")
-        .contains("agent-jar");
+        .contains("agent-jar", "aot-cache");
   }
 
   @Test
