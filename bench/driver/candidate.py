@@ -24,7 +24,6 @@ class Candidate:
     kinds: Tuple[str, ...] = BOTH         # the traffic that it can route
     files: Dict[str, str] = field(default_factory=dict)
     environment: Dict[str, str] = field(default_factory=dict)
-    passes: bool = True                   # it passes the descriptor, instead of copying bytes
     java: bool = False                    # it needs a longer warm-up
     tls_port: str = "port"                # where it takes TLS: the name of one of its ports
     most: int = 0                         # connections that it can have at once; 0: no limit of its own

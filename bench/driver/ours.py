@@ -44,7 +44,7 @@ def reference(name=REFERENCE, *batch):
 
 def baseline():
     """What every run has."""
-    return [Candidate(name=DIRECT, command=None, passes=False), reference(), reference("C-batch", "16")]
+    return [Candidate(name=DIRECT, command=None), reference(), reference("C-batch", "16")]
 
 
 def methods(program):

@@ -102,15 +102,16 @@ CARGO_INSTALL = ["cargo", "install", "--locked", "sni-router", "--version", SNI_
 
 def haproxy(name, mode, rules, kinds, limit):
     # A copied connection takes two descriptors, and HAProxy does not start when they would not suffice.
-    text = HAPROXY.replace("{mode}", mode).replace("{rules}", rules).replace("{most}", str((limit - 100) // 2))
-    return Candidate(name=name, command=["haproxy", "-db", "-f", "{dir}/haproxy.cfg"], kinds=kinds,
-                     files={"haproxy.cfg": text}, passes=False, package="haproxy", version=["haproxy", "-v"])
+    most = (limit - 100) // 2
+    text = HAPROXY.replace("{mode}", mode).replace("{rules}", rules).replace("{most}", str(most))
+    return Candidate(name=name, command=["haproxy", "-db", "-f", "{dir}/haproxy.cfg"], kinds=kinds, files={"haproxy.cfg": text},
+                     most=most, package="haproxy", version=["haproxy", "-v"])
 
 
 def nginx(name, body, kinds, limit, module=""):
     text = NGINX.replace("{module}", module).replace("{limit}", str(limit)) + body
     return Candidate(name=name, command=["nginx", "-p", "{dir}", "-c", "{dir}/nginx.conf"], kinds=kinds,
-                     files={"nginx.conf": text}, passes=False, package="nginx libnginx-mod-stream", version=["nginx", "-v"])
+                     files={"nginx.conf": text}, package="nginx libnginx-mod-stream", version=["nginx", "-v"])
 
 
 def all_peers(limit):
@@ -124,8 +125,8 @@ def all_peers(limit):
         nginx("nginx stream", NGINX_STREAM, TLS, limit, "load_module %s;" % NGINX_STREAM_MODULE),
         nginx("nginx http", NGINX_HTTP, HTTP, limit),
         Candidate(name="sniproxy", command=["sniproxy", "-f", "-c", "{dir}/sniproxy.conf"],
-                  files={"sniproxy.conf": SNIPROXY}, tls_port="port2", passes=False, package="sniproxy", version=["sniproxy", "-V"]),
+                  files={"sniproxy.conf": SNIPROXY}, tls_port="port2", package="sniproxy", version=["sniproxy", "-V"]),
         # select(2) knows 1,024 descriptors.
         Candidate(name="sslh", command=["sslh-select", "--foreground", "-F{dir}/sslh.cfg"], files={"sslh.cfg": SSLH},
-                  passes=False, most=400, package="sslh", version=["sslh-select", "-V"]),
+                  most=400, package="sslh", version=["sslh-select", "-V"]),
     ]

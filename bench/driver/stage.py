@@ -126,8 +126,10 @@ class Stage:
                 if errors > 0:
                     say("%s, %s: %d of %d connections failed" % (player.name, kind, errors, count))
             except LoadError as error:
-                say("%s, %s: left out: %s; %s" % (player.name, kind, error, player.session.said()))
-                player.session.end()
+                say("%s, %s: left out: %s" % (player.name, kind, error))
+                if player.session:
+                    say(player.session.said())
+                    player.session.end()
                 return False
         if player.session:
             player.session.refresh()

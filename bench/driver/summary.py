@@ -51,12 +51,6 @@ class Summary:
         """Proxy CPU, µs a connection."""
         return spread(cpu_us(record) for record in self.of("new", candidate, kind))
 
-    def receiver_cpu(self, candidate, kind):
-        return spread(record["receiver_ns"] / 1000 / record["requests"] for record in self.of("new", candidate, kind))
-
-    def rate(self, candidate, kind):
-        return spread(record["requests"] / record["seconds"] for record in self.of("new", candidate, kind))
-
     def ratio(self, candidate, kind):
         """Proxy CPU a connection, over the reference's just before."""
         base = {(record["round"], record["chunk"]): cpu_us(record) for record in self.of("new", REFERENCE, kind)}

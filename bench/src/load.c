@@ -29,10 +29,9 @@ enum mode { NEW, KEEP, BULK, IDLE, PENDING };
 
 static enum mode mode;
 static int epoll, gated, passed_gate;
-static uint64_t count = 1000, at_once = 64, started, requests, errors, resting, measured;
+static uint64_t count = 1000, at_once = 64, started, requests, errors, resting, measured, give_up_ns;
 static uint32_t *times_ns;
-static uint64_t times;
-static uint64_t times_room;
+static uint64_t times, times_room;
 static struct client *clients;
 
 // How many connections there are at most.
@@ -81,26 +80,29 @@ static void ended(struct client *client, int ok) {
 }
 
 static int wait_events(void) {
+    if (now_ns() > give_up_ns) {
+        fprintf(stderr, "load: after %d s %llu connections rest, %llu requests are answered, %llu have failed\n", PATIENCE_SECONDS,
+                (unsigned long long)resting, (unsigned long long)requests, (unsigned long long)errors);
+        exit(1);
+    }
     struct epoll_event events[MOST_EVENTS];
     int got = epoll_wait(epoll, events, MOST_EVENTS, 100);
     for (int i = 0; i < got; i++) client_step(events[i].data.ptr);
     return got;
 }
 
-// Waits until a number is reached, or as many have failed; gives up in time.
+static void be_patient(void) {
+    give_up_ns = now_ns() + PATIENCE_SECONDS * 1000000000ull;
+}
+
+// Waits until a number is reached, or as many have failed.
 static void run_until(const uint64_t *number, uint64_t goal) {
-    uint64_t give_up = now_ns() + PATIENCE_SECONDS * 1000000000ull;
-    while (*number + errors < goal) {
-        if (now_ns() > give_up) {
-            fprintf(stderr, "load: %llu of %llu after %d s\n", (unsigned long long)*number, (unsigned long long)goal, PATIENCE_SECONDS);
-            exit(1);
-        }
-        wait_events();
-    }
+    while (*number + errors < goal) wait_events();
 }
 
 static void open_clients(void) {
     uint64_t all = most_clients(), opened = 0;
+    be_patient();
     while (opened < all) {
         for (; opened < all && opened < resting + errors + OPENING_AT_ONCE; opened++) client_open(&clients[opened], epoll);
         wait_events();
@@ -114,12 +116,14 @@ static void gate(void) {
     char line[16];
     ssize_t got = read(STDIN_FILENO, line, sizeof line);
     (void)got;                                               // a line and the end mean the same
+    be_patient();
     if (mode == IDLE || mode == PENDING) while (wait_events() > 0) {}   // whose connections ended meanwhile?
     passed_gate = 1;
 }
 
 static void measure(void) {
     uint64_t all = most_clients();
+    be_patient();
     if (mode == NEW) {
         for (uint64_t i = 0; i < all && started < count; i++) {
             started++;
