@@ -9,7 +9,8 @@ import dev.peekpass.wire.HostName;
  * <p>It is a polynomial over the prime 2^61 - 1 whose variable is a secret of each table, and whose
  * coefficients are blocks of seven bytes, counted from the name's end; the last block has what is
  * left. Two names of at most n blocks collide for at most n of the 2^61 secrets, so nobody who can
- * choose names, those in the table or those that are looked up, can choose ones that collide.
+ * choose names, those in the table or those that are looked up, can choose ones that collide; but
+ * for zeros in front, which no name in a table has.
  */
 final class HostHash {
   /** How many bytes of a name make a block. */
