@@ -226,11 +226,13 @@ class AgentTest {
     command.addAll(AgentSite.java());
     // So that the JVM does not raise the limit itself.
     command.add("-XX:-MaxFDLimit");
-    command.add("-javaagent:" + AgentSite.AGENT + "=" + AgentSite.pair(port, socket));
+    // Answers are read in the order of the clients, which a message that is taken in part changes.
+    String pair = AgentSite.pair(port, socket) + "+stream";
+    command.add("-javaagent:" + AgentSite.AGENT + "=" + pair);
     command.addAll(program);
     try (Running server = Running.start(dir, "limited", command)) {
       server.awaitOutput("it listens", () -> server.output().contains("listening "));
-      try (Running proxy = Running.proxy(dir, AgentSite.yaml(socket, "acknowledged"))) {
+      try (Running proxy = Running.proxy(dir, AgentSite.yaml(socket, "persistent"))) {
         List<AgentSite.Client> clients = new ArrayList<>();
         for (int i = 0; i < 200; i++) {
           AgentSite.Client client = AgentSite.plain(proxy.port(0));
