@@ -7,7 +7,8 @@ module dev.peekpass.receiver.netty {
   requires transitive dev.peekpass.receiver;
   requires transitive io.netty.transport;
   requires transitive io.netty.buffer;
-  requires io.netty.common;
+  // The attribute of a child.
+  requires transitive io.netty.common;
   requires io.netty.transport.classes.epoll;
   requires transitive io.netty.transport.unix.common;
   // Only for MisdirectedRequestHandler.

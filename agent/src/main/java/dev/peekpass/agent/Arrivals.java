@@ -10,6 +10,7 @@ import java.util.ArrayDeque;
 import java.util.Queue;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,12 +23,23 @@ import org.jspecify.annotations.Nullable;
  */
 final class Arrivals {
   private final ReentrantLock lock = new ReentrantLock();
-  private final Condition room = lock.newCondition();
-  private final Queue<HandedOff> queue = new ArrayDeque<>();
+  private final Condition change = lock.newCondition();
+  private final Queue<Place> queue = new ArrayDeque<>();
   private final Kernel kernel;
   private final int capacity;
   private final Fd readiness;
   private boolean closed;
+
+  /** A connection in the queue, and what has become of it; guarded by the lock. */
+  static final class Place {
+    private final HandedOff connection;
+    private boolean waiting = true;
+    private boolean taken;
+
+    private Place(HandedOff connection) {
+      this.connection = connection;
+    }
+  }
 
   /**
    * Makes an empty queue.
@@ -63,7 +75,7 @@ final class Arrivals {
     lock.lock();
     try {
       while (!closed && queue.size() >= capacity) {
-        room.awaitUninterruptibly();
+        change.awaitUninterruptibly();
       }
       return !closed;
     } finally {
@@ -74,17 +86,35 @@ final class Arrivals {
   /**
    * Adds a connection.
    *
-   * @return false when closed: the connection is still the caller's
+   * @return null when closed: the connection is still the caller's
    */
-  boolean add(HandedOff connection) {
+  @Nullable Place add(HandedOff connection) {
     lock.lock();
     try {
       if (closed) {
-        return false;
+        return null;
       }
-      queue.add(connection);
+      Place place = new Place(connection);
+      queue.add(place);
       kernel.eventfdWrite(readiness, 1);
-      return true;
+      return place;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /**
+   * Waits until a connection has been taken.
+   *
+   * @return false when the queue was closed instead, and the connection with it
+   */
+  boolean awaitTaken(Place place) {
+    lock.lock();
+    try {
+      while (place.waiting) {
+        change.awaitUninterruptibly();
+      }
+      return place.taken;
     } finally {
       lock.unlock();
     }
@@ -93,21 +123,31 @@ final class Arrivals {
   /**
    * Takes the first connection.
    *
+   * @param prepare is given it, and a kernel for the time of the call. Not earlier: what is not
+   *     taken may go to another process, and must be as it came
    * @return the caller's to close; null when there is none
    */
-  @Nullable HandedOff poll() {
+  @Nullable HandedOff poll(BiConsumer<Kernel, HandedOff> prepare) {
     lock.lock();
     try {
-      HandedOff connection = queue.poll();
-      if (connection != null) {
-        // Cannot block, even where the server has made the descriptor blocking: it counts this one.
-        kernel.eventfdRead(readiness);
-        room.signal();
+      Place place = queue.poll();
+      if (place == null) {
+        return null;
       }
-      return connection;
+      // Cannot block, even where the server has made the descriptor blocking: it counts this one.
+      kernel.eventfdRead(readiness);
+      prepare.accept(kernel, place.connection);
+      leave(place, true);
+      return place.connection;
     } finally {
       lock.unlock();
     }
+  }
+
+  private void leave(Place place, boolean taken) {
+    place.waiting = false;
+    place.taken = taken;
+    change.signalAll();
   }
 
   /** Closes what nobody has taken, as closing a listening socket does, and the descriptor. */
@@ -117,11 +157,12 @@ final class Arrivals {
       if (closed) {
         return;
       }
-      for (HandedOff left = poll(); left != null; left = poll()) {
-        kernel.close(left.fd());
+      for (Place place = queue.poll(); place != null; place = queue.poll()) {
+        kernel.close(place.connection.fd());
+        leave(place, false);
       }
       closed = true;
-      room.signalAll();
+      change.signalAll();
       kernel.close(readiness);
     } finally {
       lock.unlock();

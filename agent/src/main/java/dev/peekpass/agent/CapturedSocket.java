@@ -28,7 +28,10 @@ import org.jspecify.annotations.Nullable;
  * options, and with {@code +tcp} it listens.
  */
 final class CapturedSocket {
-  /** How many connections wait here at most, beyond what the server has accepted. */
+  /**
+   * How many connections wait here at most, beyond what the server has accepted; one of those that
+   * are acknowledged.
+   */
   private static final int ARRIVALS_MAX = 64;
 
   /** The least number that the shadow gets. */
@@ -102,11 +105,10 @@ final class CapturedSocket {
       AcceptedSocket accepted = new AcceptedSocket(kernel, shadow, nonBlocking);
       if (pair.tcp()) {
         tcpListen.listen();
-        tcp = tcpIntake(kernel, shadow, arrivals, accepted);
+        tcp = tcpIntake(kernel, shadow, arrivals);
       }
       replace(kernel, fd, arrivals.readiness());
-      HandOffIntake handOff =
-          new HandOffIntake(local.getPort() + " unix", receiver, arrivals, accepted, log);
+      HandOffIntake handOff = new HandOffIntake(local.getPort() + " unix", receiver, arrivals, log);
       listening = new Listening(kernel, shadow, arrivals, accepted, handOff, tcp);
       handOff.start();
       if (tcp != null) {
@@ -165,11 +167,10 @@ final class CapturedSocket {
     }
   }
 
-  private TcpIntake tcpIntake(Kernel kernel, Fd shadow, Arrivals arrivals, AcceptedSocket accepted)
-      throws IOException {
+  private TcpIntake tcpIntake(Kernel kernel, Fd shadow, Arrivals arrivals) throws IOException {
     int flags = check("fcntl", kernel.fcntl(shadow, Linux.F_GETFL, 0));
     check("fcntl", kernel.fcntl(shadow, Linux.F_SETFL, flags | Linux.O_NONBLOCK));
-    return new TcpIntake(local.getPort() + " tcp", shadow, arrivals, accepted);
+    return new TcpIntake(local.getPort() + " tcp", shadow, arrivals);
   }
 
   /** Lets the server's number stand for another descriptor, in its selectors, too. */
@@ -192,7 +193,7 @@ final class CapturedSocket {
   /** The next connection, the caller's to close; null when there is none. */
   @Nullable HandedOff accept() {
     Listening now = listening;
-    return now == null ? null : now.arrivals().poll();
+    return now == null ? null : now.arrivals().poll(now.accepted()::prepare);
   }
 
   /**
@@ -211,8 +212,9 @@ final class CapturedSocket {
   }
 
   /**
-   * Ends listening: the socket file goes, and with it what waits. The server's own descriptor is
-   * the server's to close. Closing twice does nothing.
+   * Ends listening: the socket file goes, and with it what waits; of what was to be acknowledged
+   * the proxy has everything that the server has not accepted. The server's own descriptor is the
+   * server's to close. Closing twice does nothing.
    */
   synchronized void close() {
     Listening now = listening;

@@ -45,6 +45,8 @@ public final class Hooks {
   private final JdkAccess jdk;
   private final Captures<FileDescriptor> captures;
   private final Captures<Integer> nettyCaptures;
+  private final HeldElsewhere<FileDescriptor> heldElsewhere = new HeldElsewhere<>();
+  private final HeldElsewhere<Integer> nettyHeldElsewhere = new HeldElsewhere<>();
 
   private Hooks(List<Pair> pairs, JdkAccess jdk, System.Logger log) {
     this.jdk = jdk;
@@ -161,6 +163,7 @@ public final class Hooks {
     if (connection == null) {
       return UNAVAILABLE;
     }
+    heldElsewhere.accepted(accepted, connection);
     jdk.setFd(accepted, connection.fd());
     client[0] = connection.client();
     return 1;
@@ -180,6 +183,14 @@ public final class Hooks {
     CapturedSocket socket = fd == null ? null : hooks().captures.get(fd);
     if (socket != null) {
       socket.close();
+    }
+    connectionClosing(fd);
+  }
+
+  /** When a socket of the JDK that may be a connection begins to close; often for nothing. */
+  public static void connectionClosing(@Nullable FileDescriptor fd) {
+    if (fd != null) {
+      hooks().heldElsewhere.closing(fd, () -> hooks().jdk.fd(fd));
     }
   }
 
@@ -296,6 +307,7 @@ public final class Hooks {
     if (connection == null) {
       return NETTY_NOTHING;
     }
+    hooks().nettyHeldElsewhere.accepted(connection.fd().number(), connection);
     InetAddress address = connection.client().getAddress();
     byte[] raw = address.getAddress();
     ByteBuffer text = ByteBuffer.wrap(client);
@@ -317,6 +329,7 @@ public final class Hooks {
   /** Before Netty closes a descriptor; often for nothing. */
   public static void nettyClosing(int fd) {
     hooks().nettyCaptures.close(fd);
+    hooks().nettyHeldElsewhere.closing(fd, () -> Fd.of(fd));
   }
 
   /** On which descriptor an option of this one is set and asked. */

@@ -73,6 +73,19 @@ final class JdkRewriting {
             .atStart(
                 "implClose", "()V", closing(PACKAGE + "UnixAsynchronousServerSocketChannelImpl"))
             .before(DISPATCHER, "close", JdkRewriting::closed),
+        // What they accept. Sockets are closed in NioSocketImpl, as ServerSockets are.
+        PACKAGE + "SocketChannelImpl",
+        new Rewriting()
+            .atStart(
+                "implCloseSelectableChannel",
+                "()V",
+                connectionClosing(PACKAGE + "SocketChannelImpl")),
+        PACKAGE + "UnixAsynchronousSocketChannelImpl",
+        new Rewriting()
+            .atStart(
+                "implClose",
+                "()V",
+                connectionClosing(PACKAGE + "UnixAsynchronousSocketChannelImpl")),
         // Options of all of them, and of what they accept
         NET,
         new Rewriting()
@@ -89,10 +102,19 @@ final class JdkRewriting {
   }
 
   private static java.util.function.Consumer<CodeBuilder> closing(String type) {
+    return hookWithDescriptor(type, "closing");
+  }
+
+  private static java.util.function.Consumer<CodeBuilder> connectionClosing(String type) {
+    return hookWithDescriptor(type, "connectionClosing");
+  }
+
+  private static java.util.function.Consumer<CodeBuilder> hookWithDescriptor(
+      String type, String hook) {
     return code ->
         code.aload(0)
             .getfield(ClassDesc.ofInternalName(type), "fd", FILE_DESCRIPTOR)
-            .invokestatic(HookClass.NAME, "closing", CLOSING);
+            .invokestatic(HookClass.NAME, hook, CLOSING);
   }
 
   /**

@@ -129,7 +129,7 @@ final class OptionsReader {
         hosts(address.substring(0, colon), where),
         port(address.substring(colon + 1), where),
         path(socket.substring(UNIX.length()), where),
-        modifiers.type,
+        modifiers.type(),
         modifiers.tcp,
         modifiers.mode,
         modifiers.owner,
@@ -208,7 +208,7 @@ final class OptionsReader {
   private static final class Modifiers {
     private final String where;
     private final Set<Integer> uids = new HashSet<>();
-    private SocketType type = SocketType.STREAM;
+    private @Nullable SocketType type;
     private boolean tcp;
     private @Nullable String mode;
     private @Nullable String owner;
@@ -228,10 +228,9 @@ final class OptionsReader {
               tcp = true;
               yield equals < 0;
             }
-            case "datagram" -> {
-              type = SocketType.DATAGRAM;
-              yield equals < 0;
-            }
+            case "acknowledged" -> equals < 0 && type(SocketType.ACKNOWLEDGED);
+            case "stream" -> equals < 0 && type(SocketType.STREAM);
+            case "datagram" -> equals < 0 && type(SocketType.DATAGRAM);
             case "mode" -> mode(value);
             case "uid" -> number(value) >= 0 && uids.add(number(value));
             case "owner" -> {
@@ -249,9 +248,21 @@ final class OptionsReader {
             where
                 + "+"
                 + modifier
-                + " is none of +tcp, +datagram, +uid=NUMBER, +mode=0660, +owner=NAME, +group=NAME;"
-                + " a plus in a path is written \\+");
+                + " is none of +tcp, +uid=NUMBER, +mode=0660, +owner=NAME, +group=NAME, and one of"
+                + " +acknowledged, +stream, +datagram; a plus in a path is written \\+");
       }
+    }
+
+    /** Whether it is the first that is said of the type. */
+    private boolean type(SocketType chosen) {
+      boolean first = type == null;
+      type = chosen;
+      return first;
+    }
+
+    /** The type of the UNIX socket; what loses nothing unless another was asked for. */
+    SocketType type() {
+      return type == null ? SocketType.ACKNOWLEDGED : type;
     }
 
     /** Octal, as chmod(1) takes it. */

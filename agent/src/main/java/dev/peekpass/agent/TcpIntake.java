@@ -24,7 +24,6 @@ final class TcpIntake {
   private final Fd wake;
   private final Fd epoll;
   private final Arrivals arrivals;
-  private final AcceptedSocket accepted;
   private final EpollEvents events = new EpollEvents(1);
   private final SockAddr client = new SockAddr();
   private final Thread thread;
@@ -35,11 +34,9 @@ final class TcpIntake {
    * @param listener listening and non-blocking; the caller's, until {@link #close} has returned
    * @throws SystemCallException when it cannot watch; nothing is left open
    */
-  TcpIntake(String name, Fd listener, Arrivals arrivals, AcceptedSocket accepted)
-      throws SystemCallException {
+  TcpIntake(String name, Fd listener, Arrivals arrivals) throws SystemCallException {
     this.listener = listener;
     this.arrivals = arrivals;
-    this.accepted = accepted;
     wake = Fd.of(check("eventfd", kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK)));
     int r = kernel.epollCreate1(Linux.EPOLL_CLOEXEC);
     if (r < 0) {
@@ -106,8 +103,7 @@ final class TcpIntake {
             fd,
             client.family() == Linux.AF_INET6,
             new InetSocketAddress(client.inetAddress(), client.port()));
-    accepted.prepare(kernel, connection);
-    if (!arrivals.add(connection)) {
+    if (arrivals.add(connection) == null) {
       kernel.close(fd);
     }
   }

@@ -2,6 +2,7 @@ package dev.peekpass.agent;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peekpass.agent.Arrivals.Place;
 import dev.peekpass.linux.EpollEvents;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
@@ -10,9 +11,12 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.receiver.HandedOff;
 import java.net.InetSocketAddress;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -51,8 +55,12 @@ class ArrivalsTest {
     return new HandedOff(Fd.of(fd), false, new InetSocketAddress(1));
   }
 
+  private @Nullable HandedOff poll() {
+    return arrivals.poll((with, taken) -> {});
+  }
+
   private void take() {
-    HandedOff taken = Objects.requireNonNull(arrivals.poll());
+    HandedOff taken = Objects.requireNonNull(poll());
     assertThat(kernel.close(taken.fd())).isZero();
   }
 
@@ -60,7 +68,7 @@ class ArrivalsTest {
   void isReadableExactlyWhileThereIsSomething() {
     watch(Linux.EPOLLIN);
     assertThat(ready()).isZero();
-    assertThat(arrivals.poll()).isNull();
+    assertThat(poll()).isNull();
     arrivals.add(connection());
     arrivals.add(connection());
     assertThat(ready()).isOne();
@@ -68,7 +76,7 @@ class ArrivalsTest {
     assertThat(ready()).isOne();
     take();
     assertThat(ready()).isZero();
-    assertThat(arrivals.poll()).isNull();
+    assertThat(poll()).isNull();
   }
 
   @Test
@@ -90,7 +98,7 @@ class ArrivalsTest {
     kernel.fcntl(arrivals.readiness(), Linux.F_SETFL, flags & ~Linux.O_NONBLOCK);
     arrivals.add(connection());
     take();
-    assertThat(arrivals.poll()).isNull();
+    assertThat(poll()).isNull();
   }
 
   @Test
@@ -108,6 +116,33 @@ class ArrivalsTest {
   }
 
   @Test
+  void whoeverAddedLearnsWhetherItWasTaken() throws Exception {
+    Place first = Objects.requireNonNull(arrivals.add(connection()));
+    Place second = Objects.requireNonNull(arrivals.add(connection()));
+    CompletableFuture<Boolean> ofFirst =
+        CompletableFuture.supplyAsync(() -> arrivals.awaitTaken(first));
+    CompletableFuture<Boolean> ofSecond =
+        CompletableFuture.supplyAsync(() -> arrivals.awaitTaken(second));
+    assertThat(ofFirst).isNotDone();
+    take();
+    assertThat(ofFirst.get()).isTrue();
+    assertThat(ofSecond).isNotDone();
+    arrivals.close();
+    assertThat(ofSecond.get()).isFalse();
+  }
+
+  @Test
+  void nothingIsDoneWithAConnectionBeforeItIsTaken() {
+    List<HandedOff> prepared = new ArrayList<>();
+    HandedOff connection = connection();
+    arrivals.add(connection);
+    assertThat(prepared).isEmpty();
+    assertThat(arrivals.poll((with, taken) -> prepared.add(taken))).isSameAs(connection);
+    assertThat(prepared).containsExactly(connection);
+    kernel.close(connection.fd());
+  }
+
+  @Test
   void closingEndsTheWaitAndClosesWhatIsLeft() throws Exception {
     HandedOff left = connection();
     arrivals.add(left);
@@ -117,7 +152,7 @@ class ArrivalsTest {
     assertThat(room.get()).isFalse();
     assertThat(kernel.close(left.fd())).isEqualTo(-Errno.EBADF);
     HandedOff late = connection();
-    assertThat(arrivals.add(late)).isFalse();
+    assertThat(arrivals.add(late)).isNull();
     assertThat(kernel.close(late.fd())).as("still the caller's").isZero();
   }
 
@@ -128,7 +163,7 @@ class ArrivalsTest {
     Runnable taker =
         () -> {
           while (taken.get() < rounds) {
-            HandedOff connection = arrivals.poll();
+            HandedOff connection = poll();
             if (connection != null) {
               taken.incrementAndGet();
             } else {

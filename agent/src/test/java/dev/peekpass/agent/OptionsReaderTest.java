@@ -30,7 +30,7 @@ class OptionsReaderTest {
     assertThat(pair.hosts()).containsExactly(InetAddress.ofLiteral("127.0.0.1"));
     assertThat(pair.port()).isEqualTo(8443);
     assertThat(pair.path()).isEqualTo(Path.of("/run/app.sock"));
-    assertThat(pair.type()).isEqualTo(SocketType.STREAM);
+    assertThat(pair.type()).isEqualTo(SocketType.ACKNOWLEDGED);
     assertThat(pair.tcp()).isFalse();
     assertThat(pair.mode()).isNull();
     assertThat(pair.uids()).isEmpty();

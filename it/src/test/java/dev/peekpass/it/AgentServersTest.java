@@ -49,7 +49,7 @@ class AgentServersTest {
           System.getProperty("os.arch").equals("amd64"),
           "SKIPPED: the native library of Netty's that the tests have is for x86-64");
     }
-    try (AgentSite site = new AgentSite(dir, kind, "persistent", "")) {
+    try (AgentSite site = new AgentSite(dir, kind, "acknowledged", "")) {
       nothingListensOnTcp(site);
       clientsAreSeenAsTheyAre(site, kind);
       // Threads, pools and the UNIX connection are there by now.

@@ -59,8 +59,13 @@ final class AgentSite implements AutoCloseable {
       program.add(Files.writeString(dir.resolve("server.crt"), issued.certificatePem()).toString());
       program.add(Files.writeString(dir.resolve("server.key"), issued.keyPem()).toString());
     }
-    String datagram = method.equals("datagram") ? "+datagram" : "";
-    server = run(dir, "server", pair(tcpPort, socket) + datagram + modifiers, program);
+    String type =
+        switch (method) {
+          case "once", "persistent" -> "+stream";
+          case "datagram" -> "+datagram";
+          default -> "";
+        };
+    server = run(dir, "server", pair(tcpPort, socket) + type + modifiers, program);
     server.awaitOutput("it listens", () -> server.output().contains("listening "));
     proxy = Running.proxy(dir, yaml(socket, method));
   }

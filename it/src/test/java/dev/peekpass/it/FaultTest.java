@@ -6,48 +6,21 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Optional;
 import java.util.Queue;
-import java.util.Random;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.TimeUnit;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
-/**
- * Backends that die, restart, freeze and run out of descriptors, behind an acknowledged hand-off:
- * real processes, with the outcome of every connection.
- */
-class FaultTest {
-  private static final int RATE = 100;
-  private static final Pattern SERVED = Pattern.compile("\"GET /payload\\?n=(\\d+) ");
-  private static final Pattern LOGGED =
-      Pattern.compile("^(\\S+) client=127\\.0\\.0\\.1:(\\d+) .* outcome=(\\S+) ");
-  private static final Pattern LOST = Pattern.compile("^(\\S+) INFO +backend web: .* lost: ");
-
-  @TempDir private Path dir;
-  private String digest = "";
-
-  @BeforeEach
-  void makeSite() throws IOException {
-    Path site = Files.createDirectories(dir.resolve("site"));
-    byte[] payload = new byte[40_000];
-    new Random(6).nextBytes(payload);
-    Files.write(site.resolve("payload"), payload);
-    digest = SteadyLoad.sha256(payload);
+/** {@code peekpass serve}, also at its limit of descriptors. */
+class FaultTest extends BackendFaults {
+  @Override
+  int statusWhenStopped() {
+    return 0;
   }
 
-  private Running serve(String socket, String name) throws IOException {
-    Path path = dir.resolve(socket + ".sock");
+  @Override
+  Running serve(String socket, String name) throws IOException {
     Running server =
         Running.peekpass(
             dir,
@@ -55,191 +28,11 @@ class FaultTest {
             "serve",
             dir.resolve("site").toString(),
             "--handoff",
-            "unix:" + path,
+            "unix:" + socketPath(socket),
             "--name",
             name);
     server.awaitOutput("it serves", () -> server.output().contains("serving"));
     return server;
-  }
-
-  private Running proxy(String... sockets) throws IOException {
-    List<String> paths = new ArrayList<>();
-    for (String socket : sockets) {
-      paths.add("\"unix:" + dir.resolve(socket + ".sock") + "\"");
-    }
-    return Running.proxy(
-        dir,
-        """
-        access-log: true
-        threads: 1
-        listeners:
-          - { bind: "127.0.0.1:0" }
-        backends:
-          web: { handoff: %s, method: acknowledged, hand-off-timeout: 80s, max-queue: 100000 }
-        routes:
-          - { host: %s, backend: web }
-        """
-            .formatted(paths, Site.NAME));
-  }
-
-  private SteadyLoad load(Running proxy) {
-    return new SteadyLoad(proxy.port(0), "/payload", digest, RATE);
-  }
-
-  private static void awaitMore(SteadyLoad load, int connections) {
-    int until = load.done() + connections;
-    Running.await("more connections are served", () -> load.done() >= until);
-  }
-
-  private static void signal(String name, Running of) throws Exception {
-    Process kill = new ProcessBuilder("kill", "-" + name, "" + of.process.pid()).start();
-    assertThat(kill.waitFor()).isZero();
-  }
-
-  private static void assertNoneFailed(Queue<SteadyLoad.Entry> entries) {
-    assertThat(entries.stream().filter(SteadyLoad.Entry::failed)).isEmpty();
-  }
-
-  /** No request reached two backends, nor one of them twice. */
-  private static void assertServedOnce(List<Running> servers) {
-    Map<String, Integer> served = new HashMap<>();
-    for (Running server : servers) {
-      Matcher matcher = SERVED.matcher(server.output());
-      while (matcher.find()) {
-        served.merge(matcher.group(1), 1, Integer::sum);
-      }
-    }
-    assertThat(served).isNotEmpty();
-    assertThat(served.values()).allMatch(times -> times == 1);
-  }
-
-  private static long counted(Running proxy, String what) {
-    Matcher matcher = Pattern.compile(" " + what + "=(\\d+)").matcher(proxy.errors());
-    return matcher.find() ? Long.parseLong(matcher.group(1)) : 0;
-  }
-
-  @Test
-  void ofTwoBackendsOneIsKilled() throws Exception {
-    try (Running a = serve("a", "a");
-        Running b = serve("b", "b");
-        Running proxy = proxy("a", "b")) {
-      SteadyLoad load = load(proxy);
-      try (load) {
-        awaitMore(load, 2 * RATE);
-        a.kill();
-        awaitMore(load, 3 * RATE);
-      }
-      assertThat(proxy.stop()).isZero();
-      Optional<String> lost = first(LOST, proxy.errors());
-      assertThat(lost).isPresent();
-      for (SteadyLoad.Entry failed :
-          load.entries().stream().filter(SteadyLoad.Entry::failed).toList()) {
-        // What the dead one had taken has gone with it, as it would with any proxy. Nothing else.
-        Logged logged = logged(proxy.errors() + proxy.output(), failed.localPort());
-        boolean itsOwn = logged.outcome.equals("lost") || logged.time.compareTo(lost.get()) <= 0;
-        assertThat(itsOwn).as("%s, %s", failed, logged).isTrue();
-      }
-      assertThat(load.entries().stream().filter(SteadyLoad.Entry::failed).count())
-          .isLessThan(RATE / 4);
-      assertServedOnce(List.of(a, b));
-    }
-  }
-
-  private record Logged(String time, String outcome) {}
-
-  private static Logged logged(String log, int clientPort) {
-    for (String line : log.lines().toList()) {
-      Matcher matcher = LOGGED.matcher(line);
-      if (matcher.find() && matcher.group(2).equals("" + clientPort)) {
-        return new Logged(matcher.group(1), matcher.group(3));
-      }
-    }
-    throw new AssertionError("no line in the log for port " + clientPort);
-  }
-
-  private static Optional<String> first(Pattern pattern, String text) {
-    return text.lines()
-        .map(pattern::matcher)
-        .filter(Matcher::find)
-        .map(found -> found.group(1))
-        .findFirst();
-  }
-
-  @Test
-  void theOnlyBackendIsRestartedAgainAndAgain() throws Exception {
-    List<Running> servers = new ArrayList<>();
-    try (Running proxy = proxyAfter(servers, serve("a", "a0"))) {
-      SteadyLoad load = load(proxy);
-      try (load) {
-        for (int i = 1; i <= 4; i++) {
-          awaitMore(load, RATE);
-          Running old = servers.getLast();
-          assertThat(old.stop()).isZero();
-          servers.add(serve("a", "a" + i));
-        }
-        awaitMore(load, RATE);
-      }
-      assertNoneFailed(load.entries());
-      assertThat(load.entries().stream().map(SteadyLoad.Entry::backend).distinct()).hasSize(5);
-      servers.getLast().stop();
-      assertServedOnce(servers);
-    } finally {
-      servers.forEach(Running::close);
-    }
-  }
-
-  private Running proxyAfter(List<Running> servers, Running first) throws IOException {
-    servers.add(first);
-    return proxy("a");
-  }
-
-  @Test
-  void ofTwoBackendsOneFreezesAndThaws() throws Exception {
-    try (Running a = serve("a", "a");
-        Running b = serve("b", "b");
-        Running proxy = proxy("a", "b")) {
-      SteadyLoad load = load(proxy);
-      long thawed;
-      long frozen;
-      try (load) {
-        awaitMore(load, RATE);
-        signal("STOP", a);
-        frozen = System.nanoTime();
-        awaitMore(load, 3 * RATE);
-        // All that came while it was frozen are served by the other, those it was offered too.
-        Running.await(
-            "the first of them are served",
-            () -> load.entries().stream().filter(e -> e.begunNanos() > frozen).count() >= 2 * RATE);
-        thawed = System.nanoTime();
-        signal("CONT", a);
-        Running.await(
-            "the thawed one serves again",
-            () ->
-                load.entries().stream()
-                    .anyMatch(e -> e.begunNanos() > thawed && e.backend().equals("a")));
-        awaitMore(load, RATE);
-      }
-      assertNoneFailed(load.entries());
-      List<SteadyLoad.Entry> meanwhile =
-          load.entries().stream()
-              .filter(e -> e.begunNanos() > frozen && e.endedNanos() < thawed)
-              .toList();
-      assertThat(meanwhile).hasSizeGreaterThan(RATE);
-      assertThat(meanwhile).allMatch(e -> e.backend().equals("b"));
-      // None of those that began well before the thaw had to wait for it.
-      long slack = TimeUnit.SECONDS.toNanos(1);
-      assertThat(
-              load.entries().stream()
-                  .filter(e -> e.begunNanos() > frozen && e.begunNanos() < thawed - slack)
-                  .filter(e -> e.backend().equals("a")))
-          .isEmpty();
-      assertThat(proxy.stop()).isZero();
-      assertThat(counted(proxy, "taken-back")).isPositive();
-      assertThat(counted(proxy, "ack-timed-out")).isPositive();
-      a.stop();
-      b.stop();
-      assertServedOnce(List.of(a, b));
-    }
   }
 
   @Test

@@ -97,7 +97,8 @@ final class SteadyLoad implements AutoCloseable {
       String answer = readHead(in);
       byte[] body = in.readAllBytes();
       for (String line : answer.lines().toList()) {
-        if (line.startsWith("X-Backend: ")) {
+        // Servers may write a header's name as they like.
+        if (line.regionMatches(true, 0, "X-Backend: ", 0, "X-Backend: ".length())) {
           backend = line.substring("X-Backend: ".length());
         }
       }
@@ -129,6 +130,11 @@ final class SteadyLoad implements AutoCloseable {
     } catch (NoSuchAlgorithmException e) {
       throw new AssertionError(e);
     }
+  }
+
+  /** The number of the connection begun last. */
+  int begun() {
+    return numbers.get();
   }
 
   /** How many connections have come to something. */

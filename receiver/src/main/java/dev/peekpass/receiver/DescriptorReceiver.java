@@ -44,6 +44,7 @@ public final class DescriptorReceiver implements Closeable {
           Inspection.Kind.class,
           Statistics.class,
           AcknowledgedPeer.class,
+          Acking.class,
           Arrival.class,
           HandedOff.class,
           SharedWords.class,
@@ -70,6 +71,7 @@ public final class DescriptorReceiver implements Closeable {
   private final Reserve reserve;
   private final RateLimitedLog junkLog;
   private final String name;
+  private final boolean acknowledged;
   private final Tally tally = new Tally();
   private final AtomicBoolean closed = new AtomicBoolean();
   private final AtomicBoolean draining = new AtomicBoolean();
@@ -90,6 +92,7 @@ public final class DescriptorReceiver implements Closeable {
     this.socket = socket;
     this.wake = wake;
     name = "unix:" + settings.path();
+    acknowledged = settings.type() == SocketType.ACKNOWLEDGED;
     inspection = new Inspection(kernel);
     reserve = new Reserve(kernel, wake);
     ReceiverLog log = new ReceiverLog(settings.log(), reserve, tally);
@@ -154,23 +157,47 @@ public final class DescriptorReceiver implements Closeable {
    * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
   public HandedOff accept() throws ClosedChannelException {
-    return accept(false);
+    return accept(Acking.AT_ONCE);
   }
 
   /**
-   * As {@link #accept()}.
+   * As {@link #accept()}, but the connection is not acknowledged until {@link #acknowledge} is
+   * called, or this method again. Until then it may be given back: if nothing at all was done with
+   * it, close it, then {@link #close} the receiver, and the proxy gives it to another. To {@link
+   * SocketType#ACKNOWLEDGED} only; from the others it is the caller's for good.
    *
-   * @param comesBack whether the caller will be back at once, so that an acknowledgement may wait
-   *     for others of its message
+   * @return the caller's to close
+   * @throws AsynchronousCloseException when the receiver is closed meanwhile
+   * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
-  HandedOff accept(boolean comesBack) throws ClosedChannelException {
+  public HandedOff acceptUnacknowledged() throws ClosedChannelException {
+    return accept(Acking.WHEN_BACK);
+  }
+
+  /**
+   * Acknowledges all connections that were given out. Not while another thread waits in {@link
+   * #accept}: it would wait, too. Does nothing when the receiver is closed.
+   */
+  public void acknowledge() {
+    accepting.lock();
+    try {
+      if (!closed.get()) {
+        intake.acknowledge();
+      }
+    } finally {
+      accepting.unlock();
+    }
+  }
+
+  /** As {@link #accept()}. */
+  HandedOff accept(Acking acking) throws ClosedChannelException {
     if (closed.get()) {
       throw new ClosedChannelException();
     }
     accepting.lock();
     try {
       while (true) {
-        Arrival arrival = intake.next(comesBack);
+        Arrival arrival = intake.next(acking);
         if (arrival == null) {
           throw closed.get() ? new AsynchronousCloseException() : new ClosedChannelException();
         }
@@ -198,13 +225,28 @@ public final class DescriptorReceiver implements Closeable {
    * @throws ClosedChannelException when it is closed
    */
   public @Nullable HandedOff poll() throws ClosedChannelException {
+    return poll(Acking.AT_ONCE);
+  }
+
+  /**
+   * As {@link #poll}, for who takes several in a row: connections of one message are acknowledged
+   * together. Call {@link #acknowledge} when you stop before it has given null.
+   *
+   * @return the caller's to close, with O_NONBLOCK set; null when there is none now
+   * @throws ClosedChannelException when it is closed
+   */
+  public @Nullable HandedOff pollMore() throws ClosedChannelException {
+    return poll(Acking.BY_MESSAGE);
+  }
+
+  private @Nullable HandedOff poll(Acking acking) throws ClosedChannelException {
     accepting.lock();
     try {
       while (true) {
         if (closed.get()) {
           throw new ClosedChannelException();
         }
-        Arrival arrival = intake.poll(false);
+        Arrival arrival = intake.poll(acking);
         if (arrival == null) {
           return null;
         }
@@ -317,6 +359,11 @@ public final class DescriptorReceiver implements Closeable {
   void countGone() {
     tally.accepted.decrement();
     tally.gone.increment();
+  }
+
+  /** Whether proxies keep what they offer until it is acknowledged. */
+  public boolean isAcknowledged() {
+    return acknowledged;
   }
 
   /** Where the socket file is, as given to {@link Receiver#builder}. */

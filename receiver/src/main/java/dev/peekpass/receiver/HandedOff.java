@@ -20,4 +20,12 @@ public record HandedOff(Fd fd, boolean inet6, InetSocketAddress client, Metadata
   public HandedOff(Fd fd, boolean inet6, InetSocketAddress client) {
     this(fd, inet6, client, Metadata.NONE);
   }
+
+  /**
+   * Whether another receiver was offered it first, which may have a copy of the descriptor while it
+   * hangs: then close(2) does not end the connection, and shutdown(2) does.
+   */
+  public boolean offeredBefore() {
+    return metadata.offeredBefore();
+  }
 }

@@ -100,6 +100,9 @@ final class Intake {
   private boolean draining;
   private boolean drained;
 
+  /** Whether the caller may still give back what it was given last, by closing. */
+  private boolean held;
+
   /** Whether the hand-off socket is not watched, because of {@code unixConnectionsMax}. */
   private boolean parked;
 
@@ -197,17 +200,17 @@ final class Intake {
   /**
    * Waits for the next descriptor, and makes it this process's where it was only offered.
    *
-   * @param comesBack whether the caller will be back at once, so that an acknowledgement may wait
-   *     for others of its message
+   * @param acking when it is acknowledged
    * @return the caller's to close, not inspected yet; null when stopped, or when all is drained
    */
-  @Nullable Arrival next(boolean comesBack) {
+  @Nullable Arrival next(Acking acking) {
+    if (held) {
+      acknowledge();
+    }
     while (!stopped.getAsBoolean()) {
       Arrival first = claimNext();
       if (first != null) {
-        if (!comesBack || pending.isEmpty()) {
-          acknowledge();
-        }
+        given(acking);
         return first;
       }
       acknowledge();
@@ -225,11 +228,12 @@ final class Intake {
   /**
    * Takes the next descriptor if there is one, without waiting.
    *
-   * @param comesBack as of {@link #next}
+   * @param acking as of {@link #next}; with {@link Acking#BY_MESSAGE} the caller must call {@link
+   *     #acknowledge} before it does something else than polling
    * @return the caller's to close, not inspected yet; null when none is there, or when {@link
    *     #pauseMillis} says so
    */
-  @Nullable Arrival poll(boolean comesBack) {
+  @Nullable Arrival poll(Acking acking) {
     pauseMillis = 0;
     Arrival first = claimNext();
     // Bounded: peers that only make noise must not keep the caller's thread. What is left then is
@@ -237,10 +241,20 @@ final class Intake {
     for (int i = 0; first == null && i < LOOKS_MAX && pauseMillis == 0 && look(0); i++) {
       first = claimNext();
     }
-    if (first == null || !comesBack || pending.isEmpty()) {
+    if (first == null) {
       acknowledge();
+    } else {
+      given(acking);
     }
     return first;
+  }
+
+  private void given(Acking acking) {
+    if (acking == Acking.WHEN_BACK) {
+      held = true;
+    } else if (acking == Acking.AT_ONCE || pending.isEmpty()) {
+      acknowledge();
+    }
   }
 
   /**
@@ -343,7 +357,9 @@ final class Intake {
     }
   }
 
-  private void acknowledge() {
+  /** Acknowledges all that was given out. */
+  void acknowledge() {
+    held = false;
     for (int i = 0; i < owing.size(); i++) {
       AcknowledgedPeer peer = owing.get(i);
       if (peer.owesAck() && !peer.acknowledge(draining, load.getAsInt())) {
@@ -605,8 +621,8 @@ final class Intake {
     }
     AcknowledgedPeer peer = acknowledged.remove(from);
     if (peer != null) {
-      if (peer.owesAck() && !byUs) {
-        // Draining: the last of what was sent has been taken.
+      if (peer.owesAck()) {
+        // What was given out must not go to another: the end gives back what is not settled.
         peer.acknowledge(draining, load.getAsInt());
       }
       peer.end(byUs);
@@ -623,7 +639,9 @@ final class Intake {
 
   /** Closes the UNIX connections, and what was received and not asked for. */
   void close() {
-    acknowledge();
+    if (!held) {
+      acknowledge();
+    }
     // Before the channels end: the proxies may then give what was not claimed to others.
     for (Arrival left = pending.poll(); left != null; left = pending.poll()) {
       kernel.close(left.fd());

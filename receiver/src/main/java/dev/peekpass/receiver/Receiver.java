@@ -100,7 +100,7 @@ public final class Receiver implements Closeable {
    * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
   public SocketChannel accept() throws ClosedChannelException {
-    return next(false).channel();
+    return next(Acking.AT_ONCE).channel();
   }
 
   /**
@@ -110,12 +110,12 @@ public final class Receiver implements Closeable {
    * @throws ClosedChannelException when it was closed before, or {@linkplain #drain drained}
    */
   public AdoptedConnection receive() throws ClosedChannelException {
-    return next(false);
+    return next(Acking.AT_ONCE);
   }
 
-  private AdoptedConnection next(boolean comesBack) throws ClosedChannelException {
+  private AdoptedConnection next(Acking acking) throws ClosedChannelException {
     while (true) {
-      HandedOff received = descriptors.accept(comesBack);
+      HandedOff received = descriptors.accept(acking);
       adopting.lock();
       try {
         SocketChannel channel = adopt(received);
@@ -163,7 +163,7 @@ public final class Receiver implements Closeable {
     while (true) {
       AdoptedConnection connection;
       try {
-        connection = next(true);
+        connection = next(Acking.BY_MESSAGE);
       } catch (ClosedChannelException e) {
         return;
       }

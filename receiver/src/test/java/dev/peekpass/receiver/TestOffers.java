@@ -19,11 +19,11 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** A proxy's side of the acknowledged hand-off, which does what a test tells it, right or wrong. */
-final class TestOffers {
+public final class TestOffers {
   static final int WORDS = 64;
   static final int SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL;
 
-  final FromReceiver view = new FromReceiver();
+  public final FromReceiver view = new FromReceiver();
   private final TestProxy proxy;
   private final Kernel kernel;
   private final Message message = new Message(HandOff.MAX_MESSAGE_BYTES + 64, Linux.SCM_MAX_FD);
@@ -33,28 +33,37 @@ final class TestOffers {
   @Nullable SharedWords words;
   long next;
 
+  /** What is said of the connections that are offered. */
+  public boolean offeredBefore;
+
   /** Connects. */
-  TestOffers(TestProxy proxy, Path path) {
+  public TestOffers(TestProxy proxy, Path path) {
     this.proxy = proxy;
     kernel = proxy.kernel;
     channel = proxy.connect(path, SocketType.ACKNOWLEDGED);
   }
 
   /** Waits for the receiver's next message, which somebody in accept() must send. */
-  FromReceiver.Kind read() {
+  public FromReceiver.Kind read() {
     int n = kernel.recv(channel, in, 0, in.capacity(), 0);
     assertThat(n).as("a message").isPositive();
     return view.parse(in.bytes(), n);
   }
 
+  /** Whether the receiver has sent something, or ended the channel. */
+  public boolean isReadable() {
+    return kernel.recv(channel, in, 0, in.capacity(), Linux.MSG_PEEK | Linux.MSG_DONTWAIT)
+        != -Errno.EAGAIN;
+  }
+
   /** Whether the receiver has ended the channel; waits until it has or sends something. */
-  boolean isEnded() {
+  public boolean isEnded() {
     int n = kernel.recv(channel, in, 0, in.capacity(), 0);
     return n == 0 || n == -Errno.ECONNRESET;
   }
 
   /** Says hello, with a page or without. */
-  TestOffers greet(boolean page) {
+  public TestOffers greet(boolean page) {
     if (page) {
       Fd memory = memory(WORDS * Long.BYTES, SEALS);
       words = new SharedWords(WORDS);
@@ -78,7 +87,7 @@ final class TestOffers {
   }
 
   /** Offers connections as the proxy does. */
-  void offer(Fd... connections) {
+  public void offer(Fd... connections) {
     SharedWords shared = words;
     for (int i = 0; i < connections.length && shared != null; i++) {
       shared.set((int) ((next + i) % WORDS), ClaimWord.offered(next + i));
@@ -94,6 +103,9 @@ final class TestOffers {
       writer.beginConnection();
       writer.serverName("shop.example".getBytes(StandardCharsets.US_ASCII), 12);
       writer.routeLine(i + 1);
+      if (offeredBefore) {
+        writer.offeredBefore();
+      }
       writer.endConnection();
     }
     send(writer.length(), connections);
@@ -113,13 +125,13 @@ final class TestOffers {
   }
 
   /** Takes a connection back. */
-  boolean revoke(long number) {
+  public boolean revoke(long number) {
     SharedWords shared = Objects.requireNonNull(words);
     return shared.compareAndSet(
         (int) (number % WORDS), ClaimWord.offered(number), ClaimWord.revoked(number));
   }
 
-  void close() {
+  public void close() {
     proxy.close(channel);
     SharedWords shared = words;
     if (shared != null) {

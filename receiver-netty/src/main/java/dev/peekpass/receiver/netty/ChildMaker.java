@@ -69,7 +69,12 @@ final class ChildMaker {
   EpollSocketChannel make(Channel parent, HandedOff received) {
     try {
       LinuxSocket socket = newSocket.newInstance(received.fd().number());
-      return newChild.newInstance(parent, socket, received.client());
+      EpollSocketChannel child = newChild.newInstance(parent, socket, received.client());
+      child.attr(HandOffServerChannel.METADATA).set(received.metadata());
+      if (received.offeredBefore()) {
+        LateShutdown.prepare(child, received.fd());
+      }
+      return child;
     } catch (InvocationTargetException | InstantiationException | IllegalAccessException e) {
       throw new LinkageError("these constructors only keep what they are given", e);
     }

@@ -5,7 +5,9 @@ import dev.peekpass.receiver.DescriptorReceiver;
 import dev.peekpass.receiver.HandedOff;
 import dev.peekpass.receiver.Receiver;
 import dev.peekpass.receiver.ReceiverBuilder;
+import dev.peekpass.receiver.SocketType;
 import dev.peekpass.receiver.Statistics;
+import dev.peekpass.wire.Metadata;
 import io.netty.channel.AbstractServerChannel;
 import io.netty.channel.ChannelPromise;
 import io.netty.channel.EventLoop;
@@ -18,6 +20,7 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.ServerSocketChannel;
 import io.netty.channel.unix.DomainSocketAddress;
 import io.netty.channel.unix.FileDescriptor;
+import io.netty.util.AttributeKey;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -50,11 +53,26 @@ import org.jspecify.annotations.Nullable;
  * connections wait in the kernel's queues and, when these are full, with the proxy. At the
  * process's limit of open descriptors it pauses by itself and loses nothing.
  *
+ * <p><b>Acknowledging.</b> The UNIX socket is one of {@link SocketType#ACKNOWLEDGED} unless the
+ * settings say otherwise. A connection is claimed when its child is made and acknowledged in the
+ * same turn of the event loop; what the proxy says about it is the child's attribute {@link
+ * #METADATA}.
+ *
+ * <p><b>Closing</b> loses nothing: what was offered to be acknowledged and has not become a child
+ * goes back to the proxy; of the other types, what was sent still becomes children.
+ *
  * <p><b>Threads.</b> As of every Netty channel: it works in its event loop and has no thread of its
  * own.
  */
 public final class HandOffServerChannel extends AbstractServerChannel
     implements ServerSocketChannel {
+  /**
+   * What the proxy says about a child's connection: listener, route, server name, ALPN. {@link
+   * Metadata#NONE} when it is not told, null on channels that were not handed off.
+   */
+  public static final AttributeKey<Metadata> METADATA =
+      AttributeKey.valueOf(HandOffServerChannel.class, "METADATA");
+
   /**
    * Watched for nothing. Not {@code NONE}, after which Netty 4.2 cannot watch the same descriptor
    * again; an epoll descriptor never has EPOLLERR.
@@ -76,14 +94,14 @@ public final class HandOffServerChannel extends AbstractServerChannel
   private boolean readPending;
   private boolean paused;
 
-  /** With every setting of the receiver at its default. */
+  /** With every setting of the receiver at its default, but for the type: acknowledged. */
   public HandOffServerChannel() {
     this(builder -> builder);
   }
 
   /**
    * With settings of the receiver, as in {@code channelFactory(() -> new
-   * HandOffServerChannel(receiver -> receiver.allowUid(33)))}.
+   * HandOffServerChannel(receiver -> receiver.type(SocketType.STREAM).allowUid(33)))}.
    *
    * @param settings given a builder that knows the path when the channel is bound
    */
@@ -168,7 +186,10 @@ public final class HandOffServerChannel extends AbstractServerChannel
                       + " DomainSocketAddress");
         };
     DescriptorReceiver bound =
-        settings.apply(Receiver.builder(path).backlog(config.getBacklog())).openDescriptors();
+        settings
+            .apply(
+                Receiver.builder(path).type(SocketType.ACKNOWLEDGED).backlog(config.getBacklog()))
+            .openDescriptors();
     // In the event loop this is done when it returns.
     var registering = ((IoEventLoop) eventLoop()).register(new Watched(bound.pollable()));
     if (!registering.isSuccess()) {
@@ -209,7 +230,29 @@ public final class HandOffServerChannel extends AbstractServerChannel
     doDeregister();
     DescriptorReceiver bound = receiver;
     if (bound != null) {
+      takeWhatWasSent(bound);
+      // Before the end, which gives back what is not acknowledged.
+      bound.acknowledge();
       bound.close();
+    }
+  }
+
+  /** By a plain method, which cannot give anything back; the proxy can send no more meanwhile. */
+  private void takeWhatWasSent(DescriptorReceiver bound) throws IOException {
+    if (bound.isAcknowledged() || !bound.isOpen()) {
+      return;
+    }
+    try {
+      bound.drain();
+      // At the limit of descriptors what is left is reset: nobody waits for a channel that closes.
+      while (!bound.isDrained() && bound.pauseMillis() == 0) {
+        HandedOff received = bound.poll();
+        if (received != null) {
+          pipeline().fireChannelRead(childMaker.make(this, received));
+        }
+      }
+    } catch (ClosedChannelException e) {
+      // A handler has closed it in the middle.
     }
   }
 
@@ -251,7 +294,7 @@ public final class HandOffServerChannel extends AbstractServerChannel
     @Nullable Exception failure = null;
     try {
       do {
-        HandedOff received = bound.poll();
+        HandedOff received = bound.pollMore();
         if (received == null) {
           pause(bound.pauseMillis());
           break;
@@ -263,6 +306,7 @@ public final class HandOffServerChannel extends AbstractServerChannel
     } catch (ClosedChannelException | RuntimeException e) {
       failure = e;
     }
+    bound.acknowledge();
     allocator.readComplete();
     pipeline().fireChannelReadComplete();
     if (failure != null) {

@@ -1,6 +1,7 @@
 package dev.peekpass.receiver.netty;
 
 import dev.peekpass.receiver.ReceiverBuilder;
+import dev.peekpass.receiver.SocketType;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -26,7 +27,8 @@ final class NettyEcho implements AutoCloseable {
   final EventLoopGroup workers = new MultiThreadIoEventLoopGroup(2, EpollIoHandler.newFactory());
   final BlockingQueue<Channel> children = new LinkedBlockingQueue<>();
 
-  private volatile UnaryOperator<ReceiverBuilder> settings = builder -> builder;
+  private volatile UnaryOperator<ReceiverBuilder> settings =
+      builder -> builder.type(SocketType.STREAM);
 
   /** What a user writes, but for one line. */
   final ServerBootstrap bootstrap =
