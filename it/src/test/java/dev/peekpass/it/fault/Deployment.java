@@ -28,7 +28,8 @@ import java.util.stream.Stream;
 /** A payload, a proxy on a port that stays, and {@code peekpass serve} behind it. */
 final class Deployment implements AutoCloseable {
   static final String HOST = "shop.example.test";
-  private static final Pattern WAITING = Pattern.compile("\"waiting\":(\\d+)");
+  private static final Pattern WAITING =
+      Pattern.compile("\"name\":\"([^\"]+)\"[^}]*?\"waiting\":(\\d+)");
   private static final Pattern HANDLED = Pattern.compile("\"GET /payload\\?n=(\\d+) [^\"]*\" 200 ");
 
   final Path dir;
@@ -178,13 +179,15 @@ final class Deployment implements AutoCloseable {
   }
 
   /** How many connections wait in the proxy for a backend. */
-  int waiting() throws IOException {
-    Matcher matcher = WAITING.matcher(command("status"));
-    int sum = 0;
+  int waiting(String backend) throws IOException {
+    String status = command("status");
+    Matcher matcher = WAITING.matcher(status);
     while (matcher.find()) {
-      sum += Integer.parseInt(matcher.group(1));
+      if (matcher.group(1).equals(backend)) {
+        return Integer.parseInt(matcher.group(2));
+      }
     }
-    return sum;
+    throw new AssertionError(status);
   }
 
   /** How many times each request was answered with the payload, by its number. */

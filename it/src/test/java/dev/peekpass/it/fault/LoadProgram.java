@@ -21,6 +21,8 @@ final class LoadProgram implements AutoCloseable {
   private static final Pattern HELD =
       Pattern.compile("held (\\d+) under way (\\d+) failed (\\d+)\n");
 
+  private static final int MOST_BYTES = 64 << 20;
+
   private final Running program;
   private final Path log;
   private final List<Entry> entries = new ArrayList<>();
@@ -62,11 +64,10 @@ final class LoadProgram implements AutoCloseable {
     return load;
   }
 
-  /** Those that have come to something. */
-  synchronized List<Entry> entries() {
+  private void readOn() {
     try (RandomAccessFile file = new RandomAccessFile(log.toFile(), "r")) {
       file.seek(parsedBytes);
-      byte[] more = new byte[(int) Math.min(file.length() - parsedBytes, 64 << 20)];
+      byte[] more = new byte[(int) Math.min(file.length() - parsedBytes, MOST_BYTES)];
       file.readFully(more);
       int end = more.length;
       while (end > 0 && more[end - 1] != '\n') {
@@ -77,15 +78,20 @@ final class LoadProgram implements AutoCloseable {
           .map(Entry::parse)
           .forEach(entries::add);
       parsedBytes += end;
-      return List.copyOf(entries);
     } catch (IOException e) {
       throw new AssertionError(e);
     }
   }
 
+  /** Those that have come to something. */
+  List<Entry> entries() {
+    readOn();
+    return List.copyOf(entries);
+  }
+
   /** How many have come to something. */
-  synchronized int done() {
-    entries();
+  int done() {
+    readOn();
     return entries.size();
   }
 
@@ -100,9 +106,9 @@ final class LoadProgram implements AutoCloseable {
     program.awaitOutput(
         connections + " more connections have come to something",
         () -> {
-          List<Entry> now = entries();
-          seen[1] += (int) now.subList(seen[0], now.size()).stream().filter(which).count();
-          seen[0] = now.size();
+          int done = done();
+          seen[1] += (int) entries.subList(seen[0], done).stream().filter(which).count();
+          seen[0] = done;
           return seen[1] >= connections;
         });
   }
