@@ -6,8 +6,9 @@
 //
 // The answer must be 200, with FILE as its body, byte by byte (or any where there is no -f), and then end. Line: NUMBER BEGUN ENDED CLIENT BACKEND OUTCOME, with
 // times in microseconds of CLOCK_MONOTONIC, the X-Backend of the answer or -, and an outcome: ok, or refused, reset-at-connect, reset,
-// no-answer, short, wrong-body, bad-head, status-NNN, late, other-errno-N. With -w a client pauses after the first bytes of the body.
-// Held downloads read 4 KiB a second; once all are under way "held COUNT" is printed, with how many of them have neither all of the body
+// no-answer, short, wrong-body, bad-head, status-NNN, late, other-errno-N. With -w a client pauses after the first bytes of the body; with -c at most so
+// many are open at once, and the rate is lower when answers come slowly.
+// Held downloads read 8 KiB a second; once all are under way "held COUNT" is printed, with how many of them have neither all of the body
 // nor will find the rest of it in their socket's buffer. On SIGUSR1 they read as fast as they can.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SLOTS = 65536, HEAD_BYTES = 1024, CHUNK_BYTES = 65536, OPENING = 200, HELD_RECEIVE_BUFFER = 16384, HELD_BYTES_A_SECOND = 4096 };
+enum { SLOTS = 65536, HEAD_BYTES = 1024, CHUNK_BYTES = 65536, OPENING = 200, HELD_RECEIVE_BUFFER = 16384, HELD_SEGMENT = 1400, HELD_BYTES_A_SECOND = 8192 };
 #define PATIENCE_NS 90000000000ull
 
 enum state { FREE, CONNECTING, HEAD, BODY };
@@ -57,7 +58,7 @@ static char *body;
 static size_t body_length;
 static FILE *log_file;
 static int epoll_fd, held_count, pause_millis;
-static uint32_t started, ended, total = UINT32_MAX, under_way;
+static uint32_t started, ended, total = UINT32_MAX, under_way, most_open = SLOTS;
 static volatile sig_atomic_t stopped, released;
 
 static void on_signal(int signal) {
@@ -219,11 +220,14 @@ static void begin(void) {
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         die("socket: raise the limit of open files");
-    int one = 1, small = HELD_RECEIVE_BUFFER;
+    int one = 1, small = HELD_RECEIVE_BUFFER, segment = HELD_SEGMENT;
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    if (held_count)
+    if (held_count) {
+        // As on a network: with loopback's segments of 64 KiB the sender's buffers grow to megabytes, and take the whole download.
         setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+        setsockopt(c->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    }
     // Many addresses, so that no port is used again while the last connection from there is in TIME_WAIT.
     c->from = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + c->number % 250)};
     if (bind(c->fd, (struct sockaddr *)&c->from, sizeof c->from))
@@ -265,7 +269,7 @@ static uint32_t truly_under_way(void) {
 
 static void read_options(int argc, char **argv, double *rate, const char **log_path) {
     const char *file = NULL;
-    for (int option; (option = getopt(argc, argv, "p:H:u:f:o:r:n:w:k:")) > 0;) {
+    for (int option; (option = getopt(argc, argv, "p:H:u:f:o:r:n:w:c:k:")) > 0;) {
         switch (option) {
         case 'p': to.sin_port = htons((uint16_t)atoi(optarg)); break;
         case 'H': host = optarg; break;
@@ -274,6 +278,7 @@ static void read_options(int argc, char **argv, double *rate, const char **log_p
         case 'o': *log_path = optarg; break;
         case 'r': *rate = atof(optarg); break;
         case 'n': total = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 'c': most_open = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'w': pause_millis = atoi(optarg); break;
         case 'k': total = (uint32_t)(held_count = atoi(optarg)); break;
         default: exit(2);
@@ -318,6 +323,10 @@ int main(int argc, char **argv) {
     if (connections == NULL || epoll_fd < 0)
         die("start");
     free_count = limit.rlim_cur - 64 < SLOTS ? (uint32_t)limit.rlim_cur - 64 : SLOTS;
+    if ((uint32_t)held_count > free_count) {
+        fprintf(stderr, "load: %d descriptors are needed: raise the hard limit, ulimit -Hn\n", held_count + 64);
+        return 1;
+    }
     for (uint32_t i = 0; i < free_count; i++)
         free_slots[i] = free_count - 1 - i;
 
@@ -329,7 +338,8 @@ int main(int argc, char **argv) {
             while (started < total && started - ended - under_way < OPENING && free_count > 0)
                 begin();
         } else {
-            while (!stopped && started < total && free_count > 0 && first + (uint64_t)(started * 1e9 / rate) <= at)
+            while (!stopped && started < total && started - ended < most_open && free_count > 0 &&
+                   first + (uint64_t)(started * 1e9 / rate) <= at)
                 begin();
         }
         if (held_count && !announced && started == total && under_way + ended >= total) {

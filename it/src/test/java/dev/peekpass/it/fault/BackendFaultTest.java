@@ -62,9 +62,9 @@ class BackendFaultTest {
     List<Long> kills = new ArrayList<>();
     List<Entry> entries;
     try (LoadProgram load = all.load(SCALE.rate)) {
-      load.awaitMore(SCALE.rate / 2);
       for (int i = 0; i < times; i++) {
-        load.awaitMore(SCALE.rate / 2);
+        // What had to wait for the last start is done.
+        load.awaitMore(SCALE.rate / 2, entry -> entry.micros() < 100_000);
         kills.add(micros());
         victim.kill();
         victim = all.serve("a");
@@ -79,6 +79,9 @@ class BackendFaultTest {
     ProxyLog log = new ProxyLog(proxy, LoadProgram.only(entries, Entry::isFailed));
     figures.count(entries, entry -> log.wasTouched(entry, kills));
     figures.add("%d times", times);
+    if (log.droppedLines() > 0) {
+      figures.add("the proxy's log lacks %,d lines that would tell", log.droppedLines());
+    }
     promiseNoneUntouched(figures);
     figures.promise("none is handled twice", all.handledTwice() == 0);
   }
@@ -136,9 +139,9 @@ class BackendFaultTest {
       long thawed;
       int mostWaiting = 0;
       try (LoadProgram load = all.load(SCALE.rate)) {
-        load.awaitMore(SCALE.rate * 2);
+        load.awaitMore(SCALE.rate);
         began = micros();
-        load.awaitMore(SCALE.rate * SCALE.pick(2, 10));
+        load.awaitMore(SCALE.rate * SCALE.pick(1, 10));
         Signal.STOP.send(a.process.pid());
         froze = micros();
         for (int i = 0; i < seconds * 10; i++) {
@@ -270,7 +273,9 @@ class BackendFaultTest {
                 default -> 0;
               };
           figures.promise("no more hang than its sockets' queues hold", hang <= limit);
-          figures.promise("the queue is bounded", most <= maxQueue);
+          // Those that were taken back wait, too, and are not counted by max-queue.
+          int offered = type.equals("acknowledged") ? 256 : 0;
+          figures.promise("the queue is bounded", most <= maxQueue + offered);
           long slowest = Figures.percentile(refused, 100);
           figures.promiseInTime(
               "those that are turned away are within hand-off-timeout and a second",

@@ -83,7 +83,10 @@ final class Deployment implements AutoCloseable {
             "--handoff",
             "unix:" + dir.resolve(socket + ".sock"),
             "--name",
-            name));
+            name,
+            // What has waited for it comes at once.
+            "--max-connections",
+            "18000"));
     command.addAll(List.of(options));
     Running server = Running.start(dir, name, command);
     servers.add(server);

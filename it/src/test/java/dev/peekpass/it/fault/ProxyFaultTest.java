@@ -27,8 +27,10 @@ class ProxyFaultTest {
     Figures figures =
         new Figures("downloads", "kill -9 of the proxy with slow downloads under way", SCALE);
     try (Deployment all = new Deployment(dir, DOWNLOAD_BYTES)) {
-      all.serve(2 * count + 1000, "a", "--max-connections", "" + 2 * count);
-      all.configure(1, "a");
+      // Two, since each download takes two descriptors of its backend.
+      all.serve("a");
+      all.serve("b");
+      all.configure(1, "a", "b");
       Running proxy = all.proxy();
       long before = all.warmUp(proxy);
       try (LoadProgram load = all.hold(count)) {
@@ -223,7 +225,7 @@ class ProxyFaultTest {
           "- { host: %s, backend: web }".formatted(Deployment.HOST));
       Running proxy = all.proxy();
       long before = all.warmUp(proxy);
-      try (LoadProgram load = all.load(rate, "-n", "" + connections)) {
+      try (LoadProgram load = all.load(rate, "-n", "" + connections, "-c", "500")) {
         load.awaitMore(connections / 5);
         Resident resident = new Resident(proxy);
         int step = connections / 50;

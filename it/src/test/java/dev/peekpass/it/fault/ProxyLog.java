@@ -16,6 +16,7 @@ final class ProxyLog {
   private static final Pattern CONNECTION =
       Pattern.compile("^(\\S+) client=(\\S+) .* outcome=(\\S+) ");
   private static final Pattern LOST = Pattern.compile("^(\\S+) INFO +backend web: .* lost: ");
+  private static final Pattern DROPPED = Pattern.compile(" access-log-dropped=(\\d+)");
   // The log has milliseconds, and its clock is not the load's.
   private static final long SLACK_MICROS = 5_000;
 
@@ -23,8 +24,9 @@ final class ProxyLog {
 
   private final Map<String, List<Line>> lines = new HashMap<>();
   private final List<Long> lost = new ArrayList<>();
+  private final long dropped;
 
-  /** Reads the lines of these connections. */
+  /** Reads the lines of these connections; the proxy has ended. */
   ProxyLog(Running proxy, List<Entry> of) {
     // By which the log's clock is ahead of CLOCK_MONOTONIC, which System.nanoTime is.
     long ahead = micros(Instant.now()) - System.nanoTime() / 1000;
@@ -38,12 +40,19 @@ final class ProxyLog {
             .add(new Line(at, matcher.group(3)));
       }
     }
+    Matcher counter = DROPPED.matcher(proxy.errors());
+    dropped = counter.find() ? Long.parseLong(counter.group(1)) : 0;
     for (String line : proxy.errors().lines().toList()) {
       Matcher matcher = LOST.matcher(line);
       if (matcher.find()) {
         lost.add(micros(Instant.parse(matcher.group(1))) - ahead);
       }
     }
+  }
+
+  /** How many lines it lacks. */
+  long droppedLines() {
+    return dropped;
   }
 
   private static long micros(Instant instant) {
