@@ -1,15 +1,17 @@
 // New TCP connections to loopback, each with one HTTP request of its own number and one line in a log. One thread, epoll; it opens
 // connections by the clock, however slow the answers come.
 //
-//   load -p PORT -H HOST -u PATH [-f FILE] -o LOG -r RATE [-n COUNT] [-w MILLIS]  RATE connections a second, COUNT or until SIGTERM
-//   load -p PORT -H HOST -u PATH -f FILE -o LOG -k COUNT                         COUNT slow downloads, held until SIGUSR1
+//   load -p PORT -H HOST -u PATH [-f FILE] -o LOG -r RATE [-n COUNT] [-w MILLIS] [-c MOST]
+//                         RATE connections a second, COUNT of them or until SIGTERM
+//   load -p PORT -H HOST -u PATH -f FILE -o LOG -k COUNT
+//                         COUNT slow downloads, held until SIGUSR1
 //
-// The answer must be 200, with FILE as its body, byte by byte (or any where there is no -f), and then end. Line: NUMBER BEGUN ENDED CLIENT BACKEND OUTCOME, with
-// times in microseconds of CLOCK_MONOTONIC, the X-Backend of the answer or -, and an outcome: ok, or refused, reset-at-connect, reset,
-// no-answer, short, wrong-body, bad-head, status-NNN, late, other-errno-N. With -w a client pauses after the first bytes of the body; with -c at most so
-// many are open at once, and the rate is lower when answers come slowly.
-// Held downloads read 8 KiB a second; once all are under way "held COUNT" is printed, with how many of them have neither all of the body
-// nor will find the rest of it in their socket's buffer. On SIGUSR1 they read as fast as they can.
+// The answer must be 200, with FILE as its body, byte by byte (any body where there is no -f), and then end. With -w a client pauses after
+// the first bytes of the body; with -c at most so many are open at once, and the rate is lower when answers come slowly.
+// A line: NUMBER BEGUN ENDED CLIENT BACKEND OUTCOME, with times in microseconds of CLOCK_MONOTONIC, the X-Backend of the answer or -, and
+// an outcome: ok, refused, reset-at-connect, reset, no-answer, short, wrong-body, bad-head, status-NNN, late, other-errno-N.
+// Held downloads read 8 KiB a second; once all are under way it prints how many, and how many of them have neither all of the body nor the
+// rest of it in their socket's buffer. On SIGUSR1 they read as fast as they can.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>

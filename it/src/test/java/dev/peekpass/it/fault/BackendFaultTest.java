@@ -192,7 +192,7 @@ class BackendFaultTest {
 
   @Test
   void descriptorLimit() throws Exception {
-    int clients = SCALE.pick(200, 2_000);
+    int clients = SCALE.pick(200, 1_000);
     Figures figures =
         new Figures(
             "descriptorLimit",

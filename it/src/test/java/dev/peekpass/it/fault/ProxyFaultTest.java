@@ -226,7 +226,6 @@ class ProxyFaultTest {
       Running proxy = all.proxy();
       long before = all.warmUp(proxy);
       try (LoadProgram load = all.load(rate, "-n", "" + connections, "-c", "500")) {
-        load.awaitMore(connections / 5);
         Resident resident = new Resident(proxy);
         int step = connections / 50;
         while (load.done() < connections - step) {
