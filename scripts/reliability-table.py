@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Prints the figures below it/target/reliability, and writes those of a full or long run into docs/reliability.md."""
+import json, os, sys
+
+ORDER = ["downloads", "takeovers", "proxyKilled", "oneOfTwoKilled", "onlyOneKilled", "onlyOneRestarted", "frozen",
+         "neverReads-stream", "neverReads-datagram", "neverReads-acknowledged", "descriptorLimit", "reloads", "soak"]
+quick = sys.argv[1:] == ["quick"]
+folder = "it/target/reliability/quick" if quick else "it/target/reliability"
+
+
+def read(name):
+    try:
+        with open(os.path.join(folder, name + ".json")) as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+
+
+def ms(micros):
+    return "%.1f" % (micros / 1000) if micros < 100_000 else "%d" % (micros / 1000)
+
+
+def scenarios():
+    lines = ["| scenario | connections | served | refused, reset at connect | lost with what was killed | lost otherwise "
+             "| p50, p99, max ms | proxy's descriptors | |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
+    dates = set()
+    for name in ORDER:
+        r = read(name)
+        if r is None or "connections" not in r:
+            continue
+        dates.add(r["date"])
+        note = "; ".join(r["more"]) + "".join("; **broken: %s**" % b for b in r["broken"])
+        descriptors = "%d → %d" % (r["descriptors_before"], r["descriptors_after"]) if "descriptors_before" in r else ""
+        lines.append("| **%s**: %s | %s | %s | %s | %s | %s | %s, %s, %s | %s | %s |" % (
+            name, r["title"], *("{:,}".format(r[k]) for k in (
+                "connections", "served", "refused_or_reset_at_connect", "lost_with_the_killed", "lost_otherwise")),
+            *(ms(r[k]) for k in ("p50_us", "p99_us", "max_us")), descriptors, note))
+    if not dates:
+        return ""
+    return "\n".join(lines) + "\n\nMeasured %s.\n" % ", ".join(sorted(dates))
+
+
+def peers():
+    r = read("peers")
+    if r is None:
+        return ""
+    names = r["proxies"]
+    lines = ["| | " + " | ".join(names) + " |", "| --- |" + " ---: |" * len(names)]
+    for row in r["rows"]:
+        lines.append("| %s | %s |" % (row["title"], " | ".join(row["cells"])))
+    absent = "Not installed there: %s. " % ", ".join(r["absent"]) if r["absent"] else ""
+    return "\n".join(lines) + "\n\n%sMeasured %s.\n" % (absent, r["date"])
+
+
+def put(text, mark, table):
+    begin, end = "<!-- %s: begin -->\n" % mark, "<!-- %s: end -->" % mark
+    head, rest = text.split(begin)
+    return head + begin + table + end + rest.split(end)[1]
+
+
+tables = {"figures": scenarios(), "peers": peers()}
+print("\n".join(table for table in tables.values() if table))
+if not quick:
+    with open("docs/reliability.md") as file:
+        text = file.read()
+    for mark, table in tables.items():
+        if table:
+            text = put(text, mark, table)
+    with open("docs/reliability.md", "w") as file:
+        file.write(text)
