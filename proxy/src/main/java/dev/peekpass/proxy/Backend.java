@@ -345,6 +345,9 @@ final class Backend implements Rotation.Sockets {
 
   /** Puts a socket out of the rotation or back, as a probe says. */
   void setHealthy(int socket, boolean is) {
+    if (is && !healthy[socket]) {
+      starts[socket].begin(loop.nowNanos());
+    }
     healthy[socket] = is;
     pump();
   }

@@ -33,8 +33,9 @@ final class BackendReader {
               "balance",
               "slow-start",
               "max-unreceived",
-              "backup"),
-          List.of("relay", "proxy-protocol", "probe"));
+              "backup",
+              "probe"),
+          List.of("relay", "proxy-protocol"));
   private static final List<String> METHODS =
       List.of("auto", "once", "persistent", "datagram", "acknowledged");
 
@@ -118,6 +119,7 @@ final class BackendReader {
     Duration slowStart = Duration.ZERO;
     int maxUnreceived = 0;
     Optional<String> backup = Optional.empty();
+    Optional<ProbeConfig> probe = Optional.empty();
     backups.add(null);
     Optional<Section> section = Section.of(value, KEYS, report);
     if (section.isPresent()) {
@@ -143,6 +145,7 @@ final class BackendReader {
       Optional<YamlNode.Scalar> backupName = section.get().scalar("backup");
       backupName.ifPresent(at -> backups.set(index, at));
       backup = backupName.map(YamlNode.Scalar::text);
+      probe = section.get().value("probe").flatMap(new ProbeReader(report)::read);
       checkUse(section.get(), method);
     }
     return new BackendConfig(
@@ -157,7 +160,7 @@ final class BackendReader {
         slowStart,
         maxUnreceived,
         backup,
-        Optional.empty(),
+        probe,
         index,
         name.line());
   }
@@ -267,6 +270,11 @@ final class BackendReader {
           section,
           "max-unreceived",
           "acknowledged, whose receivers say how many they take",
+          "leave it out, or write method: persistent");
+      noUse(
+          section,
+          "probe",
+          "acknowledged, whose receivers say how they are",
           "leave it out, or write method: persistent");
     }
     if (method == Method.ONCE) {

@@ -64,6 +64,8 @@ final class BackendReaderTest {
             + " method: once",
         "{ handoff: \"unix:/a\", method: acknowledged, max-unreceived: 9 }|\"max-unreceived\" has no"
             + " use with method: acknowledged",
+        "{ handoff: \"unix:/a\", method: acknowledged, probe: { tls: { server-name: a } } }|\"probe\""
+            + " has no use with method: acknowledged",
         "{ handoff: \"unix:/a\", backup: b }|backend \"b\" is its own backup",
         "{ handoff: \"unix:/a\", backup: c }|no backend is named \"c\"",
         "{ handoff: \"unix:/a\", max-queue: -1 }|\"-1\" is not a whole number",
