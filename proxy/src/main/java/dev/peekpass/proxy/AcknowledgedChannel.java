@@ -53,6 +53,14 @@ final class AcknowledgedChannel extends Channel implements Pollable {
   /** How long a receiver may take to say hello before that is worth a line in the log. */
   private static final long HELLO_NANOS = 1_000_000_000L;
 
+  /** How long a receiver that has just been connected to may be waited for by its clients. */
+  private static final long GREETING_NANOS = 100_000_000;
+
+  /** How long what a receiver says of its load holds: one that gets nothing says nothing anew. */
+  private static final long LOAD_NANOS = 1_000_000_000L;
+
+  private static final long MILLION = 1_000_000;
+
   /** How long a channel rests after its receiver gave connections back, by word or by ending. */
   private static final long REST_NANOS = 20_000_000;
 
@@ -89,6 +97,8 @@ final class AcknowledgedChannel extends Channel implements Pollable {
   private long drainedByNanos;
   private long restUntilNanos = Long.MIN_VALUE;
   private int idleMessages;
+  private int load = HandOff.LOAD_UNKNOWN;
+  private long loadNanos;
 
   private long settled;
   private long passed;
@@ -111,14 +121,11 @@ final class AcknowledgedChannel extends Channel implements Pollable {
 
   @Override
   int pass(Batch batch) {
-    if (socket == null) {
-      open();
-    }
-    Fd to = socket;
-    if (to == null || !isReady()) {
+    Fd to = prepare() ? socket : null;
+    if (to == null || !takes()) {
       return 0;
     }
-    long room = Math.min(granted - next, MOST_OFFERED - (next - settled));
+    long room = room();
     if (room <= 0) {
       loop.counters().count(Counter.CHANNEL_FULL);
       return 0;
@@ -148,8 +155,56 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     return r;
   }
 
-  private boolean isReady() {
+  @Override
+  boolean isReady() {
+    if (socket == null) {
+      return restUntilNanos <= loop.nowNanos() && mayConnect();
+    }
+    return takes() && room() > 0 && !watchingRoom;
+  }
+
+  /** Whether the receiver has said that it takes connections and keeps to it. */
+  private boolean takes() {
     return greeted && !draining && settled >= answersDue && restUntilNanos <= loop.nowNanos();
+  }
+
+  private long room() {
+    return Math.min(granted - next, MOST_OFFERED - (next - settled));
+  }
+
+  @Override
+  boolean isThere() {
+    if (socket == null) {
+      return super.isThere() && restUntilNanos <= loop.nowNanos() + REST_NANOS;
+    }
+    return greeted
+        ? !draining && settled >= answersDue
+        : loop.nowNanos() < connectedNanos + HELLO_NANOS;
+  }
+
+  @Override
+  boolean isGreeting() {
+    return socket != null && !greeted && loop.nowNanos() < connectedNanos + GREETING_NANOS;
+  }
+
+  /** How full its credits are, and the load it told of lately. */
+  @Override
+  long busyMillionths(int more) {
+    long unsettled = next - settled + more;
+    long window = Math.min(granted - settled, MOST_OFFERED);
+    long full = window <= 0 ? MILLION : unsettled * MILLION / window;
+    return (socket == null ? 0 : full) + Math.max(0, load()) * (MILLION / HandOff.MAX_LOAD);
+  }
+
+  @Override
+  int unsettled() {
+    return held;
+  }
+
+  @Override
+  int load() {
+    boolean known = load != HandOff.LOAD_UNKNOWN && loop.nowNanos() - loadNanos <= LOAD_NANOS;
+    return known ? load : -1;
   }
 
   /** Writes an offer of the first of a batch; returns how many went into it. */
@@ -196,8 +251,16 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     return (int) (number & MOST_OFFERED - 1);
   }
 
+  @Override
+  boolean prepare() {
+    if (socket == null) {
+      open();
+    }
+    return socket != null;
+  }
+
   private void open() {
-    if (restUntilNanos > loop.nowNanos()) {
+    if (restUntilNanos > loop.nowNanos() || !mayConnect()) {
       return;
     }
     int r = connect(Linux.SOCK_SEQPACKET);
@@ -364,10 +427,12 @@ final class AcknowledgedChannel extends Channel implements Pollable {
       Connection connection = remove(settled);
       settled++;
       if (connection != null) {
-        backend.endPassed(connection);
+        endPassed(connection);
       }
     }
     granted = Math.max(granted, unsigned(view.granted()));
+    load = view.load();
+    loadNanos = loop.nowNanos();
     if (view.draining()) {
       drain();
     }
@@ -421,7 +486,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     } else if (!letGo) {
       // It may be working on it at this moment.
       loop.counters().count(Counter.ACK_IN_DOUBT);
-      backend.endPassed(connection);
+      endPassed(connection);
     } else if (untouched.isUntouched(connection.fd)) {
       // The receiver may have made it blocking, which all copies of a descriptor share.
       kernel.fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
@@ -441,6 +506,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
       return;
     }
     loop.counters().count(Counter.CHANNEL_LOST);
+    reportLost();
     loop.log()
         .info(
             "backend {}: unix:{} lost: {}; {} connections were not acknowledged",
@@ -482,6 +548,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     watchingRoom = false;
     draining = false;
     idleMessages = 0;
+    load = HandOff.LOAD_UNKNOWN;
     settled = 0;
     passed = 0;
     next = 0;
@@ -548,7 +615,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     // It has claimed it, or cannot give it back: it is the receiver's, and its alone from now on.
     remove(number);
     loop.counters().count(Counter.ACK_IN_DOUBT);
-    backend.endPassed(connection);
+    endPassed(connection);
     return Long.MAX_VALUE;
   }
 
@@ -586,8 +653,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     if (!greeted || settled < answersDue) {
       return ChannelState.SILENT;
     }
-    boolean room = next < granted && next - settled < MOST_OFFERED;
-    return watchingRoom || !room ? ChannelState.FULL : ChannelState.OPEN;
+    return watchingRoom || room() <= 0 ? ChannelState.FULL : ChannelState.OPEN;
   }
 
   /** Leaves what was offered to the receiver, which claims it as ever. */
@@ -597,7 +663,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     for (long number = settled; number < passed; number++) {
       Connection connection = remove(number);
       if (connection != null) {
-        backend.endPassed(connection);
+        endPassed(connection);
       }
     }
     reset();

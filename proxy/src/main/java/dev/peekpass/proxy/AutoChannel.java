@@ -30,6 +30,7 @@ final class AutoChannel extends Channel {
       passed = acknowledged.pass(batch);
       if (acknowledged.isOtherType()) {
         last = plain;
+        plain.inheritDown(acknowledged);
         passed = plain.pass(batch);
       }
     }
@@ -52,8 +53,65 @@ final class AutoChannel extends Channel {
   }
 
   @Override
+  boolean prepare() {
+    if (plain.isOpen() || acknowledged.prepare()) {
+      return true;
+    }
+    if (acknowledged.isOtherType()) {
+      plain.inheritDown(acknowledged);
+      return plain.prepare();
+    }
+    return false;
+  }
+
+  /** The one that goes by what the receiver has bound, as last seen. */
+  private Channel found() {
+    return plain.isOpen() || acknowledged.isOtherType() ? plain : acknowledged;
+  }
+
+  @Override
+  boolean isReady() {
+    return found().isReady();
+  }
+
+  @Override
+  boolean isThere() {
+    return found().isThere();
+  }
+
+  @Override
+  boolean isGreeting() {
+    return found().isGreeting();
+  }
+
+  @Override
+  long unreceivedBytes(int more) {
+    return found().unreceivedBytes(more);
+  }
+
+  @Override
+  long busyMillionths(int more) {
+    return found().busyMillionths(more);
+  }
+
+  @Override
+  long passedCount() {
+    return acknowledged.passedCount() + plain.passedCount();
+  }
+
+  @Override
+  int unsettled() {
+    return found().unsettled();
+  }
+
+  @Override
+  int load() {
+    return found().load();
+  }
+
+  @Override
   ChannelState state() {
-    return plain.isOpen() || acknowledged.isOtherType() ? plain.state() : acknowledged.state();
+    return found().state();
   }
 
   @Override

@@ -2,14 +2,16 @@ package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.config.Balance;
 import dev.peekpass.proxy.config.Method;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A backend as one loop sees it: channels to its UNIX sockets, taken in turn, and the connections
- * that wait while none of them takes any.
+ * A backend as one loop sees it: channels to its UNIX sockets, chosen by a {@link Rotation}, and
+ * the connections that wait while none of them takes any.
  *
  * <pre>{@code
  *           nothing waits         full, or the turn ends      a channel took it
@@ -22,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Waiting is bounded twice: by {@code max-queue} connections, and by {@code hand-off-timeout}
  * for each. They leave in the order they came.
  */
-final class Backend {
+final class Backend implements Rotation.Sockets {
   /** First wait before trying a socket again that cannot tell when to, and the longest. */
   private static final long RETRY_MIN_NANOS = 5_000_000;
 
@@ -43,14 +45,29 @@ final class Backend {
   private int atOnce;
 
   private final long handOffTimeoutNanos;
+  private final Rotation rotation;
+  private final boolean leastConnections;
+
+  /** Whether there is one socket and nothing else to choose, which is worth being quick for. */
+  private final boolean alone;
+
+  /** The next messages, by socket, while the batch is spread over them. */
+  private final Batch[] parts;
+
+  /** Which sockets have taken nothing in this attempt. */
+  private final boolean[] tried;
+
+  /** What probes say of the sockets. */
+  private final boolean[] healthy;
+
+  private final SlowStart[] starts;
+
+  /** Whether sockets are tried now that are known not to be ready. */
+  private boolean tryingAll;
+
   private boolean flushAsked;
   private boolean drained;
   private long passedCount;
-  private int nextChannel;
-
-  /** Whose {@link Channel#pass} was the last to succeed. */
-  private Channel passedBy;
-
   private long retryAtNanos = Long.MAX_VALUE;
   private long retryNanos = RETRY_MIN_NANOS;
 
@@ -67,11 +84,21 @@ final class Backend {
     this.drained = drained;
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
     List<String> paths = config.socketPaths();
-    channels = new Channel[paths.size()];
-    for (int i = 0; i < channels.length; i++) {
+    int sockets = paths.size();
+    rotation = Rotation.of(config.balance(), paths);
+    leastConnections = config.balance() == Balance.LEAST_CONNECTIONS;
+    alone = sockets == 1 && config.backup().isEmpty() && config.probe().isEmpty();
+    tried = new boolean[sockets];
+    healthy = new boolean[sockets];
+    Arrays.fill(healthy, true);
+    starts = new SlowStart[sockets];
+    channels = new Channel[sockets];
+    parts = new Batch[sockets];
+    for (int i = 0; i < sockets; i++) {
+      starts[i] = new SlowStart(config.slowStart().toNanos());
       channels[i] = channel(paths.get(i));
+      parts[i] = new Batch(batch.capacity());
     }
-    passedBy = channels[0];
   }
 
   private Channel channel(String path) {
@@ -153,32 +180,194 @@ final class Backend {
   /** Passes the batch; what no channel takes waits. Nothing is left in it, whatever happens. */
   private void flush() {
     try {
+      pass();
+      boolean elsewhere = !batch.isEmpty() && isToBackUp();
       while (!batch.isEmpty()) {
-        int passed = passToAny();
-        if (passed == 0) {
-          break;
-        }
-        for (int i = 0; i < passed; i++) {
-          Connection passedOne = batch.get(0);
-          batch.removeFirst();
-          passedBy.passed(passedOne);
-        }
-      }
-      while (!batch.isEmpty()) {
-        await(batch.get(0));
+        Connection left = batch.get(0);
         batch.removeFirst();
+        if (elsewhere) {
+          backUp(left);
+        } else {
+          await(left);
+        }
       }
     } catch (RuntimeException e) {
       loop.log().error("backend {}: a hand-off failed on a fault in Peekpass", name(), e);
-      while (!batch.isEmpty()) {
-        Connection failed = batch.get(0);
-        batch.removeFirst();
-        if (failed.queue != null) {
-          failed.queue.remove(failed);
-        }
-        loop.end(failed, Outcome.FAILED);
+      fail(batch);
+      for (Batch part : parts) {
+        fail(part);
       }
     }
+  }
+
+  private void fail(Batch failed) {
+    while (!failed.isEmpty()) {
+      Connection connection = failed.get(0);
+      failed.removeFirst();
+      if (connection.queue != null) {
+        connection.queue.remove(connection);
+      }
+      loop.end(connection, Outcome.FAILED);
+    }
+  }
+
+  /**
+   * Passes the batch as far as the channels take it, returns how many; the others are left in it.
+   */
+  private int pass() {
+    if (alone) {
+      return pass(channels[0], batch);
+    }
+    Arrays.fill(tried, false);
+    int sum = 0;
+    for (int passed = passSome(); passed > 0; passed = passSome()) {
+      sum += passed;
+    }
+    return sum;
+  }
+
+  private int passSome() {
+    if (batch.isEmpty() || (config.balance() == Balance.SOURCE_HASH && isGreeting())) {
+      // Within a moment it is known whose turn the client is.
+      return 0;
+    }
+    return atOnce == 1 ? passFirst() : spread();
+  }
+
+  /** Passes the first of the batch to the first socket that takes it, so that they keep order. */
+  private int passFirst() {
+    Connection first = batch.get(0);
+    for (int i = next(first); i != Rotation.NONE; i = next(first)) {
+      parts[i].add(first);
+      if (pass(channels[i], parts[i]) > 0) {
+        batch.removeFirst();
+        return 1;
+      }
+      parts[i].clear();
+      tried[i] = true;
+    }
+    return 0;
+  }
+
+  private int next(Connection connection) {
+    return rotation.next(this, connection.peerHigh, connection.peerLow);
+  }
+
+  /** Chooses a socket for each of the batch, and sends each socket's together. */
+  private int spread() {
+    for (int i = 0; i < channels.length; i++) {
+      tried[i] |= healthy[i] && !channels[i].prepare();
+    }
+    int count = batch.size();
+    for (int i = 0; i < count; i++) {
+      int socket = next(batch.get(i));
+      if (socket == Rotation.NONE) {
+        return 0; // for the first, if at all: the answers do not change meanwhile
+      }
+      parts[socket].add(batch.get(i));
+    }
+    batch.clear();
+    int passed = 0;
+    for (int i = 0; i < channels.length; i++) {
+      passed += pass(channels[i], parts[i]);
+      tried[i] |= !parts[i].isEmpty();
+    }
+    for (Batch part : parts) {
+      while (!part.isEmpty()) {
+        batch.add(part.get(0));
+        part.removeFirst();
+      }
+    }
+    return passed;
+  }
+
+  /** Passes what a channel takes, returns how many; the others are left in the batch. */
+  private static int pass(Channel channel, Batch message) {
+    int sum = 0;
+    while (!message.isEmpty()) {
+      int passed = channel.pass(message);
+      if (passed == 0) {
+        break;
+      }
+      sum += passed;
+      for (int i = 0; i < passed; i++) {
+        Connection connection = message.get(0);
+        message.removeFirst();
+        if (connection.queue != null) {
+          connection.queue.remove(connection);
+        }
+        channel.passed(connection);
+      }
+    }
+    return sum;
+  }
+
+  private boolean isGreeting() {
+    for (Channel channel : channels) {
+      if (channel.isGreeting()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  @Override
+  public boolean mayTake(int socket) {
+    return !tried[socket] && healthy[socket] && channels[socket].isReady();
+  }
+
+  @Override
+  public long busy(int socket) {
+    int more = parts[socket].size();
+    return leastConnections
+        ? channels[socket].busyMillionths(more)
+        : channels[socket].unreceivedBytes(more);
+  }
+
+  @Override
+  public int share(int socket) {
+    return starts[socket].share(loop.nowNanos());
+  }
+
+  /** Whether sockets are to be tried that are not due: when there is nothing else. */
+  boolean triesAll() {
+    return alone || tryingAll;
+  }
+
+  /** A receiver that was gone takes connections again. */
+  void cameBack(Channel channel) {
+    for (int i = 0; i < channels.length; i++) {
+      if (channels[i].path.equals(channel.path)) {
+        starts[i].begin(loop.nowNanos());
+      }
+    }
+  }
+
+  /** Puts a socket out of the rotation or back, as a probe says. */
+  void setHealthy(int socket, boolean is) {
+    if (is && !healthy[socket]) {
+      starts[socket].begin(loop.nowNanos());
+    }
+    healthy[socket] = is;
+    pump();
+  }
+
+  /** Whether its connections are another backend's, since no receiver of its own is there. */
+  private boolean isToBackUp() {
+    if (config.backup().isEmpty()) {
+      return false;
+    }
+    for (int i = 0; i < channels.length; i++) {
+      if (healthy[i] && channels[i].isThere()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private void backUp(Connection connection) {
+    loop.counters().count(Counter.BACKED_UP);
+    connection.listener.setup().backend(config.backup().orElseThrow()).handOff(connection);
   }
 
   private void await(Connection connection) {
@@ -219,31 +408,31 @@ final class Backend {
       // Something was taken back in the turn that gathered it.
       flush();
     }
-    while (!waiting.isEmpty()) {
-      if (passWaiting() == 0) {
-        return;
+    while (!waiting.isEmpty() && passWaiting()) {}
+    if (!waiting.isEmpty() && isToBackUp()) {
+      for (Connection c = waiting.first(); c != null; c = waiting.first()) {
+        waiting.remove(c);
+        backUp(c);
       }
     }
-    retryAtNanos = Long.MAX_VALUE;
-    retryNanos = RETRY_MIN_NANOS;
+    if (waiting.isEmpty()) {
+      retryAtNanos = Long.MAX_VALUE;
+      retryNanos = RETRY_MIN_NANOS;
+    }
   }
 
-  /** Passes the first that wait, in one message; returns how many, the others stay. */
-  private int passWaiting() {
+  /** Passes the first that wait; returns whether any of them was passed. The others stay. */
+  private boolean passWaiting() {
     try {
       for (Connection c = waiting.first(); c != null && !batch.isFull(); c = c.next) {
         batch.add(c);
       }
-      int passed = passToAny();
-      for (int i = 0; i < passed; i++) {
-        // Not the first of the queue any more, if others were taken back meanwhile.
-        Connection passedOne = batch.get(i);
-        waiting.remove(passedOne);
-        passedBy.passed(passedOne);
-      }
-      return passed;
+      return pass() > 0;
     } finally {
       batch.clear();
+      for (Batch part : parts) {
+        part.clear();
+      }
     }
   }
 
@@ -251,20 +440,6 @@ final class Backend {
   void endPassed(Connection connection) {
     passedCount++;
     loop.end(connection, connection.onFallback ? Outcome.PASSED_TO_FALLBACK : Outcome.PASSED);
-  }
-
-  /** Offers the batch to one channel after the other; returns how many of it the first took. */
-  private int passToAny() {
-    for (int tried = 0; tried < channels.length; tried++) {
-      Channel channel = channels[nextChannel];
-      nextChannel = nextChannel + 1 == channels.length ? 0 : nextChannel + 1;
-      int passed = channel.pass(batch);
-      if (passed > 0) {
-        passedBy = channel;
-        return passed;
-      }
-    }
-    return 0;
   }
 
   /**
@@ -278,7 +453,7 @@ final class Backend {
     for (Channel channel : channels) {
       due = Math.min(due, channel.runTimers(nowNanos));
     }
-    if (waiting.size() > before) {
+    if (waiting.size() > before || (!waiting.isEmpty() && isToBackUp())) {
       pump();
     }
     return Math.min(due, runQueue(nowNanos));
@@ -296,7 +471,12 @@ final class Backend {
       retryNanos = RETRY_MIN_NANOS;
     } else if (retryAtNanos <= nowNanos) {
       int before = waiting.size();
-      pump();
+      tryingAll = true;
+      try {
+        pump();
+      } finally {
+        tryingAll = false;
+      }
       if (!waiting.isEmpty()) {
         boolean progress = waiting.size() < before;
         retryNanos = progress ? RETRY_MIN_NANOS : Math.min(2 * retryNanos, RETRY_MAX_NANOS);
@@ -311,15 +491,30 @@ final class Backend {
     loop.wakeBy(retryAtNanos);
   }
 
-  private static void unavailable(Connection connection) {
-    connection.listener.onBackendUnavailable(connection);
+  private void unavailable(Connection connection) {
+    if (config.backup().isPresent()) {
+      backUp(connection);
+    } else {
+      connection.listener.onBackendUnavailable(connection);
+    }
   }
 
   /** What is to be told of it. */
   BackendStatus status() {
     List<BackendStatus.Socket> sockets =
-        Arrays.stream(channels).map(c -> new BackendStatus.Socket(c.path, c.state())).toList();
+        IntStream.range(0, channels.length).mapToObj(this::socketStatus).toList();
     return new BackendStatus(name(), drained, passedCount, waiting.size(), sockets);
+  }
+
+  private BackendStatus.Socket socketStatus(int i) {
+    Channel channel = channels[i];
+    return new BackendStatus.Socket(
+        channel.path,
+        healthy[i] ? channel.state() : ChannelState.UNHEALTHY,
+        channel.passedCount(),
+        channel.unsettled(),
+        channel.load(),
+        share(i));
   }
 
   /** Whether no connection is here. */

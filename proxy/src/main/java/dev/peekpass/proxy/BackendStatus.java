@@ -15,10 +15,24 @@ import java.util.List;
 public record BackendStatus(
     String name, boolean drained, long passed, int waiting, List<Socket> sockets) {
 
-  /** One of its UNIX sockets. */
-  public record Socket(String path, ChannelState state) {
+  /**
+   * One of its UNIX sockets.
+   *
+   * @param passed connections that became the receiver's by it
+   * @param unsettled connections that the receiver was offered and has not acknowledged
+   * @param load how busy the receiver says it is, in thousandths, or -1 when it does not say
+   * @param share how much of its part it gets, in thousandths: less while it starts slowly
+   */
+  public record Socket(
+      String path, ChannelState state, long passed, int unsettled, int load, int share) {
     private Socket plus(Socket other) {
-      return state.compareTo(other.state) >= 0 ? this : other;
+      return new Socket(
+          path,
+          state.compareTo(other.state) >= 0 ? state : other.state,
+          passed + other.passed,
+          unsettled + other.unsettled,
+          Math.max(load, other.load),
+          Math.min(share, other.share));
     }
   }
 
@@ -27,9 +41,12 @@ public record BackendStatus(
     sockets = List.copyOf(sockets);
   }
 
-  /** {@code drained}, {@code down} when all its sockets are, else {@code ready}. */
+  /**
+   * {@code drained}, {@code down} when all its sockets are or are unhealthy, else {@code ready}.
+   */
   public String state() {
-    boolean down = sockets.stream().allMatch(socket -> socket.state == ChannelState.DOWN);
+    boolean down =
+        sockets.stream().allMatch(socket -> socket.state.compareTo(ChannelState.UNHEALTHY) >= 0);
     return drained ? "drained" : down ? "down" : "ready";
   }
 

@@ -49,6 +49,10 @@ final class Batch {
     }
   }
 
+  int capacity() {
+    return connections.length;
+  }
+
   int size() {
     return to - from;
   }

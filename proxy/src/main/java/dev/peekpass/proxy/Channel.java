@@ -18,6 +18,11 @@ abstract class Channel {
   /** The byte beside a descriptor. Receivers ignore its value (docs/protocol.md). */
   private static final byte PAYLOAD = 'P';
 
+  /** First wait after a failed attempt to connect, and the longest. */
+  private static final long RETRY_MIN_NANOS = 5_000_000;
+
+  private static final long RETRY_MAX_NANOS = 250_000_000;
+
   final Loop loop;
   final Kernel kernel;
   final Backend backend;
@@ -30,6 +35,13 @@ abstract class Channel {
 
   /** Whether the last attempt found it down: only the change is logged. */
   private boolean down;
+
+  /** Whether the receiver was gone, or not there, since it last took a connection. */
+  private boolean lost;
+
+  private long connectAgainNanos = Long.MIN_VALUE;
+  private long retryNanos = RETRY_MIN_NANOS;
+  private long passedCount;
 
   Channel(Loop loop, Backend backend, String path) {
     this.loop = loop;
@@ -58,11 +70,77 @@ abstract class Channel {
   }
 
   /**
+   * Connects, if it is not connected and needs to be.
+   *
+   * @return false when it cannot
+   */
+  boolean prepare() {
+    return true;
+  }
+
+  /** Whether {@link #pass} makes sense now, as far as is known without trying. */
+  abstract boolean isReady();
+
+  /**
+   * Whether a receiver is there, or nothing says that none is: one that is merely full is, one that
+   * drains or hangs is not.
+   */
+  boolean isThere() {
+    return !down;
+  }
+
+  /** Whether it has connected just now and the receiver has not said hello yet. */
+  boolean isGreeting() {
+    return false;
+  }
+
+  /**
+   * What the receiver has not received of what was sent without an answer to come, in bytes of the
+   * kernel's.
+   *
+   * @param more how many connections count as sent beside those that are
+   */
+  long unreceivedBytes(int more) {
+    return 0;
+  }
+
+  /**
+   * How much it has to do as far as is known in band, in millionths, of its room and of what its
+   * receiver can do.
+   *
+   * @param more how many connections count as sent beside those that are
+   */
+  long busyMillionths(int more) {
+    return 0;
+  }
+
+  /**
    * Takes over a connection that {@link #pass} has just passed, in their order: ends it, or keeps
    * it until the receiver has acknowledged it.
    */
   void passed(Connection connection) {
+    endPassed(connection);
+  }
+
+  /** Ends a connection that is the receiver's. */
+  final void endPassed(Connection connection) {
+    passedCount++;
     backend.endPassed(connection);
+  }
+
+  /** How many connections have become the receiver's. */
+  long passedCount() {
+    return passedCount;
+  }
+
+  /** How many it was offered and has not acknowledged. */
+  int unsettled() {
+    return 0;
+  }
+
+  /** How busy the receiver says it is, in thousandths, or -1 when it does not say. */
+  int load() {
+    return -1;
   }
 
   /**
@@ -109,6 +187,8 @@ abstract class Channel {
       return c;
     }
     mostAtOnce = backend.batch();
+    retryNanos = RETRY_MIN_NANOS;
+    connectAgainNanos = Long.MIN_VALUE;
     loop.counters().count(Counter.CHANNEL_OPENED);
     return r;
   }
@@ -173,15 +253,28 @@ abstract class Channel {
     return errno == Errno.EINVAL || errno == Errno.EMSGSIZE || errno == Errno.ENOBUFS;
   }
 
+  /**
+   * Whether it is time to try to connect: not every connection shall pay for an attempt in vain
+   * while others take them.
+   */
+  final boolean mayConnect() {
+    return connectAgainNanos <= loop.nowNanos() || backend.triesAll();
+  }
+
   /** Logs a failure of socket or connect, unless it passes or was logged before. */
   final void reportCannotConnect(int errno) {
     switch (errno) {
-      case Errno.EAGAIN, Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
-        // The backlog of the receiver's listener is full, or this process or system is short of
-        // descriptors or memory.
+      case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
+        // This process or system is short of descriptors or memory.
+        return;
+      }
+      case Errno.EAGAIN -> {
+        // The backlog of the receiver's listener is full.
       }
       default -> reportDown(errno);
     }
+    connectAgainNanos = loop.nowNanos() + retryNanos;
+    retryNanos = Math.min(2 * retryNanos, RETRY_MAX_NANOS);
   }
 
   /**
@@ -195,8 +288,25 @@ abstract class Channel {
     };
   }
 
+  /** Notes that the receiver is gone. */
+  final void reportLost() {
+    lost = true;
+  }
+
+  /** Takes over from another, on the same path, whether the receiver was found down. */
+  final void inheritDown(Channel other) {
+    down |= other.down;
+    lost |= other.lost;
+    other.down = false;
+    other.lost = false;
+  }
+
   /** Notes that a descriptor could be passed. */
   final void reportUp() {
+    if (lost) {
+      lost = false;
+      backend.cameBack(this);
+    }
     if (down) {
       down = false;
       loop.log().info("backend {}: unix:{} takes connections again", backend.name(), path);
@@ -206,6 +316,7 @@ abstract class Channel {
   private void reportDown(int errno) {
     if (!down) {
       down = true;
+      lost = true;
       loop.log()
           .warn(
               "backend {}: unix:{} takes no connections: connect: {}: {}",

@@ -14,6 +14,8 @@ public enum ChannelState {
   DRAINING,
   /** The receiver has not said hello yet, or does not acknowledge within ack-timeout. */
   SILENT,
+  /** The backend's probe has failed several times in a row. */
+  UNHEALTHY,
   /** The last attempt to connect failed. */
   DOWN;
 

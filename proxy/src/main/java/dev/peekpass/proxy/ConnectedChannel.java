@@ -27,12 +27,23 @@ final class ConnectedChannel extends Channel implements Pollable {
   /** What {@link #attempt} returns when the receiver has gone. */
   private static final int GONE = -1;
 
+  /** What a message with one descriptor takes of the kernel's memory, as SIOCOUTQ counts it. */
+  private static final int MESSAGE_BYTES = 768;
+
+  /** What fits into a socket with the default SO_SNDBUF, net.core.wmem_default. */
+  private static final long ROOM_BYTES = 212_992;
+
   /** The socket types to try, in this order. */
   private final int[] types;
 
   private @Nullable Fd socket;
   private int slot;
   private boolean watchingRoom;
+
+  /** What SIOCOUTQ said at a time, and what was sent since. */
+  private long unreceivedBytes;
+
+  private long askedNanos = Long.MIN_VALUE;
 
   /**
    * Makes a channel that connects when it is first used.
@@ -62,17 +73,13 @@ final class ConnectedChannel extends Channel implements Pollable {
 
   /** Returns how many it passed, or {@link #GONE}. */
   private int attempt(Batch batch) {
-    Fd to = socket;
+    Fd to = prepare() ? socket : null;
     if (to == null) {
-      int r = open();
-      if (r < 0) {
-        reportCannotConnect(-r);
-        return 0;
-      }
-      to = Fd.of(r);
+      return 0;
     }
     int r = send(to, batch);
     if (r > 0) {
+      unreceivedBytes += MESSAGE_BYTES;
       reportUp();
       return r;
     }
@@ -90,6 +97,17 @@ final class ConnectedChannel extends Channel implements Pollable {
     return GONE;
   }
 
+  @Override
+  boolean prepare() {
+    if (socket == null && mayConnect()) {
+      int r = open();
+      if (r < 0) {
+        reportCannotConnect(-r);
+      }
+    }
+    return socket != null;
+  }
+
   /** Connects and watches; returns the descriptor's number, or -errno with nothing left open. */
   private int open() {
     int r = -Errno.EPROTOTYPE;
@@ -100,6 +118,13 @@ final class ConnectedChannel extends Channel implements Pollable {
       return r;
     }
     Fd opened = Fd.of(r);
+    int most = backend.config().maxUnreceived();
+    if (most > 0) {
+      // The kernel doubles it, and takes a message while less than that is unreceived. A failure
+      // leaves the bound that it has anyway.
+      int bytes = most * MESSAGE_BYTES - MESSAGE_BYTES / 2;
+      kernel.setsockopt(opened, Linux.SOL_SOCKET, Linux.SO_SNDBUF, bytes / 2);
+    }
     int s = loop.poller().add(opened, WATCH_END, this);
     if (s < 0) {
       closeSocket(opened);
@@ -108,7 +133,33 @@ final class ConnectedChannel extends Channel implements Pollable {
     socket = opened;
     slot = s;
     watchingRoom = false;
+    unreceivedBytes = 0;
+    askedNanos = loop.nowNanos();
     return r;
+  }
+
+  @Override
+  boolean isReady() {
+    return socket == null ? mayConnect() : !watchingRoom || backend.triesAll();
+  }
+
+  /** Asks the kernel once a turn. */
+  @Override
+  long unreceivedBytes(int more) {
+    Fd open = socket;
+    if (open == null) {
+      return (long) more * MESSAGE_BYTES;
+    }
+    if (askedNanos != loop.nowNanos()) {
+      askedNanos = loop.nowNanos();
+      unreceivedBytes = Math.max(0, kernel.siocoutq(open));
+    }
+    return unreceivedBytes + (long) more * MESSAGE_BYTES;
+  }
+
+  @Override
+  long busyMillionths(int more) {
+    return unreceivedBytes(more) * 1_000_000 / ROOM_BYTES;
   }
 
   @Override
@@ -127,6 +178,7 @@ final class ConnectedChannel extends Channel implements Pollable {
   private void drop(String why) {
     if (socket != null) {
       loop.counters().count(Counter.CHANNEL_LOST);
+      reportLost();
       loop.log().info("backend {}: unix:{} lost: {}", backend.name(), path, why);
       close();
     }

@@ -20,6 +20,8 @@ public enum Counter {
   QUEUED,
   /** Connections whose backend took none within hand-off-timeout. */
   HAND_OFF_TIMED_OUT,
+  /** Connections that went to their backend's backup. */
+  BACKED_UP,
   /** Connections to backends made, over UNIX sockets. */
   CHANNEL_OPENED,
   /** Connections to backends lost, over UNIX sockets. */

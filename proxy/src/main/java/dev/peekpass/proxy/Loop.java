@@ -7,6 +7,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.config.BackendConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -313,6 +314,15 @@ final class Loop implements Runnable {
     for (Backend backend : backends) {
       if (backend.name().equals(name)) {
         backend.setDrained(drained);
+      }
+    }
+  }
+
+  /** Puts a socket of a backend out of its rotation or back, as a probe says. */
+  void setHealthy(BackendConfig of, int socket, boolean healthy) {
+    for (Backend backend : backends) {
+      if (backend.config().isSameAs(of)) {
+        backend.setHealthy(socket, healthy);
       }
     }
   }

@@ -15,6 +15,9 @@ final class OnceChannel extends Channel {
 
   @Override
   int pass(Batch batch) {
+    if (!mayConnect()) {
+      return 0;
+    }
     int r = connect(Linux.SOCK_STREAM);
     if (r < 0) {
       reportCannotConnect(-r);
@@ -28,6 +31,11 @@ final class OnceChannel extends Channel {
     }
     reportUp();
     return sent;
+  }
+
+  @Override
+  boolean isReady() {
+    return mayConnect();
   }
 
   @Override

@@ -8,6 +8,7 @@ import dev.peekpass.proxy.SocketPlan.Held;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.BindAddress;
 import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.probe.Probes;
 import dev.peekpass.proxy.route.Reading;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -74,6 +75,7 @@ public final class Proxy {
   private final List<Thread> logThreads = new CopyOnWriteArrayList<>();
   private final CountDownLatch ended;
   private final ScheduledThreadPoolExecutor timer;
+  private final Probes probes;
   private final Set<String> drained = new TreeSet<>();
   private final List<Closing> closing = new ArrayList<>();
   private Configuration configuration;
@@ -97,6 +99,14 @@ public final class Proxy {
         new ScheduledThreadPoolExecutor(
             1, task -> Thread.ofPlatform().name("closing").daemon().unstarted(task));
     timer.setRemoveOnCancelPolicy(true);
+    probes = new Probes(kernels, this::onHealth);
+  }
+
+  /** Called by a probe's thread. */
+  private void onHealth(Kernel callers, BackendConfig backend, int socket, boolean healthy) {
+    for (Loop loop : loops) {
+      var _ = loop.submit(callers, () -> loop.setHealthy(backend, socket, healthy));
+    }
   }
 
   /**
@@ -194,6 +204,7 @@ public final class Proxy {
     setups = made;
     held = plan.all();
     addresses = plan.labels();
+    probes.update(next.backends());
   }
 
   private AccessLog startLog(boolean enabled) {
@@ -392,6 +403,7 @@ public final class Proxy {
   public synchronized void handOver(Set<Fd> notTaken) throws IOException {
     requireRunning();
     handedOver = true;
+    probes.stop();
     Set<Fd> sockets = Set.copyOf(notTaken);
     onEveryLoop(loop -> loop.abandonSockets(sockets));
     held.stream().filter(one -> sockets.contains(one.socket().fd())).forEach(this::closeLater);
@@ -470,6 +482,7 @@ public final class Proxy {
   /** Asks all loops to end; returns at once. */
   public void stop() {
     stopping = true;
+    probes.stop();
     Kernel callers = kernels.get();
     loops.forEach(loop -> loop.stop(callers));
   }

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,8 @@ final class Setup {
 
   /** By their index in the configuration. Those that are as before are the same objects. */
   private final Backend[] backends;
+
+  private final Map<String, Backend> byName = new HashMap<>();
 
   private final Map<Integer, ParserScratch> scratches = new HashMap<>();
 
@@ -69,6 +72,7 @@ final class Setup {
           same != null && same.config().isSameAs(config)
               ? same
               : new Backend(loop, config, drained.contains(config.name()));
+      byName.put(config.name(), backends[config.index()]);
     }
     for (SocketPlan.Assigned assigned : sockets) {
       ParserScratch scratch =
@@ -89,6 +93,11 @@ final class Setup {
 
   Backend backend(int index) {
     return backends[index];
+  }
+
+  /** The backend of a name that the configuration has. */
+  Backend backend(String name) {
+    return Objects.requireNonNull(byName.get(name), name);
   }
 
   /** The backends; the array is this object's. */

@@ -139,13 +139,19 @@ final class Simulation {
     yaml.append("backends:\n");
     for (String name : new String[] {"a", "b", "c"}) {
       yaml.append("  ").append(name).append(": { handoff: [\"unix:/").append(name).append("1\"");
-      if (chance.hits(4000)) {
+      boolean several = chance.hits(4000);
+      if (several) {
         yaml.append(", \"unix:/").append(name).append("2\"");
       }
       String method = chance.of("auto", "once", "persistent", "datagram");
       yaml.append("], method: ").append(method);
       if (!method.equals("once") && chance.hits(4000)) {
         yaml.append(", batch: ").append(chance.ofInts(2, 3, 253));
+      }
+      if (several) {
+        String balance = chance.of("round-robin", "least-connections", "source-hash");
+        yaml.append(", balance: ").append(balance);
+        yaml.append(", slow-start: ").append(chance.of("0s", "0s", "2s"));
       }
       yaml.append(", hand-off-timeout: ").append(chance.of("1ms", "50ms", "1s", "5s"));
       yaml.append(", max-queue: ").append(healthy ? 1024 : chance.ofInts(0, 1, 4, 1024));

@@ -93,12 +93,14 @@ class SimulationTest {
         EnumSet.of(
             Outcome.FAILED, // a fault in Peekpass: none is known
             Outcome.LOST); // by the acknowledged hand-off, which is not simulated
-    // Some 1024 refused clients at once, a log, an operator who drains: none is simulated.
+    // Some 1024 refused clients at once, a log, an operator who drains, a backup: none is
+    // simulated.
     Set<Counter> counters =
         EnumSet.of(
             Counter.LINGER_LIMIT_REACHED,
             Counter.ACCESS_LOG_DROPPED,
             Counter.DRAINED,
+            Counter.BACKED_UP,
             Counter.TAKEN_BACK,
             Counter.ACK_TIMED_OUT,
             Counter.ACK_IN_DOUBT,

@@ -82,7 +82,11 @@ final class TestAcknowledger implements AutoCloseable {
   }
 
   void ack(long settled, long granted) {
-    send(FromReceiver.writeAck(out.bytes(), false, HandOff.LOAD_UNKNOWN, settled, granted));
+    ack(settled, granted, HandOff.LOAD_UNKNOWN);
+  }
+
+  void ack(long settled, long granted, int load) {
+    send(FromReceiver.writeAck(out.bytes(), false, load, settled, granted));
   }
 
   void drain(long settled) {

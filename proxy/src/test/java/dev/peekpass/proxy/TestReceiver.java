@@ -163,9 +163,10 @@ final class TestReceiver implements AutoCloseable {
 
   @Override
   public void close() throws IOException {
+    // First, or a proxy that sees a channel end comes back and is lost with it.
+    kernel.close(socket);
     received.forEach(kernel::close);
     channels.forEach(kernel::close);
-    kernel.close(socket);
     Files.deleteIfExists(path);
   }
 }

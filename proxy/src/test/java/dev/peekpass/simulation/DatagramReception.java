@@ -66,6 +66,12 @@ final class DatagramReception implements Receiver.Reception, UnixSocket.Way {
     return 0;
   }
 
+  /** The one process under test has sent them all. */
+  @Override
+  public int unreceived(UnixSocket from) {
+    return queue.size();
+  }
+
   @Override
   public int poll(UnixSocket from) {
     if (!closed && isFull()) {

@@ -56,6 +56,10 @@ public final class SimulatedKernel implements Kernel {
   private static final int MAX_WAIT_COST_NANOS = 40_000;
   private static final long MAX_INTERRUPT_NANOS = 5_000_000;
   private static final long ANNOUNCE_NANOS = 100_000;
+
+  /** What a message takes of the kernel's memory. */
+  private static final int UNIX_MESSAGE_BYTES = 768;
+
   private static final long NANOS_A_MILLI = 1_000_000;
   private static final int EPHEMERAL_PORT = 40_000;
   private static final long V4_MAPPED = 0xffff_0000_0000L;
@@ -418,6 +422,13 @@ public final class SimulatedKernel implements Kernel {
     return leave(Call.CLOSE, file, -faults.next(Call.CLOSE));
   }
 
+  @Override
+  public int siocoutq(Fd socket) {
+    UnixSocket sender = as(UnixSocket.class, socket);
+    enter(Call.OPTION, sender);
+    return leave(Call.OPTION, sender, sender.unreceived() * UNIX_MESSAGE_BYTES);
+  }
+
   // Waiting.
 
   @Override
@@ -569,11 +580,6 @@ public final class SimulatedKernel implements Kernel {
   @Override
   public int siocinq(Fd socket) {
     throw notSimulated("siocinq");
-  }
-
-  @Override
-  public int siocoutq(Fd socket) {
-    throw notSimulated("siocoutq");
   }
 
   @Override

@@ -35,6 +35,11 @@ final class StreamReception implements Receiver.Reception {
       return 0;
     }
 
+    @Override
+    public int unreceived(UnixSocket from) {
+      return queue.size();
+    }
+
     /** As unix_writable: a sender is told of room once three quarters of it are free. */
     private boolean isWritable() {
       return queue.size() * 4 <= channelCapacity;

@@ -12,6 +12,9 @@ final class UnixSocket extends OpenFile {
     /** Takes a message; returns 0 or -errno. */
     int send(UnixSocket from, Parcel parcel);
 
+    /** How many of its messages have not been received. */
+    int unreceived(UnixSocket from);
+
     /** What the sender's end looks like, EPOLL… bits. */
     int poll(UnixSocket from);
 
@@ -56,6 +59,12 @@ final class UnixSocket extends OpenFile {
     int r = to == null ? -Errno.ENOTCONN : to.send(this, parcel);
     foundFull = r == -Errno.EAGAIN;
     return r;
+  }
+
+  /** How many of its messages have not been received. */
+  int unreceived() {
+    Way to = way;
+    return to == null ? 0 : to.unreceived(this);
   }
 
   /** The process could not say what it wants to be told, and need not be told. */

@@ -202,7 +202,12 @@ public final class Operations {
     json.name("sockets").open('[');
     for (BackendStatus.Socket socket : backend.sockets()) {
       json.open('{').name("handoff").value("unix:" + socket.path());
-      json.name("state").value(socket.state().label()).close('}');
+      json.name("state").value(socket.state().label()).name("passed").value(socket.passed());
+      json.name("unsettled").value(socket.unsettled());
+      if (socket.load() >= 0) {
+        json.name("load").value(socket.load());
+      }
+      json.name("share").value(socket.share()).close('}');
     }
     json.close(']').close('}');
   }

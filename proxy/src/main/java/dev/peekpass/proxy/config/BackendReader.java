@@ -5,10 +5,12 @@ import dev.peekpass.proxy.route.Reading;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Reads {@code backends}. */
 final class BackendReader {
@@ -28,13 +30,26 @@ final class BackendReader {
               "ack-timeout",
               "max-queue",
               "batch",
-              "balance"),
+              "balance",
+              "slow-start",
+              "max-unreceived",
+              "backup",
+              "probe"),
           List.of("relay", "proxy-protocol"));
   private static final List<String> METHODS =
       List.of("auto", "once", "persistent", "datagram", "acknowledged");
 
+  private static final List<String> BALANCES =
+      Arrays.stream(Balance.values()).map(Balance::label).toList();
+  // Less is not possible: SO_SNDBUF has a least value (socket(7)).
+  private static final int LEAST_UNRECEIVED = 6;
+  private static final int MOST_UNRECEIVED = 1024;
+
   private final Report report;
   private final BackendNames names;
+
+  /** Where each backend names its backup, by the backend's index; null for none. */
+  private final List<YamlNode.@Nullable Scalar> backups = new ArrayList<>();
 
   BackendReader(Report report, BackendNames names) {
     this.report = report;
@@ -61,7 +76,35 @@ final class BackendReader {
       names.add(entry.key().text(), index);
       backends.add(backend(entry.key(), entry.value(), index));
     }
+    checkBackups(backends);
     return backends;
+  }
+
+  /** A backup may stand behind the backend that names it, so that this comes last. */
+  private void checkBackups(List<BackendConfig> backends) {
+    int[] next = new int[backends.size()];
+    for (int i = 0; i < next.length; i++) {
+      YamlNode.Scalar name = backups.get(i);
+      next[i] = name == null ? -1 : names.use(name).orElse(-1);
+    }
+    for (int i = 0; i < next.length; i++) {
+      YamlNode.Scalar name = backups.get(i);
+      int at = next[i];
+      // A cycle that it does not belong to is reported where it does.
+      for (int steps = 0; at >= 0 && at != i && steps < next.length; steps++) {
+        at = next[at];
+      }
+      if (name != null && at == i) {
+        report.mistake(
+            name,
+            next[i] == i
+                ? "backend " + Quotation.of(name.text()) + " is its own backup"
+                : "the backup leads back to backend "
+                    + Quotation.of(backends.get(i).name())
+                    + " itself",
+            "write another backend, whose backups end somewhere, or leave it out");
+      }
+    }
   }
 
   private BackendConfig backend(YamlNode.Scalar name, YamlNode value, int index) {
@@ -72,6 +115,12 @@ final class BackendReader {
     Duration ackTimeout = Duration.ofMillis(500);
     int maxQueue = 1024;
     int batch = 1;
+    Balance balance = Balance.ROUND_ROBIN;
+    Duration slowStart = Duration.ZERO;
+    int maxUnreceived = 0;
+    Optional<String> backup = Optional.empty();
+    Optional<ProbeConfig> probe = Optional.empty();
+    backups.add(null);
     Optional<Section> section = Section.of(value, KEYS, report);
     if (section.isPresent()) {
       paths = paths(section.get(), name);
@@ -79,30 +128,41 @@ final class BackendReader {
       timeout =
           section
               .get()
-              .scalar("hand-off-timeout")
-              .flatMap(at ->
-                  report.good(
-                      at,
-                      Quantity.duration(at.text(), Duration.ofMillis(1), Duration.ofMinutes(5))))
-              .orElse(timeout);
+              .duration("hand-off-timeout", timeout, Duration.ofMillis(1), Duration.ofMinutes(5));
       ackTimeout =
           section
               .get()
-              .scalar("ack-timeout")
-              .flatMap(at ->
-                  report.good(
-                      at,
-                      Quantity.duration(at.text(), Duration.ofMillis(10), Duration.ofMinutes(1))))
-              .orElse(ackTimeout);
+              .duration("ack-timeout", ackTimeout, Duration.ofMillis(10), Duration.ofMinutes(1));
       maxQueue = section.get().count("max-queue", maxQueue, 0, 1 << 20);
       batch = section.get().count("batch", batch, 1, MAX_BATCH);
       if (batch > 1 && method == Method.ONCE) {
         section.get().scalar("batch").ifPresent(this::noBatchWithOnce);
       }
-      section.get().scalar("balance").ifPresent(this::checkBalance);
+      balance = section.get().scalar("balance").flatMap(this::balance).orElse(balance);
+      slowStart =
+          section.get().duration("slow-start", slowStart, Duration.ZERO, Duration.ofHours(1));
+      maxUnreceived = section.get().count("max-unreceived", 0, LEAST_UNRECEIVED, MOST_UNRECEIVED);
+      Optional<YamlNode.Scalar> backupName = section.get().scalar("backup");
+      backupName.ifPresent(at -> backups.set(index, at));
+      backup = backupName.map(YamlNode.Scalar::text);
+      probe = section.get().value("probe").flatMap(new ProbeReader(report)::read);
+      checkUse(section.get(), method);
     }
     return new BackendConfig(
-        name.text(), paths, method, timeout, ackTimeout, maxQueue, batch, index, name.line());
+        name.text(),
+        paths,
+        method,
+        timeout,
+        ackTimeout,
+        maxQueue,
+        batch,
+        balance,
+        slowStart,
+        maxUnreceived,
+        backup,
+        probe,
+        index,
+        name.line());
   }
 
   private void checkName(YamlNode.Scalar name) {
@@ -190,15 +250,46 @@ final class BackendReader {
         "leave it out, or write method: persistent, which the same receiver understands");
   }
 
-  private void checkBalance(YamlNode.Scalar word) {
-    switch (word.text()) {
-      case "round-robin" -> {}
-      case "least-connections", "source-hash" -> Section.notYet(word, report);
-      default ->
-          report.mistake(
-              word,
-              Quotation.of(word.text()) + " is not a way to balance",
-              Section.suggestion(word.text(), List.of("round-robin")));
+  private Optional<Balance> balance(YamlNode.Scalar word) {
+    for (Balance balance : Balance.values()) {
+      if (balance.label().equals(word.text())) {
+        return Optional.of(balance);
+      }
     }
+    report.mistake(
+        word,
+        Quotation.of(word.text()) + " is not a way to balance",
+        Section.suggestion(word.text(), BALANCES));
+    return Optional.empty();
+  }
+
+  /** Reports keys that have no use with a method. */
+  private void checkUse(Section section, Method method) {
+    if (method == Method.ACKNOWLEDGED) {
+      noUse(
+          section,
+          "max-unreceived",
+          "acknowledged, whose receivers say how many they take",
+          "leave it out, or write method: persistent");
+      noUse(
+          section,
+          "probe",
+          "acknowledged, whose receivers say how they are",
+          "leave it out, or write method: persistent");
+    }
+    if (method == Method.ONCE) {
+      noUse(
+          section,
+          "max-unreceived",
+          "once, whose queue is the backlog of the receiver's socket",
+          "leave it out, or write method: persistent, which the same receiver understands");
+    }
+  }
+
+  private void noUse(Section section, String key, String method, String remedy) {
+    section
+        .key(key)
+        .ifPresent(
+            at -> report.mistake(at, "\"" + key + "\" has no use with method: " + method, remedy));
   }
 }

@@ -33,6 +33,9 @@ final class Quantity {
 
   private static String spell(Duration value) {
     long millis = value.toMillis();
+    if (millis == 0) {
+      return "0s";
+    }
     return millis % 60_000 == 0
         ? millis / 60_000 + "m"
         : millis % 1000 == 0 ? millis / 1000 + "s" : millis + "ms";

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.config;
 
 import dev.peekpass.proxy.route.Quotation;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -193,6 +194,13 @@ final class Section {
         yield standard;
       }
     };
+  }
+
+  /** A duration. */
+  Duration duration(String key, Duration standard, Duration least, Duration most) {
+    return scalar(key)
+        .flatMap(at -> report.good(at, Quantity.duration(at.text(), least, most)))
+        .orElse(standard);
   }
 
   /** A whole number. */

@@ -54,8 +54,20 @@ final class BackendReaderTest {
         "{ handoff: \"unix:/a\", method: once, batch: 2 }|\"batch\" has no use with method: once",
         "{ handoff: \"unix:/a\", proxy-protocol: v2 }|\"proxy-protocol\" is not supported",
         "{ handoff: \"unix:/a\", ack-timeout: 9ms }|is out of range",
-        "{ handoff: \"unix:/a\", balance: source-hash }|\"source-hash\" is not supported",
         "{ handoff: \"unix:/a\", balance: random }|\"random\" is not a way to balance",
+        "{ handoff: \"unix:/a\", balance: source_hash }|did you mean \"source-hash\"?",
+        "{ handoff: \"unix:/a\", slow-start: 61m }|61m is out of range, write a whole number of ms, s or"
+            + " m, from 0s to 60m",
+        "{ handoff: \"unix:/a\", max-unreceived: 5 }|5 is out of range, write a whole number from 6 to"
+            + " 1024",
+        "{ handoff: \"unix:/a\", method: once, max-unreceived: 9 }|\"max-unreceived\" has no use with"
+            + " method: once",
+        "{ handoff: \"unix:/a\", method: acknowledged, max-unreceived: 9 }|\"max-unreceived\" has no"
+            + " use with method: acknowledged",
+        "{ handoff: \"unix:/a\", method: acknowledged, probe: { tls: { server-name: a } } }|\"probe\""
+            + " has no use with method: acknowledged",
+        "{ handoff: \"unix:/a\", backup: b }|backend \"b\" is its own backup",
+        "{ handoff: \"unix:/a\", backup: c }|no backend is named \"c\"",
         "{ handoff: \"unix:/a\", max-queue: -1 }|\"-1\" is not a whole number",
         "{ handoff: \"unix:/a\", hand-off-timeout: 0s }|0s is out of range",
         "{ handoff: [] }|\"handoff\" is an empty list",

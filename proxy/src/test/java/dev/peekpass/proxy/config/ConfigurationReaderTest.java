@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -51,6 +52,11 @@ final class ConfigurationReaderTest {
                 Duration.ofMillis(500),
                 1024,
                 1,
+                Balance.ROUND_ROBIN,
+                Duration.ZERO,
+                0,
+                Optional.empty(),
+                Optional.empty(),
                 0,
                 18),
             new BackendConfig(
@@ -61,6 +67,11 @@ final class ConfigurationReaderTest {
                 Duration.ofMillis(500),
                 0,
                 1,
+                Balance.ROUND_ROBIN,
+                Duration.ZERO,
+                0,
+                Optional.empty(),
+                Optional.empty(),
                 1,
                 19),
             new BackendConfig(
@@ -71,6 +82,11 @@ final class ConfigurationReaderTest {
                 Duration.ofMillis(250),
                 10,
                 253,
+                Balance.ROUND_ROBIN,
+                Duration.ZERO,
+                0,
+                Optional.empty(),
+                Optional.empty(),
                 2,
                 20),
             new BackendConfig(
@@ -81,6 +97,11 @@ final class ConfigurationReaderTest {
                 Duration.ofMillis(500),
                 1024,
                 1,
+                Balance.ROUND_ROBIN,
+                Duration.ZERO,
+                0,
+                Optional.empty(),
+                Optional.empty(),
                 3,
                 28));
     assertThat(all.routes().size()).isEqualTo(3);

@@ -1,0 +1,157 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.proxy.Tests.Running;
+import java.io.IOException;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Receivers that take connections and do not do their work: a probe finds out. */
+class ProbeTest {
+  private static final String GOOD = "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+  private static final String BAD = "HTTP/1.1 500 Broken\r\nConnection: close\r\n\r\n";
+
+  @TempDir private Path dir;
+
+  private String config(String method, String more) {
+    return """
+    listeners:
+      - { bind: "127.0.0.1:0", peek-timeout: 60s }
+    backends:
+      shop:
+        handoff: ["unix:%s", "unix:%s"]
+        method: %s
+        hand-off-timeout: 60s
+        probe: { http: { path: /up, host: shop.example }, every: 100ms, timeout: 20s, %s }
+    routes:
+      - { host: shop.example, backend: shop }
+    """
+        .formatted(dir.resolve("a"), dir.resolve("b"), method, more);
+  }
+
+  private static List<ChannelState> states(Running running) {
+    return running.proxy.status().backends().getFirst().sockets().stream()
+        .map(BackendStatus.Socket::state)
+        .toList();
+  }
+
+  private static boolean isUnhealthy(Running running, int socket) {
+    return states(running).get(socket) == ChannelState.UNHEALTHY;
+  }
+
+  /** Answers probes that have come; returns the first connection of a client, or null. */
+  private static @Nullable Fd serve(TestReceiver receiver, String toProbes) {
+    for (Fd fd = receiver.poll(); fd != null; fd = receiver.poll()) {
+      if (!receiver.read(fd).startsWith("GET /up ")) {
+        return fd;
+      }
+      receiver.answer(fd, toProbes);
+    }
+    return null;
+  }
+
+  private static void serveBoth(TestReceiver a, TestReceiver b, String toProbesOfB) {
+    Fd fd = serve(a, GOOD);
+    assertThat(fd == null ? serve(b, toProbesOfB) : fd).as("a client's connection").isNull();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"once", "persistent", "datagram", "auto"})
+  void aReceiverThatAnswersWronglyGetsNothingUntilItDoesItsWork(String method) throws Exception {
+    long before = Tests.openDescriptors();
+    boolean datagram = method.equals("datagram");
+    Path pathA = dir.resolve("a");
+    Path pathB = dir.resolve("b");
+    try (TestReceiver a = datagram ? TestReceiver.datagram(pathA) : TestReceiver.stream(pathA);
+        TestReceiver b = datagram ? TestReceiver.datagram(pathB) : TestReceiver.stream(pathB);
+        Running running = new Running(config(method, "rise: 2, fall: 3"))) {
+      Tests.await(
+          "b is found out",
+          () -> {
+            serveBoth(a, b, BAD);
+            return isUnhealthy(running, 1);
+          });
+      for (int i = 0; i < 6; i++) {
+        takenBy(running, a, b, a);
+      }
+      Tests.await(
+          "b is back",
+          () -> {
+            serveBoth(a, b, GOOD);
+            return !isUnhealthy(running, 1);
+          });
+      boolean[] took = new boolean[2];
+      Tests.await(
+          "both get their part",
+          () -> {
+            took[takenBy(running, a, b, null) == a ? 0 : 1] = true;
+            return took[0] && took[1];
+          });
+    }
+    Tests.await("every descriptor is closed", () -> Tests.openDescriptors() <= before + 2);
+  }
+
+  /** Sends a request and waits until one of them has it, the expected one if there is any. */
+  private static TestReceiver takenBy(
+      Running running, TestReceiver a, TestReceiver b, @Nullable TestReceiver expected) {
+    TestReceiver[] taker = new TestReceiver[1];
+    try (Socket client = running.connect()) {
+      client
+          .getOutputStream()
+          .write(
+              "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+      Tests.await(
+          "a connection is handed off",
+          () -> {
+            for (TestReceiver receiver : List.of(a, b)) {
+              Fd fd = serve(receiver, expected == null || receiver == expected ? GOOD : BAD);
+              if (fd != null) {
+                receiver.close(fd);
+                taker[0] = receiver;
+                return true;
+              }
+            }
+            return false;
+          });
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+    if (expected != null) {
+      assertThat(taker[0]).isEqualTo(expected);
+    }
+    return taker[0];
+  }
+
+  @Test
+  void aReceiverThatHangsOrIsNotThereIsUnhealthyAndAnAcknowledgingOneIsNotAsked() throws Exception {
+    String yaml = config("auto", "rise: 1, fall: 2").replace("timeout: 20s", "timeout: 50ms");
+    try (TestReceiver hangs = TestReceiver.stream(dir.resolve("a"));
+        Running running = new Running(yaml)) {
+      try (TestAcknowledger acknowledges = new TestAcknowledger(dir.resolve("b"))) {
+        assertThat(hangs.channelsAccepted).isZero();
+        Tests.await("the first is found out", () -> isUnhealthy(running, 0));
+        Tests.await("the second is healthy", () -> !isUnhealthy(running, 1));
+        try (Socket client = running.connect()) {
+          client
+              .getOutputStream()
+              .write(
+                  "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n"
+                      .getBytes(StandardCharsets.US_ASCII));
+          acknowledges.accept().greet(true, 10);
+          acknowledges.close(acknowledges.next());
+        }
+      }
+      Tests.await("the second is gone", () -> isUnhealthy(running, 1));
+      assertThat(running.proxy.status().backends().getFirst().state()).isEqualTo("down");
+    }
+  }
+}
