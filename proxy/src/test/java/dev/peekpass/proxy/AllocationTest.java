@@ -3,12 +3,14 @@ package dev.peekpass.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
+import dev.peekpass.linux.Fd;
 import dev.peekpass.proxy.Tests.Running;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -36,18 +38,45 @@ class AllocationTest {
   })
   void nothingIsAllocatedForAPassedConnection(String method, int batch) throws Exception {
     Path path = dir.resolve("shop");
+    try (Shop shop = method.equals("acknowledged") ? acknowledging(path) : plain(method, path)) {
+      measure(shop, "handoff: \"unix:" + path + "\", method: " + method, batch);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "persistent, round-robin, 1",
+    "persistent, least-connections, 8",
+    "persistent, source-hash, 1",
+    "datagram, least-connections, 1"
+  })
+  void norIsItWhereSeveralSocketsAreBalanced(String method, String balance, int batch)
+      throws Exception {
+    Path a = dir.resolve("a");
+    Path b = dir.resolve("b");
+    boolean datagram = method.equals("datagram");
+    try (TestReceiver first = datagram ? TestReceiver.datagram(a) : TestReceiver.stream(a);
+        TestReceiver second = datagram ? TestReceiver.datagram(b) : TestReceiver.stream(b)) {
+      measure(
+          either(first, second),
+          "handoff: [\"unix:%s\", \"unix:%s\"], method: %s, balance: %s"
+              .formatted(a, b, method, balance),
+          batch);
+    }
+  }
+
+  private static void measure(Shop shop, String backend, int batch) throws Exception {
     String yaml =
         """
         listeners:
           - { bind: "127.0.0.1:0" }
         backends:
-          shop: { handoff: "unix:%s", method: %s, batch: %d }
+          shop: { %s, batch: %d }
         routes:
           - { host: shop.example, backend: shop }
         """
-            .formatted(path, method, batch);
-    try (Shop shop = method.equals("acknowledged") ? acknowledging(path) : plain(method, path);
-        Running running = new Running(yaml)) {
+            .formatted(backend, batch);
+    try (Running running = new Running(yaml)) {
       ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       long loop = loopThread();
       pass(running, shop, WARM_UP, batch);
@@ -96,6 +125,30 @@ class AllocationTest {
       public void close() throws IOException {
         receiver.close();
       }
+    };
+  }
+
+  /** Takes from both; closes neither. */
+  private static Shop either(TestReceiver first, TestReceiver second) {
+    return new Shop() {
+      @Override
+      public void takeOne() {
+        Tests.await(
+            "a connection is handed off",
+            () -> {
+              for (TestReceiver receiver : List.of(first, second)) {
+                Fd fd = receiver.poll();
+                if (fd != null) {
+                  receiver.close(fd);
+                  return true;
+                }
+              }
+              return false;
+            });
+      }
+
+      @Override
+      public void close() {}
     };
   }
 

@@ -18,6 +18,9 @@ final class ProbeReader {
   private static final Section.Keys TLS_KEYS =
       new Section.Keys("a probe's tls", List.of("server-name"), List.of());
 
+  // RFC 1123 section 2.1; the JDK takes no other server name.
+  private static final String LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+
   private final Report report;
 
   ProbeReader(Report report) {
@@ -91,7 +94,7 @@ final class ProbeReader {
     }
     if (name.isPresent()
         && (name.get().text().length() > MAX_HOST_CHARS
-            || !name.get().text().matches("[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?"))) {
+            || !name.get().text().matches(LABEL + "([.]" + LABEL + ")*"))) {
       report.mistake(
           name.get(),
           Quotation.of(name.get().text()) + " is not a host name",

@@ -108,8 +108,10 @@ final class Prober implements Runnable {
     } catch (IOException e) {
       // Not the receiver's fault: the same for every socket.
       LOG.warn("backend {}: unix:{} cannot be probed: {}", backend.name(), path, e.getMessage());
-      return health.isHealthy() ? new Answer.Good() : new Answer.Bad("it cannot be probed");
+    } catch (RuntimeException e) {
+      LOG.error("backend {}: a probe failed on a fault in Peekpass", backend.name(), e);
     }
+    return health.isHealthy() ? new Answer.Good() : new Answer.Bad("it cannot be probed");
   }
 
   private Answer ask(LoopbackPair pair) throws IOException {

@@ -64,6 +64,8 @@ final class ProbeReaderTest {
         "{ tls: { server-name: \"a b\" } }|p.yaml:2:67: \"a b\" is not a host name",
         "{ http: { host: a, path: up } }|p.yaml:2:70: \"up\" is not the path of a request",
         "{ http: { host: a, path: \"/ x\" } }|is not the path of a request",
+        "{ tls: { server-name: a_b } }|\"a_b\" is not a host name",
+        "{ tls: { server-name: a..b } }|\"a..b\" is not a host name",
         "{ http: { host: a, expect-status: 99 } }|99 is out of range",
         "{ http: { host: a }, every: 99ms }|99ms is out of range",
         "{ http: { host: a }, fall: 0 }|0 is out of range",
