@@ -26,7 +26,7 @@ def held(stage, player, kind, mode, count):
                 before=before, during=during)
 
 
-def of_candidate(stage, candidate, connections, idle, pending):
+def of_candidate(stage, candidate, connections, idle, pending, rest_seconds):
     kind = "tls" if "tls" in candidate.kinds else "http"
     with stage.alone(candidate) as player:
         if not player:
@@ -34,7 +34,7 @@ def of_candidate(stage, candidate, connections, idle, pending):
         records = [dict(step="started", candidate=player.name, **state(player.session))]
         try:
             new_connections(player.port(kind), kind, connections, core=stage.load_core)
-            time.sleep(SETTLE_SECONDS)
+            time.sleep(rest_seconds)
             records.append(dict(step="after", candidate=player.name, connections=connections, **state(player.session)))
             for mode, count in (("idle", idle), ("pending", pending)):
                 records.append(held(stage, player, kind, mode, min(count, candidate.most or count)))
@@ -44,10 +44,10 @@ def of_candidate(stage, candidate, connections, idle, pending):
         return records
 
 
-def measure(stage, candidates, connections, idle, pending):
-    """Each candidate anew and alone. A list of records."""
+def measure(stage, candidates, connections, idle, pending, rest_seconds):
+    """Each candidate anew and alone; it has `rest_seconds` to give back what the load took. A list of records."""
     records = []
     for candidate in candidates:
-        records += of_candidate(stage, candidate, connections, idle, pending)
+        records += of_candidate(stage, candidate, connections, idle, pending, rest_seconds)
         say("memory: %s" % candidate.name)
     return records

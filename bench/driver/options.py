@@ -19,6 +19,7 @@ class Options:
     download_bytes: int = 512 << 20
     calls: int = 2000
     memory_connections: int = 30000
+    rest_seconds: float = 4         # before memory is looked at
     idle: int = 8000
     pending: int = 17500
     starts: int = 11
@@ -28,11 +29,11 @@ class Options:
 FULL = Options()
 
 QUICK = Options(rounds=3, connections=1000, warm=5000, latency_rounds=2, latency_connections=300, after_rounds=1, requests=10000,
-                download_bytes=128 << 20, calls=500, memory_connections=3000, idle=1000, pending=2000, starts=3, thread_rounds=3)
+                download_bytes=128 << 20, calls=500, memory_connections=3000, rest_seconds=1, idle=1000, pending=2000, starts=3, thread_rounds=3)
 
 # Measures nothing, but goes through all of it: for the test that this still runs.
 TINY = Options(rounds=1, connections=50, warm=50, latency_rounds=1, latency_connections=20, after_rounds=1, requests=200,
-               download_bytes=1 << 20, calls=50, memory_connections=100, idle=50, pending=50, starts=1, thread_rounds=1)
+               download_bytes=1 << 20, calls=50, memory_connections=100, rest_seconds=0, idle=50, pending=50, starts=1, thread_rounds=1)
 
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 

@@ -15,8 +15,6 @@ from .candidate import Candidate, filled
 from .load import LoadError, new_connections
 from .processes import Session, wait_listening
 
-RECEIVER, PROXY = "receiver", "proxy"
-
 
 @dataclass
 class Player:

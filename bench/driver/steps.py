@@ -50,7 +50,7 @@ def run(candidates, counts, program):
         if counts.memory_connections:
             alone = [candidate for candidate in candidates
                      if candidate.name != DIRECT and (not candidate.java or candidate.name in REMEMBERED)]
-            records += memory.measure(stage, alone, counts.memory_connections, counts.idle, counts.pending)
+            records += memory.measure(stage, alone, counts.memory_connections, counts.idle, counts.pending, counts.rest_seconds)
         if counts.starts:
             records += startup.measure(stage, starters(candidates, program), counts.starts)
     if counts.thread_rounds:
