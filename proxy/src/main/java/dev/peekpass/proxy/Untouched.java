@@ -10,6 +10,16 @@ import dev.peekpass.linux.TcpInfo;
  * Asked once the process that had it has gone: only then does the answer stay true.
  */
 final class Untouched {
+  /** What the counts say. */
+  enum Finding {
+    /** Nobody has read from it, written to it or shut it down. */
+    UNTOUCHED,
+    /** Somebody has, or it cannot be told. */
+    TOUCHED,
+    /** Its client has reset it: it is nobody's any more. */
+    RESET
+  }
+
   private final Kernel kernel;
   private final TcpInfo info = new TcpInfo();
 
@@ -18,21 +28,25 @@ final class Untouched {
   }
 
   /**
-   * Looks at a connection; false in doubt, and when its client has gone.
+   * Looks at a connection.
    *
    * <p>All that was received still waits to be read, nothing was sent, and this side was not shut
    * down. tcpi_bytes_received counts the client's FIN as a byte, which SIOCINQ does not.
    */
-  boolean isUntouched(Fd connection) {
+  Finding look(Fd connection) {
     if (kernel.tcpInfo(connection, info) < 0) {
-      return false;
+      return Finding.TOUCHED;
     }
     int state = info.state();
+    if (state == Linux.TCP_CLOSE) {
+      return Finding.RESET;
+    }
     if (state != Linux.TCP_ESTABLISHED && state != Linux.TCP_CLOSE_WAIT) {
-      return false;
+      return Finding.TOUCHED;
     }
     int unread = kernel.siocinq(connection);
     long received = info.bytesReceived() - (state == Linux.TCP_CLOSE_WAIT ? 1 : 0);
-    return unread >= 0 && unread == received && info.bytesSent() == 0;
+    boolean untouched = unread >= 0 && unread == received && info.bytesSent() == 0;
+    return untouched ? Finding.UNTOUCHED : Finding.TOUCHED;
   }
 }
