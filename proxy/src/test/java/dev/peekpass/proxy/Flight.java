@@ -81,6 +81,10 @@ final class Flight {
     }
     byte[] hello = Hellos.withName("a.example");
     all.add(new Flight("a hello and more", concat(hello, new byte[300]), maxPeekBytes));
+    for (String host : new String[] {"a.example", "b.example"}) {
+      byte[] withBody = concat(request(host, 0), new byte[3000]);
+      all.add(new Flight("a request with a body for " + host, withBody, maxPeekBytes));
+    }
     all.add(new Flight("a hello without a name", Hellos.withoutName(), maxPeekBytes));
     all.add(new Flight("a request of 2 kB", request("b.example", 2000), maxPeekBytes));
     all.add(new Flight("a request of 6 kB", request("a.example", 6000), maxPeekBytes));

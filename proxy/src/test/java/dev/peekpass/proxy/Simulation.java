@@ -8,6 +8,7 @@ import dev.peekpass.proxy.config.Method;
 import dev.peekpass.simulation.Chance;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.Manners;
 import dev.peekpass.simulation.Receiver;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.TcpListener;
@@ -47,6 +48,12 @@ final class Simulation {
 
   private final boolean peeksSeeAll;
 
+  /** Whether the process may stand still for longer than a connection may wait. */
+  private final boolean pauses;
+
+  /** Whether some receiver says hello first, so that connections must wait for it. */
+  private boolean acknowledges;
+
   private Simulation(long seed, boolean traced) {
     world = new World(seed, traced);
     chance = world.chance();
@@ -72,6 +79,7 @@ final class Simulation {
     } else if (healthy) {
       conditions.maxDescriptors = chance.between(14, 30);
     }
+    pauses = conditions.pauses > 0;
     peeksSeeAll = conditions.shortReads == 0;
     simulated = new SimulatedKernel(world, paths, faults, conditions);
     simulated.onDeath(() -> receivers.get(chance.below(receivers.size())).die(chance.hits(5000)));
@@ -142,12 +150,14 @@ final class Simulation {
       if (chance.hits(4000)) {
         yaml.append(", \"unix:/").append(name).append("2\"");
       }
-      String method = chance.of("auto", "once", "persistent", "datagram");
+      String method = chance.of("auto", "auto", "acknowledged", "once", "persistent", "datagram");
       yaml.append("], method: ").append(method);
       if (!method.equals("once") && chance.hits(4000)) {
         yaml.append(", batch: ").append(chance.ofInts(2, 3, 253));
       }
-      yaml.append(", hand-off-timeout: ").append(chance.of("1ms", "50ms", "1s", "5s"));
+      yaml.append(", hand-off-timeout: ")
+          .append(chance.of(healthy ? "50ms" : "1ms", "50ms", "1s", "5s"));
+      yaml.append(", ack-timeout: ").append(chance.of("10ms", "100ms", "500ms", "3s"));
       yaml.append(", max-queue: ").append(healthy ? 1024 : chance.ofInts(0, 1, 4, 1024));
       yaml.append(" }\n");
     }
@@ -203,10 +213,15 @@ final class Simulation {
     loop.run();
     witness.end();
     int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
-    if (loop.counters().get(Counter.CHANNEL_LOST) > ended) {
+    int breaches = receivers.stream().mapToInt(Receiver::breaches).sum();
+    if (loop.counters().get(Counter.CHANNEL_LOST) > ended + breaches + simulated.failedHellos()) {
       throw new Violation("the loop gave up channels to receivers that were there");
     }
-    if (healthy && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
+    if (loop.counters().get(Counter.RECEIVER_FAULT) > breaches) {
+      throw new Violation("the loop complains of receivers that kept to the protocol");
+    }
+    boolean prompt = healthy && !(acknowledges && pauses);
+    if (prompt && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
       throw new Violation("a client was told that a backend is not there, and it was");
     }
     requireAllClosed();
@@ -223,6 +238,9 @@ final class Simulation {
   }
 
   private void requireAllClosed() {
+    if (simulated.mappedPages() > 0) {
+      throw new Violation("the proxy has ended and left memory mapped");
+    }
     if (simulated.openDescriptors() > 0) {
       throw new Violation("the proxy has ended and left open:" + simulated.openFiles());
     }
@@ -242,7 +260,10 @@ final class Simulation {
 
   private void planLives(Receiver receiver, Method method) {
     if (healthy) {
-      if (method == Method.DATAGRAM) {
+      if (method == Method.ACKNOWLEDGED || (method == Method.AUTO && chance.hits(5000))) {
+        acknowledges = true;
+        receiver.startAcknowledged(128, 1000, new Manners());
+      } else if (method == Method.DATAGRAM) {
         receiver.startDatagram(1000);
       } else {
         receiver.startStream(128, 1000);
@@ -255,6 +276,13 @@ final class Simulation {
     long at = chance.hits(7000) ? 0 : chance.below(3 * SECOND);
     for (int life = chance.between(1, 4); life > 0; life--) {
       // Now and then of a type that the method cannot use.
+      boolean acknowledges =
+          chance.hits(500)
+              || switch (method) {
+                case ACKNOWLEDGED -> true;
+                case AUTO -> chance.hits(5000);
+                default -> false;
+              };
       boolean datagram =
           chance.hits(500)
               || switch (method) {
@@ -262,7 +290,13 @@ final class Simulation {
                 case AUTO -> chance.hits(5000);
                 default -> false;
               };
-      if (datagram) {
+      if (acknowledges) {
+        receiver.planAcknowledged(
+            at, chance.ofInts(0, 1, 5, 128), chance.ofInts(1, 4, 16, 278), manners());
+        if (chance.hits(3000)) {
+          receiver.planDrain(at + chance.below(3 * SECOND), chance.hits(5000));
+        }
+      } else if (datagram) {
         receiver.planDatagram(at, chance.ofInts(0, 2, 10));
       } else {
         receiver.planStream(at, chance.ofInts(0, 1, 5, 128), chance.ofInts(1, 4, 16, 278));
@@ -279,6 +313,24 @@ final class Simulation {
         at += chance.of(0L, MILLI, 300 * MILLI);
       }
     }
+  }
+
+  private Manners manners() {
+    Manners manners = new Manners();
+    manners.claims = chance.hits(8000);
+    manners.maxDescriptors = chance.ofInts(1, 3, 1000);
+    manners.looksFirst = chance.hits(7000);
+    int most = chance.ofInts(1, 2, 16, 253);
+    manners.most = manners.looksFirst ? Math.min(most, manners.maxDescriptors) : most;
+    manners.credits = chance.ofInts(1, 2, 8, 256);
+    manners.helloNanos = chance.of(0L, 0L, MILLI, 2 * SECOND);
+    manners.claimNanos = chance.of(0L, MILLI, 100 * MILLI, 2 * SECOND);
+    manners.ackNanos = chance.of(0L, MILLI, 100 * MILLI, 4 * SECOND);
+    manners.touchNanos = chance.of(0L, MILLI, 100 * MILLI, SECOND);
+    manners.refusals = chance.ofInts(0, 0, 500, 5000);
+    manners.deaths = chance.ofInts(0, 0, 100, 1000);
+    manners.breaches = chance.ofInts(0, 0, 0, 500);
+    return manners;
   }
 
   private void planClients(List<TcpListener> listeners, Map<TcpListener, List<Flight>> flights) {

@@ -7,6 +7,7 @@ import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.PeekMode;
 import dev.peekpass.simulation.Call;
 import dev.peekpass.simulation.Observer;
+import dev.peekpass.simulation.Offer;
 import dev.peekpass.simulation.TcpConnection;
 import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.Violation;
@@ -49,6 +50,13 @@ final class Witness implements Observer {
     long peekedNth;
     boolean completeWhenFetched;
     boolean routedLate;
+
+    /** When it was taken back from a receiver of its route, or can be at last. */
+    long heldNanos;
+
+    /** The last offer that is known to have come to nothing. */
+    @Nullable Offer closedOffer;
+
     @Nullable Outcome outcome;
     long outcomeNanos;
 
@@ -79,6 +87,8 @@ final class Witness implements Observer {
   private final List<Story> open = new ArrayList<>();
   private final long[] counted = new long[OUTCOMES.length];
   private final Map<BackendConfig, Long> lastPassed = new HashMap<>();
+  private final Map<BackendConfig, Long> lastOffered = new HashMap<>();
+  private long inDoubtCounted;
   private long accepted;
   private long peeks;
   private long moved;
@@ -150,7 +160,10 @@ final class Witness implements Observer {
   private void judge(Story story, Outcome outcome) {
     TcpConnection connection = story.connection;
     boolean passed = outcome == Outcome.PASSED || outcome == Outcome.PASSED_TO_FALLBACK;
-    if (passed != (connection.passedTo() != null)) {
+    Offer offer = connection.offer();
+    if (offer != null && connection.passedTo() == null) {
+      judgeOffered(story, outcome, offer, passed);
+    } else if (passed != (connection.passedTo() != null)) {
       throw new Violation(
           passed
               ? story + " counts as passed, and no receiver has it in its queue"
@@ -172,17 +185,50 @@ final class Witness implements Observer {
           case RESET -> connection.isReset();
           case SHED -> shortage || pending(story.listener) + 1 >= story.listener.maxPending();
           case STOPPED -> stopNanos != World.NEVER && world.nowNanos() >= stopNanos + STOP_NANOS;
-          case LOST, FAILED -> false;
+          case LOST -> isLost(connection);
+          case FAILED -> false;
         };
     if (!fits) {
       throw new Violation(story + " has an outcome that cannot be: " + outcome);
     }
-    if (outcome == Outcome.PASSED && routed != null) {
+    if (outcome == Outcome.PASSED && routed != null && offer == null) {
       Long before = lastPassed.put(routed, story.peekedNth);
       if (before != null && before > story.peekedNth) {
         throw new Violation(story + " is passed after one that came later");
       }
     }
+  }
+
+  /** What is acknowledged is the receiver's, and what is not only if it cannot be taken back. */
+  private void judgeOffered(Story story, Outcome outcome, Offer offer, boolean passed) {
+    boolean inDoubt = counters.get(Counter.ACK_IN_DOUBT) > inDoubtCounted;
+    inDoubtCounted = counters.get(Counter.ACK_IN_DOUBT);
+    if (!passed) {
+      if (!offer.isOver()) {
+        throw new Violation(
+            story + " may be a receiver's, " + offer + ", and counts as " + outcome);
+      }
+      return;
+    }
+    if (offer.isRevoked()) {
+      throw new Violation(story + " counts as passed, and was taken back: " + offer);
+    }
+    if (offer.isSettled() || stopNanos != World.NEVER) {
+      return;
+    }
+    if (!inDoubt) {
+      throw new Violation(story + " counts as passed and is not acknowledged: " + offer);
+    }
+    if (offer.isRevocable()) {
+      throw new Violation(story + " is left to its receiver and could be taken back: " + offer);
+    }
+  }
+
+  /** Only what somebody has touched is lost. */
+  private static boolean isLost(TcpConnection connection) {
+    Offer offer = connection.offer();
+    boolean gone = offer != null && offer.isReceiverGone();
+    return gone && connection.isTouched();
   }
 
   private @Nullable BackendConfig routed(Story story) {
@@ -203,7 +249,9 @@ final class Witness implements Observer {
   }
 
   private static boolean isIn(Story story, BackendConfig backend) {
-    String path = story.connection.passedTo();
+    Offer offer = story.connection.offer();
+    String passedTo = story.connection.passedTo();
+    String path = passedTo == null && offer != null ? offer.path() : passedTo;
     return path != null && backend.socketPaths().contains(path);
   }
 
@@ -271,6 +319,22 @@ final class Witness implements Observer {
   }
 
   @Override
+  public void onOffered(TcpConnection connection) {
+    Story story = stories.get(connection);
+    if (story == null || story.outcome != null) {
+      throw new Violation("the " + connection + " is offered, and has its outcome");
+    }
+    BackendConfig routed = routed(story);
+    if (connection.offers() == 1 && routed != null && isIn(story, routed)) {
+      Long before = lastOffered.put(routed, story.peekedNth);
+      if (before != null && before > story.peekedNth) {
+        throw new Violation(story + " is offered after one that came later");
+      }
+    }
+    progress();
+  }
+
+  @Override
   public void onClosing(TcpConnection connection) {
     Story story = stories.get(connection);
     if (story == null || story.outcome == null) {
@@ -293,7 +357,9 @@ final class Witness implements Observer {
   @Override
   public void onMissedRoom(String path) {
     for (Story story : open) {
-      if (story.outcome == null && !story.connection.isBeingWatched() && waitsFor(story, path)) {
+      Offer offer = story.connection.offer();
+      boolean waits = story.outcome == null && !story.connection.isBeingWatched();
+      if (waits && (offer == null || !offer.isOpen()) && waitsFor(story, path)) {
         throw new Violation(path + " was full and has room again, and " + story + " will not know");
       }
     }
@@ -314,10 +380,11 @@ final class Witness implements Observer {
     checkSpin();
     int waiting = 0;
     for (Story story : open) {
-      if (story.outcome == null && !story.connection.isBeingWatched()) {
+      Offer offer = story.connection.offer();
+      if (story.outcome == null && !story.connection.isBeingWatched() && offer == null) {
         waiting++;
       }
-      if (story.connection.passedTo() != null) {
+      if (story.connection.passedTo() != null || (offer != null && offer.isSettled())) {
         throw new Violation(story + " is passed, and the proxy keeps its own descriptor");
       }
       long deadline = deadline(story);
@@ -358,7 +425,7 @@ final class Witness implements Observer {
   private long deadline(Story story) {
     if (story.outcome != null) {
       return switch (story.outcome) {
-        case PASSED, PASSED_TO_FALLBACK, RESET, SHED, STOPPED, FAILED ->
+        case PASSED, PASSED_TO_FALLBACK, LOST, RESET, SHED, STOPPED, FAILED ->
             throw new Violation(story + " is still open: " + story.outcome);
         default -> story.outcomeNanos + LINGER_NANOS;
       };
@@ -366,7 +433,31 @@ final class Witness implements Observer {
     if (story.connection.isBeingWatched()) {
       return story.acceptedNanos + story.listener.peekTimeout().toNanos();
     }
-    // It waits for its backend, and behind that for the fallback.
+    Offer offer = story.connection.offer();
+    if (offer != null && offer.isOpen()) {
+      // It is not taken back before ack-timeout, and then at once, or not before its time is up.
+      BackendConfig to = backendOf(offer.path());
+      long held = offer.nanos() + to.ackTimeout().toNanos();
+      boolean routed = to.equals(routed(story));
+      story.heldNanos = routed ? held : Math.min(story.heldNanos, world.nowNanos());
+      return Math.max(held, waitingDeadline(story));
+    }
+    if (offer != null && story.closedOffer != offer) {
+      story.closedOffer = offer;
+      story.heldNanos = Math.min(story.heldNanos, world.nowNanos());
+    }
+    return waitingDeadline(story);
+  }
+
+  private BackendConfig backendOf(String path) {
+    return configuration.backends().stream()
+        .filter(backend -> backend.socketPaths().contains(path))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /** When it has waited for its backend, and behind that for the fallback. */
+  private long waitingDeadline(Story story) {
     BackendConfig routed = routed(story);
     BackendConfig fallback = fallback(story);
     if (routed == null || !story.isComplete()) {
@@ -375,7 +466,7 @@ final class Witness implements Observer {
       }
       return story.routedNanos + fallback.handOffTimeout().toNanos();
     }
-    long first = story.routedNanos + routed.handOffTimeout().toNanos();
+    long first = Math.max(story.routedNanos + routed.handOffTimeout().toNanos(), story.heldNanos);
     if (fallback == null || fallback.equals(routed)) {
       return first;
     }
@@ -429,8 +520,8 @@ final class Witness implements Observer {
               .formatted(accepted, counters.get(Counter.ACCEPTED), outcomes));
     }
     long unavailable = moved + counters.get(Outcome.REFUSED_UNAVAILABLE);
-    if (counters.get(Counter.HAND_OFF_TIMED_OUT) > counters.get(Counter.QUEUED)
-        || unavailable > unavailable()) {
+    long waited = counters.get(Counter.QUEUED) + counters.get(Counter.TAKEN_BACK);
+    if (counters.get(Counter.HAND_OFF_TIMED_OUT) > waited || unavailable > unavailable()) {
       throw new Violation("the counters of the queues do not add up");
     }
   }

@@ -12,6 +12,7 @@ import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.TcpInfo;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +54,7 @@ public final class SimulatedKernel implements Kernel {
   private static final int FIRST_NUMBER = 3;
   private static final int MAX_CALLS_A_TURN = 50_000;
   private static final long RACE_NANOS = 20_000_000;
+  private static final int MAX_RACES = 5_000;
   private static final int MAX_WAIT_COST_NANOS = 40_000;
   private static final long MAX_INTERRUPT_NANOS = 5_000_000;
   private static final long ANNOUNCE_NANOS = 100_000;
@@ -68,6 +70,8 @@ public final class SimulatedKernel implements Kernel {
   private @Nullable Observer observer;
   private Runnable peerOfPath = () -> {};
   private int open;
+  private int mapped;
+  private int failedHellos;
   private int calls;
   private int nextPort = EPHEMERAL_PORT;
 
@@ -95,6 +99,16 @@ public final class SimulatedKernel implements Kernel {
   /** How many descriptors are open. */
   public int openDescriptors() {
     return open;
+  }
+
+  /** How many pages of memory are mapped. */
+  public int mappedPages() {
+    return mapped;
+  }
+
+  /** How often a fault kept the process from saying hello to a receiver. */
+  public int failedHellos() {
+    return failedHellos;
   }
 
   /** What is still open, for a message. */
@@ -125,7 +139,9 @@ public final class SimulatedKernel implements Kernel {
       by.onCall(call, file instanceof TcpConnection connection ? connection : null);
     }
     Chance chance = world.chance();
-    if (chance.hits(conditions.races)) {
+    // Counts are asked seldom, and what comes between two of them matters.
+    int races = conditions.races;
+    if (chance.hits(call == Call.COUNTS ? Math.min(10 * races, MAX_RACES) : races)) {
       world.runEarly(RACE_NANOS);
     }
     if (chance.hits(conditions.deaths)) {
@@ -309,11 +325,17 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int recv(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
+    if (file(socket) instanceof UnixSocket channel) {
+      return recv(channel, buffer, length, flags);
+    }
     TcpConnection from = as(TcpConnection.class, socket);
     enter(Call.RECV, from);
     int fault = faults.next(Call.RECV);
     if (fault != 0) {
       return leave(Call.RECV, from, -fault);
+    }
+    if ((flags & Linux.MSG_PEEK) == 0) {
+      from.answer();
     }
     boolean peek = (flags & Linux.MSG_PEEK) != 0;
     int most = length;
@@ -329,11 +351,29 @@ public final class SimulatedKernel implements Kernel {
     return leave(Call.RECV, from, n);
   }
 
+  private int recv(UnixSocket from, NativeBuffer buffer, int length, int flags) {
+    enter(Call.RECV, from);
+    if ((flags & Linux.MSG_DONTWAIT) == 0) {
+      throw new Violation("a channel is read without MSG_DONTWAIT");
+    }
+    int fault = faults.next(Call.RECV);
+    if (fault != 0) {
+      return leave(Call.RECV, from, -fault);
+    }
+    byte[] bytes = new byte[length];
+    int n = from.receive(bytes);
+    if (n > 0) {
+      buffer.bytes().put(0, bytes, 0, n);
+    }
+    return leave(Call.RECV, from, n);
+  }
+
   @Override
   public int send(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
     TcpConnection to = as(TcpConnection.class, socket);
     enter(Call.SEND, to);
     requireNoSignal(flags);
+    to.answer();
     int fault = faults.next(Call.SEND);
     if (fault != 0) {
       return leave(Call.SEND, to, -fault);
@@ -349,6 +389,7 @@ public final class SimulatedKernel implements Kernel {
     if (how != Linux.SHUT_WR) {
       throw new Violation("shutdown of more than the sending side");
     }
+    connection.answer();
     int fault = faults.next(Call.SHUTDOWN);
     return leave(Call.SHUTDOWN, connection, fault != 0 ? -fault : connection.shutDownWriting());
   }
@@ -370,12 +411,20 @@ public final class SimulatedKernel implements Kernel {
     UnixSocket sender = as(UnixSocket.class, socket);
     enter(Call.SENDMSG, sender);
     requireNoSignal(flags);
-    if (message.sendLength() != 1) {
+    boolean plain = sender.type() != Linux.SOCK_SEQPACKET;
+    if (plain && message.sendLength() != 1) {
       throw new Violation("a message of " + message.sendLength() + " bytes");
     }
+    byte[] bytes = new byte[message.sendLength()];
+    message.payload().get(0, bytes);
     List<TcpConnection> connections = new ArrayList<>(message.descriptorCount());
+    Memory page = null;
     for (int i = 0; i < message.descriptorCount(); i++) {
       Fd passed = message.descriptor(i);
+      if (!plain && file(passed) instanceof Memory memory) {
+        page = memory;
+        continue;
+      }
       TcpConnection connection = as(TcpConnection.class, passed);
       if (connection.isWatchedAs(passed.number())) {
         throw new Violation("the " + connection + " is passed while epoll watches it");
@@ -384,11 +433,20 @@ public final class SimulatedKernel implements Kernel {
     }
     int fault = faults.next(Call.SENDMSG);
     if (fault != 0) {
+      if (!plain && connections.isEmpty() && fault != Errno.EINTR) {
+        failedHellos++;
+      }
       return leave(Call.SENDMSG, sender, -fault);
     }
-    int r = sender.send(new Parcel(connections));
+    int r = sender.send(new Parcel(ByteBuffer.wrap(bytes), connections, page));
+    Observer by = observer;
+    if (r == 0 && !plain && by != null) {
+      connections.forEach(by::onOffered);
+    }
     return leave(
-        Call.SENDMSG, world.isTraced() ? sender + " " + connections : sender, r < 0 ? r : 1);
+        Call.SENDMSG,
+        world.isTraced() ? sender + " " + connections : sender,
+        r < 0 ? r : bytes.length);
   }
 
   private static void requireNoSignal(int flags) {
@@ -529,6 +587,77 @@ public final class SimulatedKernel implements Kernel {
     return world.nowNanos();
   }
 
+  // What the acknowledged hand-off needs beside.
+
+  @Override
+  public int tcpInfo(Fd connection, TcpInfo info) {
+    TcpConnection of = as(TcpConnection.class, connection);
+    enter(Call.COUNTS, of);
+    info.connection(of.state(), of.bytesReceived(), of.bytesSent());
+    return leave(Call.COUNTS, of, 0);
+  }
+
+  @Override
+  public int siocinq(Fd socket) {
+    TcpConnection of = as(TcpConnection.class, socket);
+    enter(Call.COUNTS, of);
+    return leave(Call.COUNTS, of, of.unread());
+  }
+
+  @Override
+  public int fcntl(Fd descriptor, int command, int argument) {
+    OpenFile file = file(descriptor);
+    enter(Call.FCNTL, file);
+    int r;
+    if (command == Linux.F_SETFL && file instanceof TcpConnection connection) {
+      connection.setBlocking((argument & Linux.O_NONBLOCK) == 0);
+      r = 0;
+    } else if (command == Linux.F_ADD_SEALS && file instanceof Memory memory) {
+      r = memory.seal(argument);
+    } else {
+      throw notSimulated("fcntl " + command + " of " + file);
+    }
+    return leave(Call.FCNTL, file, r);
+  }
+
+  @Override
+  public int memfdCreate(int flags) {
+    if ((flags & Linux.MFD_CLOEXEC) == 0) {
+      throw new Violation("memfd_create without MFD_CLOEXEC");
+    }
+    return create(Call.MEMFD, new Memory());
+  }
+
+  @Override
+  public int ftruncate(Fd file, int lengthBytes) {
+    Memory memory = as(Memory.class, file);
+    enter(Call.TRUNCATE, memory);
+    int fault = faults.next(Call.TRUNCATE);
+    return leave(Call.TRUNCATE, memory, fault != 0 ? -fault : memory.truncate(lengthBytes));
+  }
+
+  @Override
+  public int mmap(Fd file, SharedWords words) {
+    Memory memory = as(Memory.class, file);
+    enter(Call.MMAP, memory);
+    int fault = faults.next(Call.MMAP);
+    if (fault == 0) {
+      memory.map(words);
+      mapped++;
+    }
+    return leave(Call.MMAP, memory, -fault);
+  }
+
+  @Override
+  public int munmap(SharedWords words) {
+    enter(Call.MUNMAP, null);
+    if (words.unmap() == 0) {
+      throw new Violation("a page is unmapped that is not mapped");
+    }
+    mapped--;
+    return leave(Call.MUNMAP, "page", 0);
+  }
+
   // What nothing under test calls so far.
 
   @Override
@@ -542,11 +671,6 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public int tcpInfo(Fd connection, TcpInfo info) {
-    throw notSimulated("tcpInfo");
-  }
-
-  @Override
   public int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials) {
     throw notSimulated("peerCredentials");
   }
@@ -557,18 +681,8 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public int fcntl(Fd descriptor, int command, int argument) {
-    throw notSimulated("fcntl");
-  }
-
-  @Override
   public int dup3(Fd descriptor, Fd number, int flags) {
     throw notSimulated("dup3");
-  }
-
-  @Override
-  public int siocinq(Fd socket) {
-    throw notSimulated("siocinq");
   }
 
   @Override
@@ -577,28 +691,8 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public int memfdCreate(int flags) {
-    throw notSimulated("memfd_create");
-  }
-
-  @Override
-  public int ftruncate(Fd file, int lengthBytes) {
-    throw notSimulated("ftruncate");
-  }
-
-  @Override
   public int lseek(Fd file, int offset, int whence) {
     throw notSimulated("lseek");
-  }
-
-  @Override
-  public int mmap(Fd file, SharedWords words) {
-    throw notSimulated("mmap");
-  }
-
-  @Override
-  public int munmap(SharedWords words) {
-    throw notSimulated("munmap");
   }
 
   @Override

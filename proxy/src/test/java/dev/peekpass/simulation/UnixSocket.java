@@ -12,6 +12,11 @@ final class UnixSocket extends OpenFile {
     /** Takes a message; returns 0 or -errno. */
     int send(UnixSocket from, Parcel parcel);
 
+    /** Receives a message; returns its length, 0 at the end, or -errno. */
+    default int receive(UnixSocket from, byte[] into) {
+      throw new Violation("the proxy reads where nothing comes");
+    }
+
     /** What the sender's end looks like, EPOLL… bits. */
     int poll(UnixSocket from);
 
@@ -58,6 +63,11 @@ final class UnixSocket extends OpenFile {
     return r;
   }
 
+  int receive(byte[] into) {
+    Way from = way;
+    return from == null ? -Errno.ENOTCONN : from.receive(this, into);
+  }
+
   /** The process could not say what it wants to be told, and need not be told. */
   void excuse() {
     excused = true;
@@ -79,7 +89,7 @@ final class UnixSocket extends OpenFile {
     if (to != null) {
       return to.poll(this);
     }
-    return type == Linux.SOCK_STREAM ? Linux.EPOLLOUT | Linux.EPOLLHUP : Linux.EPOLLOUT;
+    return type != Linux.SOCK_DGRAM ? Linux.EPOLLOUT | Linux.EPOLLHUP : Linux.EPOLLOUT;
   }
 
   @Override
