@@ -10,6 +10,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,6 +37,8 @@ final class Flight {
   }
 
   private static final String PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+  private static final Map<Integer, List<Flight>> BY_MAX_PEEK = new ConcurrentHashMap<>();
 
   final byte[] bytes;
 
@@ -70,6 +74,12 @@ final class Flight {
     decidedAt = verdict == Verdict.OPEN ? n + 1 : n;
     host = parsed instanceof Parsed.Found<Peeked> found ? found.value().host().toString() : null;
     isHttp2 = parser.protocol() == Protocol.HTTP2;
+  }
+
+  /** What it is to a proxy that looks at so many bytes. */
+  Flight seenWith(int maxPeekBytes) {
+    List<Flight> all = BY_MAX_PEEK.computeIfAbsent(maxPeekBytes, Flight::all);
+    return all.stream().filter(one -> one.name.equals(name)).findFirst().orElseThrow();
   }
 
   /** All there are, as a proxy sees them that looks at so many bytes. */

@@ -265,6 +265,29 @@ enum Mutation {
     }
   },
 
+  /** A listener is closed with clients in its queue. */
+  FORGETS_WHO_IS_QUEUED("connections wait in it") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      if (method.getName().equals("acceptQueue")) {
+        TcpInfo info = (TcpInfo) arguments[1];
+        info.unacked(Math.max(info.unacked() - 1, 0));
+      }
+      return r;
+    }
+  },
+
+  /** A backend gets a connection with the filter of the listener that was closing. */
+  LEAVES_THE_FILTER("with the filter of its listener") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      boolean detaches =
+          method.getName().equals("setsockopt") && arguments[2].equals(Linux.SO_DETACH_FILTER);
+      return detaches ? 0 : pass(kernel, method, arguments);
+    }
+  },
+
   /** The end of a channel is not noticed. */
   MISSES_THE_END_OF_A_CHANNEL("the loop spins") {
     @Override

@@ -3,7 +3,6 @@ package dev.peekpass.proxy;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.BackendConfig;
-import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.Method;
 import dev.peekpass.simulation.Chance;
 import dev.peekpass.simulation.Client;
@@ -16,10 +15,8 @@ import dev.peekpass.simulation.UnixPaths;
 import dev.peekpass.simulation.Violation;
 import dev.peekpass.simulation.World;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -39,7 +36,7 @@ final class Simulation {
   private final Chance chance;
   private final UnixPaths paths = new UnixPaths();
   private final List<Receiver> receivers = new ArrayList<>();
-  private final Configuration configuration;
+  private final Operator.Plan first;
   private final Faults faults;
   private final SimulatedKernel simulated;
 
@@ -54,15 +51,18 @@ final class Simulation {
   /** Whether some receiver says hello first, so that connections must wait for it. */
   private boolean acknowledges;
 
+  /** Whether it is reloaded, drained or taken over. */
+  private boolean operated;
+
+  private int clients;
+
   private Simulation(long seed, boolean traced) {
     world = new World(seed, traced);
     chance = world.chance();
     // A quarter is calm, so that what must succeed then is seen to.
     int harm = chance.below(4);
     healthy = harm == 0 && chance.hits(5000);
-    String yaml = yaml();
-    world.note(yaml);
-    configuration = Tests.configuration(yaml);
+    first = configuration();
     faults = new Faults(chance, harm < 2 ? 0 : chance.ofInts(20, 200), harm == 0 ? 0 : 3000);
     if (harm > 0 && chance.hits(5000)) {
       faults.planStorm(world, chance.below(4 * SECOND), chance.below(SECOND));
@@ -129,6 +129,13 @@ final class Simulation {
     }
   }
 
+  /** Makes up a configuration. */
+  private Operator.Plan configuration() {
+    String yaml = yaml();
+    world.note(yaml);
+    return new Operator.Plan(Tests.configuration(yaml), yaml.contains("a.example, backend: b"));
+  }
+
   private String yaml() {
     StringBuilder yaml = new StringBuilder();
     boolean fallsBack = chance.hits(5000);
@@ -161,9 +168,10 @@ final class Simulation {
       yaml.append(", max-queue: ").append(healthy ? 1024 : chance.ofInts(0, 1, 4, 1024));
       yaml.append(" }\n");
     }
-    yaml.append(
-        "routes:\n  - { host: a.example, backend: a }\n  - { host: b.example, backend: b }\n");
-    return yaml.toString();
+    boolean swapped = chance.hits(3000);
+    yaml.append("routes:\n  - { host: a.example, backend: ").append(swapped ? "b" : "a");
+    yaml.append(" }\n  - { host: b.example, backend: ").append(swapped ? "a" : "b");
+    return yaml.append(" }\n").toString();
   }
 
   private void listener(StringBuilder yaml, int port) {
@@ -179,39 +187,27 @@ final class Simulation {
     Kernel kernel = between.apply(simulated);
     Loop loop;
     Witness witness;
+    Operator operator;
     try {
-      SocketPlan plan = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {});
+      SocketPlan plan = SocketPlan.of(kernel, first.configuration(), 1, List.of(), held -> {});
       loop = makeLoop(kernel, plan);
-      var sockets = plan.ofLoop(0);
-      witness = new Witness(world, configuration, loop.counters(), peeksSeeAll);
-      Map<TcpListener, List<Flight>> flights = new HashMap<>();
-      List<TcpListener> listeners = new ArrayList<>();
-      for (SocketPlan.Assigned assigned : sockets) {
-        TcpListener listener = simulated.listener(assigned.socket().fd());
-        listeners.add(listener);
-        witness.watch(listener, assigned.config());
-        flights.put(listener, FLIGHTS.getOrDefault(assigned.config().maxPeekBytes(), List.of()));
-      }
-      loop.begin(new Setup(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
+      witness = new Witness(world, loop.counters(), peeksSeeAll);
+      operator = new Operator(world, simulated, loop, witness, first, plan, this::planClients);
       planReceivers();
-      planClients(listeners, flights);
+      planClients(plan.ofLoop(0));
     } catch (SystemCallException e) {
       world.note("the proxy does not start: " + e.getMessage());
       requireAllClosed();
       return null;
     }
-    long stopAt = 500 * MILLI + chance.below(9 * SECOND);
-    world.after(
-        stopAt,
-        "operator",
-        "stops the proxy",
-        () -> {
-          witness.onStop();
-          loop.stop(simulated);
-        });
+    planOperator(operator);
     simulated.observe(witness);
     loop.run();
     witness.end();
+    operator.requireAllDone();
+    if (operator.hasHandedOver() && loop.counters().get(Outcome.STOPPED) > 0) {
+      throw new Violation("a loop that was taken over did not finish what it had");
+    }
     int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
     int breaches = receivers.stream().mapToInt(Receiver::breaches).sum();
     if (loop.counters().get(Counter.CHANNEL_LOST) > ended + breaches + simulated.failedHellos()) {
@@ -220,7 +216,7 @@ final class Simulation {
     if (loop.counters().get(Counter.RECEIVER_FAULT) > breaches) {
       throw new Violation("the loop complains of receivers that kept to the protocol");
     }
-    boolean prompt = healthy && !(acknowledges && pauses);
+    boolean prompt = healthy && !operated && !(acknowledges && pauses);
     if (prompt && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
       throw new Violation("a client was told that a backend is not there, and it was");
     }
@@ -247,7 +243,7 @@ final class Simulation {
   }
 
   private void planReceivers() {
-    for (BackendConfig backend : configuration.backends()) {
+    for (BackendConfig backend : first.configuration().backends()) {
       for (String path : backend.socketPaths()) {
         long delay = healthy ? 0 : chance.of(0L, 100_000L, 5 * MILLI, 400 * MILLI);
         long hold = chance.of(MILLI, SECOND);
@@ -333,14 +329,49 @@ final class Simulation {
     return manners;
   }
 
-  private void planClients(List<TcpListener> listeners, Map<TcpListener, List<Flight>> flights) {
+  private void planOperator(Operator operator) {
+    long stopAt = 500 * MILLI + chance.below(9 * SECOND);
+    if (chance.hits(3000)) {
+      operated = true;
+      for (int acts = chance.between(1, 6); acts > 0; acts--) {
+        long at = chance.below(5 * SECOND);
+        String backend = chance.of("a", "b", "c");
+        switch (chance.below(4)) {
+          case 0 -> operator.plan(at, "drains " + backend, () -> operator.drain(backend, true));
+          case 1 -> operator.plan(at, "undrains " + backend, () -> operator.drain(backend, false));
+          default -> operator.plan(at, "reloads", () -> operator.reload(configuration()));
+        }
+      }
+      if (chance.hits(2000)) {
+        int wanted = chance.below(4);
+        operator.plan(stopAt, "hands over", () -> operator.handOver(wanted));
+        // A loop that was taken over must end by itself.
+        stopAt += 60 * SECOND;
+      }
+    }
+    operator.plan(
+        stopAt,
+        "stops the proxy",
+        () -> {
+          if (operator.hasHandedOver()) {
+            throw new Violation("a loop that was taken over goes on and on");
+          }
+          operator.stop();
+        });
+  }
+
+  private void planClients(List<SocketPlan.Assigned> sockets) {
+    if (sockets.isEmpty()) {
+      return;
+    }
     int count = chance.ofInts(1, 5, 20, 60);
     long within = chance.of(MILLI, 200 * MILLI, 4 * SECOND);
-    for (int number = 0; number < count; number++) {
-      TcpListener listener = listeners.get(chance.below(listeners.size()));
-      List<Flight> choice = flights.getOrDefault(listener, List.of());
+    for (int i = 0; i < count; i++) {
+      SocketPlan.Assigned socket = sockets.get(chance.below(sockets.size()));
+      List<Flight> choice = FLIGHTS.getOrDefault(socket.config().maxPeekBytes(), List.of());
+      TcpListener listener = simulated.listener(socket.socket().fd());
       Flight flight = choice.get(chance.below(choice.size()));
-      Client client = new Client(world, number, listener, flight.bytes, flight);
+      Client client = new Client(world, clients++, listener, flight.bytes, flight);
       int length = flight.bytes.length;
       int sends = chance.hits(8000) ? length : chance.below(length + 1);
       int segment = chance.ofInts(1 << 16, 1460, 1 + length / 8);

@@ -69,6 +69,7 @@ public final class SimulatedKernel implements Kernel {
   private final List<@Nullable OpenFile> files = new ArrayList<>();
   private @Nullable Observer observer;
   private Runnable peerOfPath = () -> {};
+  private boolean outside;
   private int open;
   private int mapped;
   private int failedHellos;
@@ -131,6 +132,9 @@ public final class SimulatedKernel implements Kernel {
   // What every call begins and ends with.
 
   private void enter(Call call, @Nullable OpenFile file) {
+    if (outside) {
+      return;
+    }
     if (++calls > MAX_CALLS_A_TURN) {
       throw new Violation("a turn makes more than " + MAX_CALLS_A_TURN + " calls");
     }
@@ -154,6 +158,20 @@ public final class SimulatedKernel implements Kernel {
     }
   }
 
+  /**
+   * Has calls made by another thread of the process than the loop's, which neither counts to the
+   * loop nor sees anything happen between them.
+   */
+  public void outside(Runnable calls) {
+    boolean before = outside;
+    outside = true;
+    try {
+      calls.run();
+    } finally {
+      outside = before;
+    }
+  }
+
   private int leave(Call call, @Nullable Object file, int result) {
     if (world.isTraced()) {
       String shown = result < 0 ? Errno.name(-result) : Integer.toString(result);
@@ -161,7 +179,7 @@ public final class SimulatedKernel implements Kernel {
           "  " + call.name().toLowerCase(java.util.Locale.ROOT) + " " + file + " = " + shown);
     }
     Observer by = observer;
-    if (by != null && isShortage(-result)) {
+    if (by != null && !outside && isShortage(-result)) {
       by.onShortage(call);
     }
     return result;
@@ -256,12 +274,34 @@ public final class SimulatedKernel implements Kernel {
   public int setsockopt(Fd socket, int level, int option, int value) {
     OpenFile file = file(socket);
     enter(Call.OPTION, file);
+    if (level == Linux.SOL_SOCKET && option == Linux.SO_DETACH_FILTER) {
+      return leave(Call.OPTION, file, detachFilter(file));
+    }
     int fault = faults.next(Call.OPTION);
     boolean defer = level == Linux.IPPROTO_TCP && option == Linux.TCP_DEFER_ACCEPT;
     if (fault == 0 && defer && file instanceof TcpListener listener) {
       listener.defer(value > 0);
     }
     return leave(Call.OPTION, file, -fault);
+  }
+
+  private static int detachFilter(OpenFile file) {
+    boolean had =
+        file instanceof TcpListener listener
+            ? listener.filter(false, 0)
+            : file instanceof TcpConnection connection && connection.detachFilter();
+    return had ? 0 : -Errno.ENOENT;
+  }
+
+  @Override
+  public int attachFilter(Fd socket, SocketFilter filter) {
+    TcpListener listener = as(TcpListener.class, socket);
+    enter(Call.OPTION, listener);
+    int fault = faults.next(Call.OPTION);
+    if (fault == 0) {
+      listener.filter(true, world.nowNanos());
+    }
+    return leave(Call.OPTION, listener, -fault);
   }
 
   @Override
@@ -468,7 +508,9 @@ public final class SimulatedKernel implements Kernel {
     }
     files.set(descriptor.number(), null);
     open--;
-    int lost = file instanceof TcpListener listener ? listener.announcedAndQueued() : 0;
+    boolean last = file.references() == 1;
+    int lost =
+        last && file instanceof TcpListener listener ? listener.wouldLose(world.nowNanos()) : 0;
     file.drop();
     if (lost > 0) {
       throw new Violation(file + " is closed while " + lost + " connections wait in it");
@@ -612,6 +654,8 @@ public final class SimulatedKernel implements Kernel {
     if (command == Linux.F_SETFL && file instanceof TcpConnection connection) {
       connection.setBlocking((argument & Linux.O_NONBLOCK) == 0);
       r = 0;
+    } else if (command == Linux.F_DUPFD_CLOEXEC && file instanceof TcpListener) {
+      r = install(file);
     } else if (command == Linux.F_ADD_SEALS && file instanceof Memory memory) {
       r = memory.seal(argument);
     } else {
@@ -703,11 +747,6 @@ public final class SimulatedKernel implements Kernel {
   @Override
   public int geteuid() {
     throw notSimulated("geteuid");
-  }
-
-  @Override
-  public int attachFilter(Fd socket, SocketFilter filter) {
-    throw notSimulated("setsockopt SO_ATTACH_FILTER");
   }
 
   @Override

@@ -23,6 +23,7 @@ public final class TcpConnection extends OpenFile {
   private int receptions;
   private long sentBytes;
   private boolean blocking;
+  private boolean filtered;
   private boolean answered;
   private @Nullable Offer offer;
   private int offers;
@@ -170,6 +171,18 @@ public final class TcpConnection extends OpenFile {
     return delivered - consumed;
   }
 
+  /** It has the filter of its listener, or none (socket(7)). */
+  void inheritFilter(boolean has) {
+    filtered = has;
+  }
+
+  /** Takes its filter away; returns whether it had one. */
+  boolean detachFilter() {
+    boolean had = filtered;
+    filtered = false;
+    return had;
+  }
+
   /** F_SETFL. */
   void setBlocking(boolean on) {
     blocking = on;
@@ -211,6 +224,9 @@ public final class TcpConnection extends OpenFile {
     }
     if (isTouched()) {
       throw new Violation(this + " is given away, and somebody has touched it: " + last);
+    }
+    if (filtered) {
+      throw new Violation(this + " is given away with the filter of its listener");
     }
     if (blocking) {
       throw new Violation(this + " is given away and blocks: " + last);
