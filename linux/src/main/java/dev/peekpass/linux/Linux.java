@@ -122,6 +122,7 @@ public final class Linux {
 
   // tcp_states.h: values of tcpi_state
   public static final int TCP_ESTABLISHED = 1;
+  public static final int TCP_CLOSE = 7;
   public static final int TCP_CLOSE_WAIT = 8;
   public static final int TCP_LISTEN = 10;
 

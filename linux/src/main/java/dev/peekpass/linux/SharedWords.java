@@ -74,7 +74,7 @@ public final class SharedWords {
   }
 
   /** Forgets where they are, so that a later use throws and does not crash; returns where. */
-  long unmap() {
+  public long unmap() {
     long address = memory.address();
     memory = MemorySegment.NULL;
     return address;

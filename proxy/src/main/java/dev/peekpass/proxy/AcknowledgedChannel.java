@@ -487,12 +487,16 @@ final class AcknowledgedChannel extends Channel implements Pollable {
       // It may be working on it at this moment.
       loop.counters().count(Counter.ACK_IN_DOUBT);
       endPassed(connection);
-    } else if (untouched.isUntouched(connection.fd)) {
-      // The receiver may have made it blocking, which all copies of a descriptor share.
-      kernel.fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
-      backend.takeBack(connection);
     } else {
-      loop.end(connection, Outcome.LOST);
+      switch (untouched.look(connection.fd)) {
+        case UNTOUCHED -> {
+          // The receiver may have made it blocking, which all copies of a descriptor share.
+          kernel.fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
+          backend.takeBack(connection);
+        }
+        case TOUCHED -> loop.end(connection, Outcome.LOST);
+        case RESET -> loop.end(connection, Outcome.RESET);
+      }
     }
   }
 

@@ -90,6 +90,10 @@ final class Listener implements Pollable {
 
   private int slot = Connection.UNWATCHED;
   private boolean closing;
+
+  /** How many of the queue may have the filter of when the socket was closing. */
+  private int filtered;
+
   private long acceptAgainAtNanos = Long.MAX_VALUE;
   private boolean limitLogged;
 
@@ -156,8 +160,11 @@ final class Listener implements Pollable {
       before.slot = Connection.UNWATCHED;
     }
     before.acceptAgainAtNanos = Long.MAX_VALUE;
+    filtered = before.filtered;
     if (before.closing) {
       kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+      // What came to the queue meanwhile has inherited it.
+      filtered = queued();
     }
     if (before.config.backlog() != config.backlog()
         || before.config.deferAccept() != config.deferAccept()) {
@@ -225,9 +232,10 @@ final class Listener implements Pollable {
   private void accepted(Fd fd) {
     loop.counters().count(Counter.ACCEPTED);
     setup.enter();
-    if (closing) {
+    if (closing || filtered > 0) {
       // The connection has inherited it (socket(7)).
       kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+      filtered = Math.max(filtered - 1, 0);
     }
     Connection connection = spare.poll();
     if (connection == null) {

@@ -10,6 +10,8 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,6 +37,8 @@ final class Flight {
   }
 
   private static final String PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+  private static final Map<Integer, List<Flight>> BY_MAX_PEEK = new ConcurrentHashMap<>();
 
   final byte[] bytes;
 
@@ -72,6 +76,12 @@ final class Flight {
     isHttp2 = parser.protocol() == Protocol.HTTP2;
   }
 
+  /** What it is to a proxy that looks at so many bytes. */
+  Flight seenWith(int maxPeekBytes) {
+    List<Flight> all = BY_MAX_PEEK.computeIfAbsent(maxPeekBytes, Flight::all);
+    return all.stream().filter(one -> one.name.equals(name)).findFirst().orElseThrow();
+  }
+
   /** All there are, as a proxy sees them that looks at so many bytes. */
   static List<Flight> all(int maxPeekBytes) {
     List<Flight> all = new ArrayList<>();
@@ -81,6 +91,10 @@ final class Flight {
     }
     byte[] hello = Hellos.withName("a.example");
     all.add(new Flight("a hello and more", concat(hello, new byte[300]), maxPeekBytes));
+    for (String host : new String[] {"a.example", "b.example"}) {
+      byte[] withBody = concat(request(host, 0), new byte[3000]);
+      all.add(new Flight("a request with a body for " + host, withBody, maxPeekBytes));
+    }
     all.add(new Flight("a hello without a name", Hellos.withoutName(), maxPeekBytes));
     all.add(new Flight("a request of 2 kB", request("b.example", 2000), maxPeekBytes));
     all.add(new Flight("a request of 6 kB", request("a.example", 6000), maxPeekBytes));

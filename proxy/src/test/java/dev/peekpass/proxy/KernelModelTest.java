@@ -10,9 +10,12 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SockAddr;
+import dev.peekpass.linux.TcpInfo;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.Manners;
 import dev.peekpass.simulation.Receiver;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.UnixPaths;
@@ -47,6 +50,7 @@ class KernelModelTest {
     private final EpollEvents events = new EpollEvents(8);
     private final NativeBuffer buffer = new NativeBuffer(64);
     private final Message message = new Message(1, 1);
+    private final TcpInfo info = new TcpInfo();
 
     Rig(Kernel kernel, String path) {
       this.kernel = kernel;
@@ -69,6 +73,12 @@ class KernelModelTest {
     abstract void bindStream(int backlog);
 
     abstract void bindDatagram();
+
+    abstract void bindSeqpacket(int backlog);
+
+    abstract void receiverSays(int length);
+
+    abstract void receiverShutsReading();
 
     abstract void receive();
 
@@ -109,6 +119,22 @@ class KernelModelTest {
 
     final void read(Fd fd, int flags) {
       note("recv", kernel.recv(fd, buffer, 0, 64, flags | Linux.MSG_DONTWAIT));
+    }
+
+    /** Notes a connection's state, as far as anybody asks for it. */
+    final void state(Fd fd) {
+      note("tcp_info", kernel.tcpInfo(fd, info));
+      boolean open = info.state() == Linux.TCP_ESTABLISHED;
+      boolean known = info.state() == Linux.TCP_CLOSE_WAIT || info.state() == Linux.TCP_CLOSE;
+      note("  state", open || known ? info.state() : 0);
+    }
+
+    /** Notes what the kernel counts of a connection. */
+    final void count(Fd fd) {
+      state(fd);
+      note("  received", (int) info.bytesReceived());
+      note("  sent", (int) info.bytesSent());
+      note("  unread", kernel.siocinq(fd));
     }
 
     final Fd sender(int type) {
@@ -152,7 +178,7 @@ class KernelModelTest {
     private final NativeBuffer text = new NativeBuffer(64);
     private final List<Fd> channels = new ArrayList<>();
     private Fd bound = Fd.of(0);
-    private boolean stream;
+    private boolean listens;
     private boolean isBound;
     private boolean clientGone;
 
@@ -209,9 +235,33 @@ class KernelModelTest {
 
     @Override
     void bindStream(int backlog) {
-      stream = true;
+      listens = true;
       bind(Linux.SOCK_STREAM);
       assertThat(kernel.listen(bound, backlog)).isZero();
+    }
+
+    @Override
+    void bindSeqpacket(int backlog) {
+      listens = true;
+      bind(Linux.SOCK_SEQPACKET);
+      assertThat(kernel.listen(bound, backlog)).isZero();
+    }
+
+    @Override
+    void receiverSays(int length) {
+      assertThat(kernel.send(channel(), text, 0, length, Linux.MSG_NOSIGNAL)).isEqualTo(length);
+    }
+
+    @Override
+    void receiverShutsReading() {
+      assertThat(kernel.shutdown(channel(), Linux.SHUT_RD)).isZero();
+    }
+
+    private Fd channel() {
+      if (channels.isEmpty()) {
+        channels.add(Fd.of(kernel.accept4(bound, null, Linux.SOCK_NONBLOCK | CLOEXEC)));
+      }
+      return channels.getFirst();
     }
 
     @Override
@@ -221,10 +271,7 @@ class KernelModelTest {
 
     @Override
     void receive() {
-      if (stream && channels.isEmpty()) {
-        channels.add(Fd.of(kernel.accept4(bound, null, Linux.SOCK_NONBLOCK | CLOEXEC)));
-      }
-      Fd from = stream ? channels.getFirst() : bound;
+      Fd from = listens ? channel() : bound;
       assertThat(kernel.recvmsg(from, received, Linux.MSG_CMSG_CLOEXEC)).isOne();
       kernel.close(received.descriptor(0));
     }
@@ -330,6 +377,21 @@ class KernelModelTest {
     @Override
     void bindDatagram() {
       receiver.startDatagram(channelCapacity);
+    }
+
+    @Override
+    void bindSeqpacket(int backlog) {
+      receiver.startAcknowledged(backlog, channelCapacity, new Manners());
+    }
+
+    @Override
+    void receiverSays(int length) {
+      receiver.say(new byte[length]);
+    }
+
+    @Override
+    void receiverShutsReading() {
+      receiver.shutReading();
     }
 
     @Override
@@ -554,5 +616,239 @@ class KernelModelTest {
           rig.note("sendmsg", rig.send(sender));
         },
         10);
+  }
+
+  /** A seqpacket socket that is connected and watched as a channel watches it. */
+  private static Fd channel(Rig rig) {
+    rig.bindSeqpacket(1);
+    Fd sender = rig.sender(Linux.SOCK_SEQPACKET);
+    rig.connect(sender);
+    rig.watch(Linux.EPOLL_CTL_ADD, sender, Linux.EPOLLIN | Linux.EPOLLRDHUP);
+    rig.look();
+    return sender;
+  }
+
+  @Test
+  void whatConnectSaysOfASeqpacketSocket() {
+    compare(rig -> {
+      rig.connect(rig.sender(Linux.SOCK_SEQPACKET));
+      rig.bindSeqpacket(1);
+      for (int i = 0; i < 3; i++) {
+        rig.connect(rig.sender(Linux.SOCK_SEQPACKET));
+      }
+      rig.connect(rig.sender(Linux.SOCK_STREAM));
+      rig.connect(rig.sender(Linux.SOCK_DGRAM));
+      Fd unconnected = rig.sender(Linux.SOCK_SEQPACKET);
+      rig.note("sendmsg", rig.send(unconnected));
+      rig.read(unconnected, 0);
+      rig.receiverEnds();
+      rig.connect(rig.sender(Linux.SOCK_SEQPACKET));
+    });
+  }
+
+  @Test
+  void seqpacketsKeepTheirBoundaries() {
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.read(sender, 0);
+          rig.receiverSays(24);
+          rig.receiverSays(16);
+          rig.look();
+          rig.read(sender, 0);
+          rig.look();
+          rig.read(sender, 0);
+          rig.look();
+          rig.read(sender, 0);
+        },
+        10);
+  }
+
+  @Test
+  void aSeqpacketSocketThatEndsWithMessagesUnread() {
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.receiverSays(24);
+          rig.note("sendmsg", rig.send(sender));
+          rig.receiverEnds();
+          rig.look();
+          rig.read(sender, 0);
+          rig.look();
+          rig.read(sender, 0);
+          rig.read(sender, 0);
+          rig.read(sender, 0);
+          rig.look();
+          rig.note("sendmsg", rig.send(sender));
+        },
+        10);
+  }
+
+  @Test
+  void aSeqpacketSocketThatEndsWithMessagesUnreadAndIsSentTo() {
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.receiverSays(24);
+          rig.note("sendmsg", rig.send(sender));
+          rig.receiverEnds();
+          rig.note("sendmsg", rig.send(sender));
+          rig.note("sendmsg", rig.send(sender));
+          rig.look();
+          rig.read(sender, 0);
+          rig.read(sender, 0);
+        },
+        10);
+  }
+
+  @Test
+  void aSeqpacketSocketThatEndsWithNothingUnread() {
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.note("sendmsg", rig.send(sender));
+          rig.receive();
+          rig.receiverSays(24);
+          rig.receiverEnds();
+          rig.look();
+          rig.note("sendmsg", rig.send(sender));
+          rig.read(sender, 0);
+          rig.read(sender, 0);
+          rig.look();
+        },
+        10);
+  }
+
+  @Test
+  void aSeqpacketSocketThatIsShutDownForReading() {
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.note("sendmsg", rig.send(sender));
+          rig.receiverShutsReading();
+          rig.look();
+          rig.note("sendmsg", rig.send(sender));
+          rig.read(sender, 0);
+          rig.receiverSays(24);
+          rig.look();
+          rig.read(sender, 0);
+          rig.receive();
+          rig.receiverEnds();
+          rig.look();
+          rig.read(sender, 0);
+        },
+        10);
+  }
+
+  @Test
+  void aSeqpacketSocketThatWasNeverAccepted() {
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.receiverEnds();
+          rig.look();
+          rig.read(sender, 0);
+          rig.read(sender, 0);
+          rig.look();
+        },
+        10);
+  }
+
+  @Test
+  void aSeqpacketSocketFillsAndEmpties() {
+    RealRig probe = new RealRig(dir.resolve("probe"));
+    probe.bindSeqpacket(1);
+    Fd over = probe.sender(Linux.SOCK_SEQPACKET);
+    probe.connect(over);
+    int capacity = probe.fill(over);
+    probe.close();
+    compare(
+        rig -> {
+          Fd sender = channel(rig);
+          rig.note("filled", rig.fill(sender));
+          rig.watch(Linux.EPOLL_CTL_MOD, sender, Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLOUT);
+          int received = 0;
+          while (rig.look() == 0) {
+            rig.receive();
+            received++;
+          }
+          rig.note("received", received);
+          rig.look();
+          rig.note("sendmsg", rig.send(sender));
+          rig.receiverEnds();
+          rig.look();
+          rig.read(sender, 0);
+          rig.look();
+          rig.read(sender, 0);
+        },
+        capacity);
+  }
+
+  @Test
+  void whatIsCountedOfAConnection() {
+    compare(rig -> {
+      Fd fd = rig.accepted();
+      rig.count(fd);
+      rig.watch(Linux.EPOLL_CTL_ADD, fd, ENDS);
+      rig.clientSends("hello");
+      rig.await();
+      rig.count(fd);
+      rig.read(fd, Linux.MSG_PEEK);
+      rig.count(fd);
+      rig.clientEnds();
+      rig.await();
+      rig.count(fd);
+      rig.read(fd, 0);
+      rig.count(fd);
+    });
+  }
+
+  @Test
+  void whatIsCountedOfAConnectionThatWasWrittenTo() {
+    compare(rig -> {
+      Fd fd = rig.accepted();
+      NativeBuffer bytes = new NativeBuffer(8);
+      rig.note("send", rig.kernel.send(fd, bytes, 0, 8, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL));
+      rig.count(fd);
+      rig.note("shutdown", rig.kernel.shutdown(fd, Linux.SHUT_WR));
+      rig.count(fd);
+    });
+  }
+
+  @Test
+  void theStateOfAConnectionThatWasReset() {
+    compare(rig -> {
+      Fd fd = rig.accepted();
+      rig.watch(Linux.EPOLL_CTL_ADD, fd, ENDS);
+      rig.clientSends("hello");
+      rig.await();
+      rig.clientBreaksOff();
+      rig.await();
+      rig.state(fd);
+    });
+  }
+
+  @Test
+  void aSealedPageIsSharedByAllWhoMapIt() {
+    compare(rig -> {
+      Kernel kernel = rig.kernel;
+      Fd memory = Fd.of(kernel.memfdCreate(Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING));
+      SharedWords one = new SharedWords(8);
+      SharedWords other = new SharedWords(8);
+      rig.note("ftruncate", kernel.ftruncate(memory, one.bytes()));
+      int seals = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL;
+      rig.note("fcntl", kernel.fcntl(memory, Linux.F_ADD_SEALS, seals));
+      rig.note("fcntl", kernel.fcntl(memory, Linux.F_ADD_SEALS, seals));
+      rig.note("mmap", kernel.mmap(memory, one));
+      rig.note("mmap", kernel.mmap(memory, other));
+      rig.note("close", kernel.close(memory));
+      one.set(3, 5);
+      rig.note("taken", other.compareAndSet(3, 5, 6) ? 1 : 0);
+      rig.note("taken", one.compareAndSet(3, 5, 7) ? 1 : 0);
+      rig.note("word", (int) one.get(3));
+      rig.note("munmap", kernel.munmap(one));
+      rig.note("word", (int) other.get(3));
+      rig.note("munmap", kernel.munmap(other));
+    });
   }
 }

@@ -1,11 +1,17 @@
 package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.Message;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SharedWords;
+import dev.peekpass.linux.TcpInfo;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
 
 /**
  * Faults that a loop could have, put between it and the kernel: for the kernel it is as if the loop
@@ -141,7 +147,173 @@ enum Mutation {
       boolean misses = r > 0 && method.getName().equals("epollWait") && nth % 7 == 0;
       return misses ? r - 1 : r;
     }
+  },
+
+  /** What is offered is not laid open in the page. */
+  OFFERS_WITHOUT_A_WORD("cannot be claimed") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      if (!method.getName().equals("mmap")) {
+        return pass(kernel, method, arguments);
+      }
+      // Its own page, which the receiver does not see.
+      SharedWords words = (SharedWords) arguments[1];
+      int r = pass(kernel, method, arguments);
+      if (r == 0) {
+        words.mapOnto(new NativeBuffer(words.bytes()));
+      }
+      return r;
+    }
+  },
+
+  /** A connection is taken back, and the receiver that claims it later is not kept from it. */
+  GIVES_BACK_WITHOUT_REVOKING("while it is not given back") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      throw new AssertionError("it has a state, and makes its own kernel");
+    }
+
+    @Override
+    Kernel of(Kernel kernel) {
+      return new SplitPages(kernel).kernel();
+    }
+  },
+
+  /** The proxy's copy goes before the receiver says that it has the connection. */
+  CLOSES_BEFORE_THE_ACK("is closed without an outcome") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      if (r > 1 && method.getName().equals("sendmsg")) {
+        Message message = (Message) arguments[1];
+        boolean offer = message.payload().get(0) == OFFER;
+        if (offer) {
+          kernel.close(message.descriptor(0));
+        }
+      }
+      return r;
+    }
+  },
+
+  /** An ACK is not noticed, so that the receiver's close sends no FIN. */
+  MISSES_AN_ACK("and the proxy keeps its own descriptor") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      return isFromReceiver(method, arguments, r, ACK) ? -Errno.EAGAIN : r;
+    }
+  },
+
+  /** What a receiver gave back is forgotten. */
+  MISSES_A_REFUSAL("counts as passed and is not acknowledged") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      return isFromReceiver(method, arguments, r, REFUSE) ? -Errno.EAGAIN : r;
+    }
+  },
+
+  /** A request is given to a second receiver after a first has read it. */
+  TAKES_TOUCHED_FOR_UNTOUCHED("bytes missing") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      if (r == 0 && method.getName().equals("tcpInfo")) {
+        int unread = kernel.siocinq((Fd) arguments[0]);
+        ((TcpInfo) arguments[1]).connection(Linux.TCP_ESTABLISHED, unread, 0);
+      }
+      return r;
+    }
+  },
+
+  /** A connection that its dead receiver had made blocking goes so to the next. */
+  LEAVES_IT_BLOCKING("and blocks") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      boolean mends = method.getName().equals("fcntl") && arguments[1].equals(Linux.F_SETFL);
+      return mends ? 0 : pass(kernel, method, arguments);
+    }
+  },
+
+  /** The page could be cut short under its receiver. */
+  LEAVES_THE_PAGE_UNSEALED("the page is sealed") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      boolean seals = method.getName().equals("fcntl") && arguments[1].equals(Linux.F_ADD_SEALS);
+      return seals ? 0 : pass(kernel, method, arguments);
+    }
+  },
+
+  /** Each channel leaves a page behind. */
+  FORGETS_TO_UNMAP("left memory mapped") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return method.getName().equals("munmap") ? 0 : pass(kernel, method, arguments);
+    }
+  },
+
+  /** A receiver gets more than it has room for. */
+  OFFERS_MORE_THAN_GRANTED("no more is offered than was granted") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      if (isFromReceiver(method, arguments, r, HELLO)) {
+        ByteBuffer bytes = ((NativeBuffer) arguments[1]).bytes();
+        bytes.put(8, (byte) (bytes.get(8) + 1));
+      }
+      return r;
+    }
+  },
+
+  /** A listener is closed with clients in its queue. */
+  FORGETS_WHO_IS_QUEUED("connections wait in it") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      if (method.getName().equals("acceptQueue")) {
+        TcpInfo info = (TcpInfo) arguments[1];
+        info.unacked(Math.max(info.unacked() - 1, 0));
+      }
+      return r;
+    }
+  },
+
+  /** A backend gets a connection with the filter of the listener that was closing. */
+  LEAVES_THE_FILTER("with the filter of its listener") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      boolean detaches =
+          method.getName().equals("setsockopt") && arguments[2].equals(Linux.SO_DETACH_FILTER);
+      return detaches ? 0 : pass(kernel, method, arguments);
+    }
+  },
+
+  /** The end of a channel is not noticed. */
+  MISSES_THE_END_OF_A_CHANNEL("the loop spins") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      boolean ofChannel =
+          method.getName().equals("recv") && arguments[3].equals(CHANNEL_READ_BYTES);
+      return r == 0 && ofChannel ? -Errno.EAGAIN : r;
+    }
   };
+
+  // Types of messages: docs/protocol.md.
+  private static final int HELLO = 0x01;
+  private static final int ACK = 0x02;
+  private static final int REFUSE = 0x03;
+  private static final int OFFER = 0x12;
+
+  /** How many bytes are asked for where a channel is read, and nowhere else. */
+  private static final int CHANNEL_READ_BYTES = 64;
+
+  private static boolean isFromReceiver(Method method, Object[] arguments, int result, int type) {
+    return result > 0
+        && method.getName().equals("recv")
+        && arguments[3].equals(CHANNEL_READ_BYTES)
+        && ((NativeBuffer) arguments[1]).bytes().get(0) == type;
+  }
 
   /** A part of what the simulation says of it. */
   final String found;
@@ -170,7 +342,7 @@ enum Mutation {
                     : (Object) call(kernel, method, arguments, calls[0]++));
   }
 
-  private static int pass(Kernel kernel, Method method, Object[] arguments) {
+  static int pass(Kernel kernel, Method method, Object[] arguments) {
     try {
       return (int) method.invoke(kernel, arguments);
     } catch (InvocationTargetException e) {

@@ -10,6 +10,7 @@ import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.UnixPaths;
 import dev.peekpass.simulation.World;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -43,9 +44,10 @@ final class SimulatedProxy {
     var sockets = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {}).ofLoop(0);
     loop = new Loop(kernel);
     loop.begin(new Setup(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
-    witness = new Witness(world, configuration, loop.counters(), true);
+    witness = new Witness(world, loop.counters(), true);
     listener = kernel.listener(sockets.getFirst().socket().fd());
-    witness.watch(listener, configuration.listeners().getFirst());
+    witness.onConfiguration(
+        configuration, false, Map.of(listener, configuration.listeners().getFirst()));
     receiver = new Receiver(world, paths, "/a1", 0, 100, MILLI);
     kernel.observe(witness);
   }

@@ -3,11 +3,11 @@ package dev.peekpass.proxy;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.BackendConfig;
-import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.Method;
 import dev.peekpass.simulation.Chance;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.Manners;
 import dev.peekpass.simulation.Receiver;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.TcpListener;
@@ -15,10 +15,8 @@ import dev.peekpass.simulation.UnixPaths;
 import dev.peekpass.simulation.Violation;
 import dev.peekpass.simulation.World;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -38,7 +36,7 @@ final class Simulation {
   private final Chance chance;
   private final UnixPaths paths = new UnixPaths();
   private final List<Receiver> receivers = new ArrayList<>();
-  private final Configuration configuration;
+  private final Operator.Plan first;
   private final Faults faults;
   private final SimulatedKernel simulated;
 
@@ -47,15 +45,24 @@ final class Simulation {
 
   private final boolean peeksSeeAll;
 
+  /** Whether the process may stand still for longer than a connection may wait. */
+  private final boolean pauses;
+
+  /** Whether some receiver says hello first, so that connections must wait for it. */
+  private boolean acknowledges;
+
+  /** Whether it is reloaded, drained or taken over. */
+  private boolean operated;
+
+  private int clients;
+
   private Simulation(long seed, boolean traced) {
     world = new World(seed, traced);
     chance = world.chance();
     // A quarter is calm, so that what must succeed then is seen to.
     int harm = chance.below(4);
     healthy = harm == 0 && chance.hits(5000);
-    String yaml = yaml();
-    world.note(yaml);
-    configuration = Tests.configuration(yaml);
+    first = configuration();
     faults = new Faults(chance, harm < 2 ? 0 : chance.ofInts(20, 200), harm == 0 ? 0 : 3000);
     if (harm > 0 && chance.hits(5000)) {
       faults.planStorm(world, chance.below(4 * SECOND), chance.below(SECOND));
@@ -72,6 +79,7 @@ final class Simulation {
     } else if (healthy) {
       conditions.maxDescriptors = chance.between(14, 30);
     }
+    pauses = conditions.pauses > 0;
     peeksSeeAll = conditions.shortReads == 0;
     simulated = new SimulatedKernel(world, paths, faults, conditions);
     simulated.onDeath(() -> receivers.get(chance.below(receivers.size())).die(chance.hits(5000)));
@@ -121,6 +129,13 @@ final class Simulation {
     }
   }
 
+  /** Makes up a configuration. */
+  private Operator.Plan configuration() {
+    String yaml = yaml();
+    world.note(yaml);
+    return new Operator.Plan(Tests.configuration(yaml), yaml.contains("a.example, backend: b"));
+  }
+
   private String yaml() {
     StringBuilder yaml = new StringBuilder();
     boolean fallsBack = chance.hits(5000);
@@ -143,7 +158,7 @@ final class Simulation {
       if (several) {
         yaml.append(", \"unix:/").append(name).append("2\"");
       }
-      String method = chance.of("auto", "once", "persistent", "datagram");
+      String method = chance.of("auto", "auto", "acknowledged", "once", "persistent", "datagram");
       yaml.append("], method: ").append(method);
       if (!method.equals("once") && chance.hits(4000)) {
         yaml.append(", batch: ").append(chance.ofInts(2, 3, 253));
@@ -153,13 +168,16 @@ final class Simulation {
         yaml.append(", balance: ").append(balance);
         yaml.append(", slow-start: ").append(chance.of("0s", "0s", "2s"));
       }
-      yaml.append(", hand-off-timeout: ").append(chance.of("1ms", "50ms", "1s", "5s"));
+      yaml.append(", hand-off-timeout: ")
+          .append(chance.of(healthy ? "50ms" : "1ms", "50ms", "1s", "5s"));
+      yaml.append(", ack-timeout: ").append(chance.of("10ms", "100ms", "500ms", "3s"));
       yaml.append(", max-queue: ").append(healthy ? 1024 : chance.ofInts(0, 1, 4, 1024));
       yaml.append(" }\n");
     }
-    yaml.append(
-        "routes:\n  - { host: a.example, backend: a }\n  - { host: b.example, backend: b }\n");
-    return yaml.toString();
+    boolean swapped = chance.hits(3000);
+    yaml.append("routes:\n  - { host: a.example, backend: ").append(swapped ? "b" : "a");
+    yaml.append(" }\n  - { host: b.example, backend: ").append(swapped ? "a" : "b");
+    return yaml.append(" }\n").toString();
   }
 
   private void listener(StringBuilder yaml, int port) {
@@ -175,44 +193,37 @@ final class Simulation {
     Kernel kernel = between.apply(simulated);
     Loop loop;
     Witness witness;
+    Operator operator;
     try {
-      SocketPlan plan = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {});
+      SocketPlan plan = SocketPlan.of(kernel, first.configuration(), 1, List.of(), held -> {});
       loop = makeLoop(kernel, plan);
-      var sockets = plan.ofLoop(0);
-      witness = new Witness(world, configuration, loop.counters(), peeksSeeAll);
-      Map<TcpListener, List<Flight>> flights = new HashMap<>();
-      List<TcpListener> listeners = new ArrayList<>();
-      for (SocketPlan.Assigned assigned : sockets) {
-        TcpListener listener = simulated.listener(assigned.socket().fd());
-        listeners.add(listener);
-        witness.watch(listener, assigned.config());
-        flights.put(listener, FLIGHTS.getOrDefault(assigned.config().maxPeekBytes(), List.of()));
-      }
-      loop.begin(new Setup(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
+      witness = new Witness(world, loop.counters(), peeksSeeAll);
+      operator = new Operator(world, simulated, loop, witness, first, plan, this::planClients);
       planReceivers();
-      planClients(listeners, flights);
+      planClients(plan.ofLoop(0));
     } catch (SystemCallException e) {
       world.note("the proxy does not start: " + e.getMessage());
       requireAllClosed();
       return null;
     }
-    long stopAt = 500 * MILLI + chance.below(9 * SECOND);
-    world.after(
-        stopAt,
-        "operator",
-        "stops the proxy",
-        () -> {
-          witness.onStop();
-          loop.stop(simulated);
-        });
+    planOperator(operator);
     simulated.observe(witness);
     loop.run();
     witness.end();
+    operator.requireAllDone();
+    if (operator.hasHandedOver() && loop.counters().get(Outcome.STOPPED) > 0) {
+      throw new Violation("a loop that was taken over did not finish what it had");
+    }
     int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
-    if (loop.counters().get(Counter.CHANNEL_LOST) > ended) {
+    int breaches = receivers.stream().mapToInt(Receiver::breaches).sum();
+    if (loop.counters().get(Counter.CHANNEL_LOST) > ended + breaches + simulated.failedHellos()) {
       throw new Violation("the loop gave up channels to receivers that were there");
     }
-    if (healthy && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
+    if (loop.counters().get(Counter.RECEIVER_FAULT) > breaches) {
+      throw new Violation("the loop complains of receivers that kept to the protocol");
+    }
+    boolean prompt = healthy && !operated && !(acknowledges && pauses);
+    if (prompt && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
       throw new Violation("a client was told that a backend is not there, and it was");
     }
     requireAllClosed();
@@ -229,13 +240,16 @@ final class Simulation {
   }
 
   private void requireAllClosed() {
+    if (simulated.mappedPages() > 0) {
+      throw new Violation("the proxy has ended and left memory mapped");
+    }
     if (simulated.openDescriptors() > 0) {
       throw new Violation("the proxy has ended and left open:" + simulated.openFiles());
     }
   }
 
   private void planReceivers() {
-    for (BackendConfig backend : configuration.backends()) {
+    for (BackendConfig backend : first.configuration().backends()) {
       for (String path : backend.socketPaths()) {
         long delay = healthy ? 0 : chance.of(0L, 100_000L, 5 * MILLI, 400 * MILLI);
         long hold = chance.of(MILLI, SECOND);
@@ -248,7 +262,10 @@ final class Simulation {
 
   private void planLives(Receiver receiver, Method method) {
     if (healthy) {
-      if (method == Method.DATAGRAM) {
+      if (method == Method.ACKNOWLEDGED || (method == Method.AUTO && chance.hits(5000))) {
+        acknowledges = true;
+        receiver.startAcknowledged(128, 1000, new Manners());
+      } else if (method == Method.DATAGRAM) {
         receiver.startDatagram(1000);
       } else {
         receiver.startStream(128, 1000);
@@ -261,6 +278,13 @@ final class Simulation {
     long at = chance.hits(7000) ? 0 : chance.below(3 * SECOND);
     for (int life = chance.between(1, 4); life > 0; life--) {
       // Now and then of a type that the method cannot use.
+      boolean acknowledges =
+          chance.hits(500)
+              || switch (method) {
+                case ACKNOWLEDGED -> true;
+                case AUTO -> chance.hits(5000);
+                default -> false;
+              };
       boolean datagram =
           chance.hits(500)
               || switch (method) {
@@ -268,7 +292,13 @@ final class Simulation {
                 case AUTO -> chance.hits(5000);
                 default -> false;
               };
-      if (datagram) {
+      if (acknowledges) {
+        receiver.planAcknowledged(
+            at, chance.ofInts(0, 1, 5, 128), chance.ofInts(1, 4, 16, 278), manners());
+        if (chance.hits(3000)) {
+          receiver.planDrain(at + chance.below(3 * SECOND), chance.hits(5000));
+        }
+      } else if (datagram) {
         receiver.planDatagram(at, chance.ofInts(0, 2, 10));
       } else {
         receiver.planStream(at, chance.ofInts(0, 1, 5, 128), chance.ofInts(1, 4, 16, 278));
@@ -287,14 +317,67 @@ final class Simulation {
     }
   }
 
-  private void planClients(List<TcpListener> listeners, Map<TcpListener, List<Flight>> flights) {
+  private Manners manners() {
+    Manners manners = new Manners();
+    manners.claims = chance.hits(8000);
+    manners.maxDescriptors = chance.ofInts(1, 3, 1000);
+    manners.looksFirst = chance.hits(7000);
+    int most = chance.ofInts(1, 2, 16, 253);
+    manners.most = manners.looksFirst ? Math.min(most, manners.maxDescriptors) : most;
+    manners.credits = chance.ofInts(1, 2, 8, 256);
+    manners.helloNanos = chance.of(0L, 0L, MILLI, 2 * SECOND);
+    manners.claimNanos = chance.of(0L, MILLI, 100 * MILLI, 2 * SECOND);
+    manners.ackNanos = chance.of(0L, MILLI, 100 * MILLI, 4 * SECOND);
+    manners.touchNanos = chance.of(0L, MILLI, 100 * MILLI, SECOND);
+    manners.refusals = chance.ofInts(0, 0, 500, 5000);
+    manners.deaths = chance.ofInts(0, 0, 100, 1000);
+    manners.breaches = chance.ofInts(0, 0, 0, 500);
+    return manners;
+  }
+
+  private void planOperator(Operator operator) {
+    long stopAt = 500 * MILLI + chance.below(9 * SECOND);
+    if (chance.hits(3000)) {
+      operated = true;
+      for (int acts = chance.between(1, 6); acts > 0; acts--) {
+        long at = chance.below(5 * SECOND);
+        String backend = chance.of("a", "b", "c");
+        switch (chance.below(4)) {
+          case 0 -> operator.plan(at, "drains " + backend, () -> operator.drain(backend, true));
+          case 1 -> operator.plan(at, "undrains " + backend, () -> operator.drain(backend, false));
+          default -> operator.plan(at, "reloads", () -> operator.reload(configuration()));
+        }
+      }
+      if (chance.hits(2000)) {
+        int wanted = chance.below(4);
+        operator.plan(stopAt, "hands over", () -> operator.handOver(wanted));
+        // A loop that was taken over must end by itself.
+        stopAt += 60 * SECOND;
+      }
+    }
+    operator.plan(
+        stopAt,
+        "stops the proxy",
+        () -> {
+          if (operator.hasHandedOver()) {
+            throw new Violation("a loop that was taken over goes on and on");
+          }
+          operator.stop();
+        });
+  }
+
+  private void planClients(List<SocketPlan.Assigned> sockets) {
+    if (sockets.isEmpty()) {
+      return;
+    }
     int count = chance.ofInts(1, 5, 20, 60);
     long within = chance.of(MILLI, 200 * MILLI, 4 * SECOND);
-    for (int number = 0; number < count; number++) {
-      TcpListener listener = listeners.get(chance.below(listeners.size()));
-      List<Flight> choice = flights.getOrDefault(listener, List.of());
+    for (int i = 0; i < count; i++) {
+      SocketPlan.Assigned socket = sockets.get(chance.below(sockets.size()));
+      List<Flight> choice = FLIGHTS.getOrDefault(socket.config().maxPeekBytes(), List.of());
+      TcpListener listener = simulated.listener(socket.socket().fd());
       Flight flight = choice.get(chance.below(choice.size()));
-      Client client = new Client(world, number, listener, flight.bytes, flight);
+      Client client = new Client(world, clients++, listener, flight.bytes, flight);
       int length = flight.bytes.length;
       int sends = chance.hits(8000) ? length : chance.below(length + 1);
       int segment = chance.ofInts(1 << 16, 1460, 1 + length / 8);

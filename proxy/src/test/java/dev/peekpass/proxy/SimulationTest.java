@@ -89,22 +89,10 @@ class SimulationTest {
 
   @Test
   void theSeedsReachEveryOutcomeAndLimit() {
-    Set<Outcome> outcomes =
-        EnumSet.of(
-            Outcome.FAILED, // a fault in Peekpass: none is known
-            Outcome.LOST); // by the acknowledged hand-off, which is not simulated
-    // Some 1024 refused clients at once, a log, an operator who drains, a backup: none is
-    // simulated.
+    Set<Outcome> outcomes = EnumSet.of(Outcome.FAILED); // a fault in Peekpass: none is known
+    // Some 1024 refused clients at once, a log, a backup: none is simulated.
     Set<Counter> counters =
-        EnumSet.of(
-            Counter.LINGER_LIMIT_REACHED,
-            Counter.ACCESS_LOG_DROPPED,
-            Counter.DRAINED,
-            Counter.BACKED_UP,
-            Counter.TAKEN_BACK,
-            Counter.ACK_TIMED_OUT,
-            Counter.ACK_IN_DOUBT,
-            Counter.RECEIVER_FAULT);
+        EnumSet.of(Counter.LINGER_LIMIT_REACHED, Counter.ACCESS_LOG_DROPPED, Counter.BACKED_UP);
     for (long seed = 0; seed < 500; seed++) {
       Counters counted = Simulation.run(seed, false, UnaryOperator.identity()).counters();
       if (counted != null) {
@@ -134,7 +122,8 @@ class SimulationTest {
               }
             })
         .isInstanceOf(Violation.class)
-        .hasMessageMatching("seed \\d+: .* was passed twice")
+        .hasMessageMatching(
+            "seed \\d+: .* (was passed twice|is given away while it is not given back.*)")
         .satisfies(
             thrown -> assertThat(thrown.getSuppressed()[0]).hasMessageContaining("sendmsg unix-"));
   }

@@ -7,6 +7,7 @@ import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.PeekMode;
 import dev.peekpass.simulation.Call;
 import dev.peekpass.simulation.Observer;
+import dev.peekpass.simulation.Offer;
 import dev.peekpass.simulation.TcpConnection;
 import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.Violation;
@@ -38,24 +39,55 @@ final class Witness implements Observer {
 
   private static final Outcome[] OUTCOMES = Outcome.values();
 
+  /** A configuration that the loop went by, and what has left its backends last. */
+  private static final class Rules {
+    final Configuration configuration;
+    final boolean swapped;
+    final Map<BackendConfig, Long> lastPassed = new HashMap<>();
+    final Map<BackendConfig, Long> lastOffered = new HashMap<>();
+
+    Rules(Configuration configuration, boolean swapped) {
+      this.configuration = configuration;
+      this.swapped = swapped;
+    }
+
+    BackendConfig backend(int index) {
+      return configuration.backends().get(index);
+    }
+  }
+
+  /** What a listening socket goes by. */
+  private record Listening(ListenerConfig config, Rules rules, int mostPending) {}
+
   /** What is known of an accepted connection. */
   private static final class Story {
     final TcpConnection connection;
     final Flight flight;
+    final TcpListener socket;
     final ListenerConfig listener;
+    final Rules rules;
     final long acceptedNanos;
     long routedNanos;
     long movedNanos = World.NEVER;
     long peekedNth;
     boolean completeWhenFetched;
     boolean routedLate;
+
+    /** When it was taken back from a receiver of its route, or can be at last. */
+    long heldNanos;
+
+    /** The last offer that is known to have come to nothing. */
+    @Nullable Offer closedOffer;
+
     @Nullable Outcome outcome;
     long outcomeNanos;
 
-    Story(TcpConnection connection, ListenerConfig listener, long nowNanos) {
+    Story(TcpConnection connection, TcpListener socket, Listening listening, long nowNanos) {
       this.connection = connection;
-      this.flight = (Flight) connection.client().flight();
-      this.listener = listener;
+      this.socket = socket;
+      listener = listening.config();
+      flight = ((Flight) connection.client().flight()).seenWith(listener.maxPeekBytes());
+      rules = listening.rules();
       acceptedNanos = nowNanos;
       routedNanos = nowNanos;
     }
@@ -71,14 +103,18 @@ final class Witness implements Observer {
   }
 
   private final World world;
-  private final Configuration configuration;
   private final Counters counters;
   private final boolean peeksSeeAll;
-  private final IdentityHashMap<TcpListener, ListenerConfig> listeners = new IdentityHashMap<>();
+  private final IdentityHashMap<TcpListener, Listening> listeners = new IdentityHashMap<>();
   private final IdentityHashMap<TcpConnection, Story> stories = new IdentityHashMap<>();
   private final List<Story> open = new ArrayList<>();
   private final long[] counted = new long[OUTCOMES.length];
-  private final Map<BackendConfig, Long> lastPassed = new HashMap<>();
+  private final List<Rules> allRules = new ArrayList<>();
+
+  /** Since when backends are drained, by their names. */
+  private final Map<String, Long> drained = new HashMap<>();
+
+  private long inDoubtCounted;
   private long accepted;
   private long peeks;
   private long moved;
@@ -88,15 +124,37 @@ final class Witness implements Observer {
   private long happened;
   private int idleTurns;
 
-  Witness(World world, Configuration configuration, Counters counters, boolean peeksSeeAll) {
+  Witness(World world, Counters counters, boolean peeksSeeAll) {
     this.world = world;
-    this.configuration = configuration;
     this.counters = counters;
     this.peeksSeeAll = peeksSeeAll;
   }
 
-  void watch(TcpListener listener, ListenerConfig config) {
-    listeners.put(listener, config);
+  /**
+   * The loop goes by a configuration from now on.
+   *
+   * @param swapped whether each of the two routes goes to the other's backend
+   * @param sockets what it listens on, and as what. Others go on as before
+   */
+  void onConfiguration(
+      Configuration configuration, boolean swapped, Map<TcpListener, ListenerConfig> sockets) {
+    Rules rules = new Rules(configuration, swapped);
+    allRules.add(rules);
+    sockets.forEach((socket, config) -> {
+      Listening before = listeners.get(socket);
+      // What is pending stays, whatever the new limit.
+      int most = Math.max(config.maxPending(), before == null ? 0 : before.mostPending());
+      listeners.put(socket, new Listening(config, rules, most));
+    });
+  }
+
+  /** A backend gets no new connections from now on, or gets them again. */
+  void onDrained(String backend, boolean on) {
+    if (on) {
+      drained.putIfAbsent(backend, world.nowNanos());
+    } else {
+      drained.remove(backend);
+    }
   }
 
   /** The proxy is asked to stop. */
@@ -150,7 +208,10 @@ final class Witness implements Observer {
   private void judge(Story story, Outcome outcome) {
     TcpConnection connection = story.connection;
     boolean passed = outcome == Outcome.PASSED || outcome == Outcome.PASSED_TO_FALLBACK;
-    if (passed != (connection.passedTo() != null)) {
+    Offer offer = connection.offer();
+    if (offer != null && connection.passedTo() == null) {
+      judgeOffered(story, outcome, offer, passed);
+    } else if (passed != (connection.passedTo() != null)) {
       throw new Violation(
           passed
               ? story + " counts as passed, and no receiver has it in its queue"
@@ -170,15 +231,19 @@ final class Witness implements Observer {
           case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
           case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);
           case RESET -> connection.isReset();
-          case SHED -> shortage || pending(story.listener) + 1 >= story.listener.maxPending();
+          case SHED -> shortage || pending(story.socket) + 1 >= maxPending(story.socket);
           case STOPPED -> stopNanos != World.NEVER && world.nowNanos() >= stopNanos + STOP_NANOS;
-          case LOST, FAILED -> false;
+          case LOST -> isLost(connection);
+          case FAILED -> false;
         };
     if (!fits) {
       throw new Violation(story + " has an outcome that cannot be: " + outcome);
     }
-    if (outcome == Outcome.PASSED && routed != null) {
-      Long before = lastPassed.put(routed, story.peekedNth);
+    if (passed && offer == null) {
+      requireNotDrained(story, connection.passedTo());
+    }
+    if (outcome == Outcome.PASSED && routed != null && offer == null) {
+      Long before = story.rules.lastPassed.put(routed, story.peekedNth);
       // What goes to several sockets in messages of several has no order.
       boolean ordered = routed.socketPaths().size() == 1 || routed.batch() == 1;
       if (before != null && before > story.peekedNth && ordered) {
@@ -187,25 +252,71 @@ final class Witness implements Observer {
     }
   }
 
+  private void requireNotDrained(Story story, @Nullable String path) {
+    Long since = path == null ? null : drained.get(backendOf(story, path).name());
+    if (since != null && since < story.acceptedNanos) {
+      throw new Violation(story + " goes to a backend that was drained before it came");
+    }
+  }
+
+  /** What is acknowledged is the receiver's, and what is not only if it cannot be taken back. */
+  private void judgeOffered(Story story, Outcome outcome, Offer offer, boolean passed) {
+    boolean inDoubt = counters.get(Counter.ACK_IN_DOUBT) > inDoubtCounted;
+    inDoubtCounted = counters.get(Counter.ACK_IN_DOUBT);
+    if (!passed) {
+      if (!offer.isOver()) {
+        throw new Violation(
+            story + " may be a receiver's, " + offer + ", and counts as " + outcome);
+      }
+      return;
+    }
+    if (offer.isRevoked()) {
+      throw new Violation(story + " counts as passed, and was taken back: " + offer);
+    }
+    if (offer.isSettled() || stopNanos != World.NEVER) {
+      return;
+    }
+    if (!inDoubt) {
+      throw new Violation(story + " counts as passed and is not acknowledged: " + offer);
+    }
+    if (offer.isRevocable()) {
+      throw new Violation(story + " is left to its receiver and could be taken back: " + offer);
+    }
+  }
+
+  /** Only what somebody has touched is lost. */
+  private static boolean isLost(TcpConnection connection) {
+    Offer offer = connection.offer();
+    boolean gone = offer != null && offer.isReceiverGone();
+    return gone && connection.isTouched();
+  }
+
   private @Nullable BackendConfig routed(Story story) {
     if (story.listener.peek() == PeekMode.NONE || story.flight.host == null) {
       return null;
     }
     return switch (story.flight.host) {
-      case "a.example" -> configuration.backends().get(0);
-      case "b.example" -> configuration.backends().get(1);
+      case "a.example" -> routed(story.rules, "a.example");
+      case "b.example" -> routed(story.rules, "b.example");
       default -> null;
     };
   }
 
+  /** Two hosts have a route, one each, in this order. */
+  private static BackendConfig routed(Rules rules, String host) {
+    return rules.backend(host.equals(rules.swapped ? "a.example" : "b.example") ? 1 : 0);
+  }
+
   private @Nullable BackendConfig fallback(Story story) {
     return story.listener.fallback() instanceof Fallback.ToBackend to
-        ? configuration.backends().get(to.index())
+        ? story.rules.backend(to.index())
         : null;
   }
 
   private static boolean isIn(Story story, BackendConfig backend) {
-    String path = story.connection.passedTo();
+    Offer offer = story.connection.offer();
+    String passedTo = story.connection.passedTo();
+    String path = passedTo == null && offer != null ? offer.path() : passedTo;
     return path != null && backend.socketPaths().contains(path);
   }
 
@@ -239,7 +350,12 @@ final class Witness implements Observer {
 
   /** How often a backend was given up on for a connection. */
   private long unavailable() {
-    return counters.get(Counter.HAND_OFF_TIMED_OUT) + counters.get(Counter.MAX_QUEUE_REACHED);
+    return counters.get(Counter.HAND_OFF_TIMED_OUT) + atOnce();
+  }
+
+  /** How often a backend was given up on for a connection without waiting. */
+  private long atOnce() {
+    return counters.get(Counter.MAX_QUEUE_REACHED) + counters.get(Counter.DRAINED);
   }
 
   private boolean isUnavailable(Story story, @Nullable BackendConfig routed) {
@@ -247,8 +363,7 @@ final class Witness implements Observer {
     if (last == null || counters.get(Outcome.REFUSED_UNAVAILABLE) > unavailable()) {
       return false;
     }
-    return counters.get(Counter.MAX_QUEUE_REACHED) > 0
-        || world.nowNanos() >= story.routedNanos + last.handOffTimeout().toNanos();
+    return atOnce() > 0 || world.nowNanos() >= story.routedNanos + last.handOffTimeout().toNanos();
   }
 
   /** Whether its time to be routed may be up, which is shorter where the kernel held it back. */
@@ -260,15 +375,37 @@ final class Witness implements Observer {
 
   @Override
   public void onAccepted(TcpListener listener, TcpConnection connection) {
-    ListenerConfig config = listeners.get(listener);
-    if (config == null) {
+    Listening listening = listeners.get(listener);
+    if (listening == null) {
       throw new Violation("a connection is accepted from an unknown listener");
     }
-    Story story = new Story(connection, config, world.nowNanos());
+    Story story = new Story(connection, listener, listening, world.nowNanos());
     story.peekedNth = ++peeks;
     stories.put(connection, story);
     open.add(story);
     accepted++;
+    progress();
+  }
+
+  @Override
+  public void onOffered(TcpConnection connection) {
+    Story story = stories.get(connection);
+    if (story == null || story.outcome != null) {
+      throw new Violation("the " + connection + " is offered, and has its outcome");
+    }
+    Offer offered = connection.offer();
+    requireNotDrained(
+        story, offered == null || story.connection.offers() > 1 ? null : offered.path());
+    BackendConfig routed = routed(story);
+    boolean late = story.flight.isHttp2 && story.routedLate;
+    if (connection.offers() == 1 && !late && routed != null && isIn(story, routed)) {
+      Long before = story.rules.lastOffered.put(routed, story.peekedNth);
+      // An acknowledging receiver is offered several in a message: so no order among sockets.
+      boolean ordered = routed.socketPaths().size() == 1;
+      if (before != null && before > story.peekedNth && ordered) {
+        throw new Violation(story + " is offered after one that came later");
+      }
+    }
     progress();
   }
 
@@ -294,8 +431,13 @@ final class Witness implements Observer {
 
   @Override
   public void onMissedRoom(String path) {
+    if (allRules.size() > 1) {
+      return; // A backend from before a reload may have a channel to the same path.
+    }
     for (Story story : open) {
-      if (story.outcome == null && !story.connection.isBeingWatched() && waitsFor(story, path)) {
+      Offer offer = story.connection.offer();
+      boolean waits = story.outcome == null && !story.connection.isBeingWatched();
+      if (waits && (offer == null || !offer.isOpen()) && waitsFor(story, path)) {
         throw new Violation(path + " was full and has room again, and " + story + " will not know");
       }
     }
@@ -316,10 +458,11 @@ final class Witness implements Observer {
     checkSpin();
     int waiting = 0;
     for (Story story : open) {
-      if (story.outcome == null && !story.connection.isBeingWatched()) {
+      Offer offer = story.connection.offer();
+      if (story.outcome == null && !story.connection.isBeingWatched() && offer == null) {
         waiting++;
       }
-      if (story.connection.passedTo() != null) {
+      if (story.connection.passedTo() != null || (offer != null && offer.isSettled())) {
         throw new Violation(story + " is passed, and the proxy keeps its own descriptor");
       }
       long deadline = deadline(story);
@@ -331,25 +474,30 @@ final class Witness implements Observer {
       }
     }
     int room = 0;
-    for (BackendConfig backend : configuration.backends()) {
-      room += backend.maxQueue();
+    for (Rules rules : allRules) {
+      for (BackendConfig backend : rules.configuration.backends()) {
+        room += backend.maxQueue();
+      }
     }
     if (waiting > room) {
       throw new Violation(waiting + " connections wait for backends, which may keep " + room);
     }
-    for (ListenerConfig listener : configuration.listeners()) {
-      if (pending(listener) > listener.maxPending()) {
-        throw new Violation(pending(listener) + " connections are pending");
+    listeners.forEach((socket, listening) -> {
+      if (pending(socket) > listening.mostPending()) {
+        throw new Violation(pending(socket) + " connections are pending");
       }
-    }
+    });
   }
 
-  private int pending(ListenerConfig listener) {
+  private int maxPending(TcpListener socket) {
+    Listening listening = listeners.get(socket);
+    return listening == null ? 0 : listening.config().maxPending();
+  }
+
+  private int pending(TcpListener socket) {
     int pending = 0;
     for (Story story : open) {
-      if (story.outcome == null
-          && story.listener.equals(listener)
-          && story.connection.isBeingWatched()) {
+      if (story.outcome == null && story.socket == socket && story.connection.isBeingWatched()) {
         pending++;
       }
     }
@@ -360,7 +508,7 @@ final class Witness implements Observer {
   private long deadline(Story story) {
     if (story.outcome != null) {
       return switch (story.outcome) {
-        case PASSED, PASSED_TO_FALLBACK, RESET, SHED, STOPPED, FAILED ->
+        case PASSED, PASSED_TO_FALLBACK, LOST, RESET, SHED, STOPPED, FAILED ->
             throw new Violation(story + " is still open: " + story.outcome);
         default -> story.outcomeNanos + LINGER_NANOS;
       };
@@ -368,7 +516,31 @@ final class Witness implements Observer {
     if (story.connection.isBeingWatched()) {
       return story.acceptedNanos + story.listener.peekTimeout().toNanos();
     }
-    // It waits for its backend, and behind that for the fallback.
+    Offer offer = story.connection.offer();
+    if (offer != null && offer.isOpen()) {
+      // It is not taken back before ack-timeout, and then at once, or not before its time is up.
+      BackendConfig to = backendOf(story, offer.path());
+      long held = offer.nanos() + to.ackTimeout().toNanos();
+      boolean routed = to.equals(routed(story));
+      story.heldNanos = routed ? held : Math.min(story.heldNanos, world.nowNanos());
+      return Math.max(held, waitingDeadline(story));
+    }
+    if (offer != null && story.closedOffer != offer) {
+      story.closedOffer = offer;
+      story.heldNanos = Math.min(story.heldNanos, world.nowNanos());
+    }
+    return waitingDeadline(story);
+  }
+
+  private static BackendConfig backendOf(Story story, String path) {
+    return story.rules.configuration.backends().stream()
+        .filter(backend -> backend.socketPaths().contains(path))
+        .findFirst()
+        .orElseThrow();
+  }
+
+  /** When it has waited for its backend, and behind that for the fallback. */
+  private long waitingDeadline(Story story) {
     BackendConfig routed = routed(story);
     BackendConfig fallback = fallback(story);
     if (routed == null || !story.isComplete()) {
@@ -377,14 +549,13 @@ final class Witness implements Observer {
       }
       return story.routedNanos + fallback.handOffTimeout().toNanos();
     }
-    long first = story.routedNanos + routed.handOffTimeout().toNanos();
+    long first = Math.max(story.routedNanos + routed.handOffTimeout().toNanos(), story.heldNanos);
     if (fallback == null || fallback.equals(routed)) {
       return first;
     }
     if (world.nowNanos() < first) {
       // Its backend's queue may have been full, or it went to the fallback as late.
-      boolean mayHaveMoved =
-          counters.get(Counter.MAX_QUEUE_REACHED) > 0 || (story.flight.isHttp2 && story.routedLate);
+      boolean mayHaveMoved = atOnce() > 0 || (story.flight.isHttp2 && story.routedLate);
       long second = story.routedNanos + fallback.handOffTimeout().toNanos();
       return mayHaveMoved ? Math.max(first, second) : first;
     }
@@ -431,8 +602,8 @@ final class Witness implements Observer {
               .formatted(accepted, counters.get(Counter.ACCEPTED), outcomes));
     }
     long unavailable = moved + counters.get(Outcome.REFUSED_UNAVAILABLE);
-    if (counters.get(Counter.HAND_OFF_TIMED_OUT) > counters.get(Counter.QUEUED)
-        || unavailable > unavailable()) {
+    long waited = counters.get(Counter.QUEUED) + counters.get(Counter.TAKEN_BACK);
+    if (counters.get(Counter.HAND_OFF_TIMED_OUT) > waited || unavailable > unavailable()) {
       throw new Violation("the counters of the queues do not add up");
     }
   }

@@ -4,6 +4,18 @@ import dev.peekpass.linux.Errno;
 
 /** Calls of the process under test, with the errors that may hit them at any time. */
 public enum Call {
+  /** memfd_create(2). */
+  MEMFD(Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM),
+  /** ftruncate(2). */
+  TRUNCATE(Errno.EINTR),
+  /** fcntl(2). */
+  FCNTL(),
+  /** mmap(2). */
+  MMAP(Errno.ENOMEM),
+  /** munmap(2). */
+  MUNMAP(),
+  /** getsockopt(2) with TCP_INFO of a connection, and ioctl(2) with SIOCINQ. */
+  COUNTS(),
   /** socket(2). */
   SOCKET(Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM),
   /** bind(2). */

@@ -30,6 +30,7 @@ public final class Client {
   private final Object flight;
   private @Nullable TcpConnection connection;
   private boolean queued;
+  private boolean heldBack;
   private boolean closed;
   private int attempts;
 
@@ -90,7 +91,7 @@ public final class Client {
     if (!listener.isListening()) {
       return;
     }
-    if (listener.isFull()) {
+    if (listener.isFull() || listener.isFiltered()) {
       if (++attempts < MAX_ATTEMPTS) {
         world.after(SYN_AGAIN_NANOS, this, "connects again", this::connect);
       }
@@ -99,6 +100,8 @@ public final class Client {
     TcpConnection made = new TcpConnection(this);
     connection = made;
     if (listener.isDeferring()) {
+      heldBack = true;
+      listener.holdBack(1);
       world.after(DEFERRED_NANOS, this, "is no longer held back", this::enqueue);
     } else {
       enqueue();
@@ -107,9 +110,17 @@ public final class Client {
 
   private void enqueue() {
     TcpConnection made = connection;
+    heldBackNoMore();
     if (made != null && !queued && !made.isReset() && listener.isListening()) {
       queued = true;
       listener.enqueue(made);
+    }
+  }
+
+  private void heldBackNoMore() {
+    if (heldBack) {
+      heldBack = false;
+      listener.holdBack(-1);
     }
   }
 
@@ -135,6 +146,7 @@ public final class Client {
   public void reset() {
     TcpConnection to = connection;
     if (to != null && !closed && !to.isReset()) {
+      heldBackNoMore();
       to.deliverReset();
     }
   }

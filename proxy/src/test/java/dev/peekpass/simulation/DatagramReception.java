@@ -17,6 +17,8 @@ final class DatagramReception implements Receiver.Reception, UnixSocket.Way {
   /** Senders that found it full and are told when it is not (unix_dgram_peer_wake_me). */
   private final Set<UnixSocket> wantRoom = new LinkedHashSet<>();
 
+  private final Set<UnixSocket> connected = new LinkedHashSet<>();
+
   private boolean closed;
 
   /**
@@ -43,6 +45,7 @@ final class DatagramReception implements Receiver.Reception, UnixSocket.Way {
   @Override
   public int connect(UnixSocket sender) {
     sender.connected(this);
+    connected.add(sender);
     return 0;
   }
 
@@ -83,6 +86,7 @@ final class DatagramReception implements Receiver.Reception, UnixSocket.Way {
 
   @Override
   public void senderClosed(UnixSocket from) {
+    connected.remove(from);
     wantRoom.remove(from);
   }
 
@@ -111,7 +115,7 @@ final class DatagramReception implements Receiver.Reception, UnixSocket.Way {
   @Override
   public void close() {
     closed = true;
-    receiver.onChannelEnded(); // the one process under test has no more than one
+    connected.forEach(sender -> receiver.onChannelEnded());
     queue.forEach(Parcel::lose);
     queue.clear();
     wakeSenders();

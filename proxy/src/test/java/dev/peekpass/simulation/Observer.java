@@ -15,6 +15,9 @@ public interface Observer {
   /** A connection has been accepted. */
   void onAccepted(TcpListener listener, TcpConnection connection);
 
+  /** A connection is in the queue of an acknowledging receiver; it stays the process's as well. */
+  void onOffered(TcpConnection connection);
+
   /** A connection's descriptor in the process is being closed. */
   void onClosing(TcpConnection connection);
 

@@ -1,27 +1,47 @@
 package dev.peekpass.simulation;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A message with descriptors in a UNIX socket's queue: it refers to what they stand for, so that
  * nothing of it ends while it is on its way.
+ *
+ * @param bytes its data, little-endian and read-only
+ * @param page the memory that comes with it, or null
  */
-record Parcel(List<TcpConnection> connections) {
+record Parcel(ByteBuffer bytes, List<TcpConnection> connections, @Nullable Memory page) {
 
   Parcel {
+    bytes = bytes.asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     connections = List.copyOf(connections);
   }
 
-  /** It enters the queue of the socket at a path. */
+  /** It enters the queue of the socket at a path, for good: by one of the plain methods. */
   void enter(String path) {
+    ride();
     for (TcpConnection connection : connections) {
-      connection.retain();
       connection.passed(path);
+    }
+  }
+
+  /** It enters a queue. */
+  void ride() {
+    connections.forEach(TcpConnection::retain);
+    Memory shared = page;
+    if (shared != null) {
+      shared.retain();
     }
   }
 
   /** Nobody will ever receive it. */
   void lose() {
     connections.forEach(TcpConnection::drop);
+    Memory shared = page;
+    if (shared != null) {
+      shared.drop();
+    }
   }
 }

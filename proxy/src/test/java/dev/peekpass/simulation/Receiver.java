@@ -19,6 +19,11 @@ public final class Receiver {
     /** Closes the oldest connection to it; returns false when there is none. */
     boolean closeOneChannel();
 
+    /** Begins to drain; returns false when it does not know how. */
+    default boolean drain() {
+      return false;
+    }
+
     /** Closes it and all connections to it; what was queued is lost. */
     void close();
   }
@@ -35,6 +40,13 @@ public final class Receiver {
   private boolean working;
   private int life;
   private int channelsEnded;
+  private int breaches;
+
+  /** What drains while its successor may have the path. */
+  private final List<Reception> draining = new ArrayList<>();
+
+  /** What it was about to do when it froze. */
+  private final List<Runnable> onThaw = new ArrayList<>();
 
   /**
    * Makes a receiver that is not running.
@@ -81,6 +93,73 @@ public final class Receiver {
   /** Binds a datagram socket: {@link #planDatagram}. */
   public void startDatagram(int maxQueue) {
     start(new DatagramReception(this, path, maxQueue));
+  }
+
+  /**
+   * Plans that it listens on a seqpacket socket and acknowledges.
+   *
+   * @param backlog as for a stream
+   * @param channelCapacity as for a stream
+   */
+  public void planAcknowledged(long nanos, int backlog, int channelCapacity, Manners manners) {
+    world.after(
+        nanos,
+        this,
+        "listens on a seqpacket socket",
+        () -> startAcknowledged(backlog, channelCapacity, manners));
+  }
+
+  /** Listens on a seqpacket socket: {@link #planAcknowledged}. */
+  public void startAcknowledged(int backlog, int channelCapacity, Manners manners) {
+    start(new AcknowledgedReception(world, this, path, backlog, channelCapacity, manners));
+  }
+
+  /** Plans that it drains, if it knows how; another may come at its path at once. */
+  public void planDrain(long nanos, boolean unlink) {
+    world.after(nanos, this, "drains", () -> drain(unlink));
+  }
+
+  private void drain(boolean unlink) {
+    Reception was = reception;
+    if (was != null && !frozen && was.drain()) {
+      reception = null;
+      draining.add(was);
+      if (unlink) {
+        paths.unlink(path);
+      }
+    }
+  }
+
+  /** One of its processes is killed. */
+  void kill(Reception one) {
+    if (one.equals(reception)) {
+      die(false);
+    } else if (draining.remove(one)) {
+      one.close();
+    }
+  }
+
+  /** Does something later, or when it thaws. */
+  void later(long delayNanos, String what, Runnable action) {
+    world.after(delayNanos, this, what, () -> unlessFrozen(action));
+  }
+
+  private void unlessFrozen(Runnable action) {
+    if (frozen) {
+      onThaw.add(action);
+    } else {
+      action.run();
+    }
+  }
+
+  /** It breaks the protocol. */
+  void onBreach() {
+    breaches++;
+  }
+
+  /** How many times it broke the protocol. */
+  public int breaches() {
+    return breaches;
   }
 
   /** Plans its death. */
@@ -136,9 +215,29 @@ public final class Receiver {
     frozen = true;
   }
 
+  /** Accepts its oldest seqpacket channel, however frozen, and sends bytes over it. */
+  public void say(byte[] bytes) {
+    oldest().say(bytes);
+  }
+
+  /** Accepts its oldest seqpacket channel, however frozen, and shuts it down for reading. */
+  public void shutReading() {
+    oldest().shutReading();
+  }
+
+  private AcknowledgedPeer oldest() {
+    if (reception instanceof AcknowledgedReception acknowledged) {
+      return acknowledged.oldest();
+    }
+    throw new IllegalStateException(this + " has no seqpacket socket");
+  }
+
   /** Receives a message, however frozen; returns false when there is none. */
   public boolean receiveMessage() {
     Reception now = reception;
+    if (now instanceof AcknowledgedReception) {
+      return oldest().discard();
+    }
     int before = held.size();
     while (now != null && now.receive()) {
       if (held.size() > before) {
@@ -150,6 +249,9 @@ public final class Receiver {
 
   private void thaw() {
     frozen = false;
+    List<Runnable> late = List.copyOf(onThaw);
+    onThaw.clear();
+    late.forEach(this::unlessFrozen);
     onArrival();
   }
 
@@ -174,12 +276,24 @@ public final class Receiver {
   private void work() {
     working = false;
     for (int i = 0; i < burst; i++) {
-      Reception now = reception;
-      if (now == null || frozen || !now.receive()) {
+      if (frozen || !receiveOne()) {
         return;
       }
     }
     onArrival();
+  }
+
+  private boolean receiveOne() {
+    Reception now = reception;
+    if (now != null && now.receive()) {
+      return true;
+    }
+    for (Reception old : List.copyOf(draining)) {
+      if (old.receive()) {
+        return true;
+      }
+    }
+    return false;
   }
 
   /** Has a message in its hands. */

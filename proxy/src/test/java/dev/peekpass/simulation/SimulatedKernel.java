@@ -12,6 +12,7 @@ import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.TcpInfo;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +54,7 @@ public final class SimulatedKernel implements Kernel {
   private static final int FIRST_NUMBER = 3;
   private static final int MAX_CALLS_A_TURN = 50_000;
   private static final long RACE_NANOS = 20_000_000;
+  private static final int MAX_RACES = 5_000;
   private static final int MAX_WAIT_COST_NANOS = 40_000;
   private static final long MAX_INTERRUPT_NANOS = 5_000_000;
   private static final long ANNOUNCE_NANOS = 100_000;
@@ -71,7 +73,10 @@ public final class SimulatedKernel implements Kernel {
   private final List<@Nullable OpenFile> files = new ArrayList<>();
   private @Nullable Observer observer;
   private Runnable peerOfPath = () -> {};
+  private boolean outside;
   private int open;
+  private int mapped;
+  private int failedHellos;
   private int calls;
   private int nextPort = EPHEMERAL_PORT;
 
@@ -101,6 +106,16 @@ public final class SimulatedKernel implements Kernel {
     return open;
   }
 
+  /** How many pages of memory are mapped. */
+  public int mappedPages() {
+    return mapped;
+  }
+
+  /** How often a fault kept the process from saying hello to a receiver. */
+  public int failedHellos() {
+    return failedHellos;
+  }
+
   /** What is still open, for a message. */
   public String openFiles() {
     StringBuilder text = new StringBuilder();
@@ -121,6 +136,9 @@ public final class SimulatedKernel implements Kernel {
   // What every call begins and ends with.
 
   private void enter(Call call, @Nullable OpenFile file) {
+    if (outside) {
+      return;
+    }
     if (++calls > MAX_CALLS_A_TURN) {
       throw new Violation("a turn makes more than " + MAX_CALLS_A_TURN + " calls");
     }
@@ -129,7 +147,9 @@ public final class SimulatedKernel implements Kernel {
       by.onCall(call, file instanceof TcpConnection connection ? connection : null);
     }
     Chance chance = world.chance();
-    if (chance.hits(conditions.races)) {
+    // Counts are asked seldom, and what comes between two of them matters.
+    int races = conditions.races;
+    if (chance.hits(call == Call.COUNTS ? Math.min(10 * races, MAX_RACES) : races)) {
       world.runEarly(RACE_NANOS);
     }
     if (chance.hits(conditions.deaths)) {
@@ -142,6 +162,20 @@ public final class SimulatedKernel implements Kernel {
     }
   }
 
+  /**
+   * Has calls made by another thread of the process than the loop's, which neither counts to the
+   * loop nor sees anything happen between them.
+   */
+  public void outside(Runnable calls) {
+    boolean before = outside;
+    outside = true;
+    try {
+      calls.run();
+    } finally {
+      outside = before;
+    }
+  }
+
   private int leave(Call call, @Nullable Object file, int result) {
     if (world.isTraced()) {
       String shown = result < 0 ? Errno.name(-result) : Integer.toString(result);
@@ -149,7 +183,7 @@ public final class SimulatedKernel implements Kernel {
           "  " + call.name().toLowerCase(java.util.Locale.ROOT) + " " + file + " = " + shown);
     }
     Observer by = observer;
-    if (by != null && isShortage(-result)) {
+    if (by != null && !outside && isShortage(-result)) {
       by.onShortage(call);
     }
     return result;
@@ -244,12 +278,34 @@ public final class SimulatedKernel implements Kernel {
   public int setsockopt(Fd socket, int level, int option, int value) {
     OpenFile file = file(socket);
     enter(Call.OPTION, file);
+    if (level == Linux.SOL_SOCKET && option == Linux.SO_DETACH_FILTER) {
+      return leave(Call.OPTION, file, detachFilter(file));
+    }
     int fault = faults.next(Call.OPTION);
     boolean defer = level == Linux.IPPROTO_TCP && option == Linux.TCP_DEFER_ACCEPT;
     if (fault == 0 && defer && file instanceof TcpListener listener) {
       listener.defer(value > 0);
     }
     return leave(Call.OPTION, file, -fault);
+  }
+
+  private static int detachFilter(OpenFile file) {
+    boolean had =
+        file instanceof TcpListener listener
+            ? listener.filter(false, 0)
+            : file instanceof TcpConnection connection && connection.detachFilter();
+    return had ? 0 : -Errno.ENOENT;
+  }
+
+  @Override
+  public int attachFilter(Fd socket, SocketFilter filter) {
+    TcpListener listener = as(TcpListener.class, socket);
+    enter(Call.OPTION, listener);
+    int fault = faults.next(Call.OPTION);
+    if (fault == 0) {
+      listener.filter(true, world.nowNanos());
+    }
+    return leave(Call.OPTION, listener, -fault);
   }
 
   @Override
@@ -313,11 +369,17 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int recv(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
+    if (file(socket) instanceof UnixSocket channel) {
+      return recv(channel, buffer, length, flags);
+    }
     TcpConnection from = as(TcpConnection.class, socket);
     enter(Call.RECV, from);
     int fault = faults.next(Call.RECV);
     if (fault != 0) {
       return leave(Call.RECV, from, -fault);
+    }
+    if ((flags & Linux.MSG_PEEK) == 0) {
+      from.answer();
     }
     boolean peek = (flags & Linux.MSG_PEEK) != 0;
     int most = length;
@@ -333,11 +395,29 @@ public final class SimulatedKernel implements Kernel {
     return leave(Call.RECV, from, n);
   }
 
+  private int recv(UnixSocket from, NativeBuffer buffer, int length, int flags) {
+    enter(Call.RECV, from);
+    if ((flags & Linux.MSG_DONTWAIT) == 0) {
+      throw new Violation("a channel is read without MSG_DONTWAIT");
+    }
+    int fault = faults.next(Call.RECV);
+    if (fault != 0) {
+      return leave(Call.RECV, from, -fault);
+    }
+    byte[] bytes = new byte[length];
+    int n = from.receive(bytes);
+    if (n > 0) {
+      buffer.bytes().put(0, bytes, 0, n);
+    }
+    return leave(Call.RECV, from, n);
+  }
+
   @Override
   public int send(Fd socket, NativeBuffer buffer, int offset, int length, int flags) {
     TcpConnection to = as(TcpConnection.class, socket);
     enter(Call.SEND, to);
     requireNoSignal(flags);
+    to.answer();
     int fault = faults.next(Call.SEND);
     if (fault != 0) {
       return leave(Call.SEND, to, -fault);
@@ -353,6 +433,7 @@ public final class SimulatedKernel implements Kernel {
     if (how != Linux.SHUT_WR) {
       throw new Violation("shutdown of more than the sending side");
     }
+    connection.answer();
     int fault = faults.next(Call.SHUTDOWN);
     return leave(Call.SHUTDOWN, connection, fault != 0 ? -fault : connection.shutDownWriting());
   }
@@ -374,12 +455,20 @@ public final class SimulatedKernel implements Kernel {
     UnixSocket sender = as(UnixSocket.class, socket);
     enter(Call.SENDMSG, sender);
     requireNoSignal(flags);
-    if (message.sendLength() != 1) {
+    boolean plain = sender.type() != Linux.SOCK_SEQPACKET;
+    if (plain && message.sendLength() != 1) {
       throw new Violation("a message of " + message.sendLength() + " bytes");
     }
+    byte[] bytes = new byte[message.sendLength()];
+    message.payload().get(0, bytes);
     List<TcpConnection> connections = new ArrayList<>(message.descriptorCount());
+    Memory page = null;
     for (int i = 0; i < message.descriptorCount(); i++) {
       Fd passed = message.descriptor(i);
+      if (!plain && file(passed) instanceof Memory memory) {
+        page = memory;
+        continue;
+      }
       TcpConnection connection = as(TcpConnection.class, passed);
       if (connection.isWatchedAs(passed.number())) {
         throw new Violation("the " + connection + " is passed while epoll watches it");
@@ -388,11 +477,20 @@ public final class SimulatedKernel implements Kernel {
     }
     int fault = faults.next(Call.SENDMSG);
     if (fault != 0) {
+      if (!plain && connections.isEmpty() && fault != Errno.EINTR) {
+        failedHellos++;
+      }
       return leave(Call.SENDMSG, sender, -fault);
     }
-    int r = sender.send(new Parcel(connections));
+    int r = sender.send(new Parcel(ByteBuffer.wrap(bytes), connections, page));
+    Observer by = observer;
+    if (r == 0 && !plain && by != null) {
+      connections.forEach(by::onOffered);
+    }
     return leave(
-        Call.SENDMSG, world.isTraced() ? sender + " " + connections : sender, r < 0 ? r : 1);
+        Call.SENDMSG,
+        world.isTraced() ? sender + " " + connections : sender,
+        r < 0 ? r : bytes.length);
   }
 
   private static void requireNoSignal(int flags) {
@@ -414,7 +512,9 @@ public final class SimulatedKernel implements Kernel {
     }
     files.set(descriptor.number(), null);
     open--;
-    int lost = file instanceof TcpListener listener ? listener.announcedAndQueued() : 0;
+    boolean last = file.references() == 1;
+    int lost =
+        last && file instanceof TcpListener listener ? listener.wouldLose(world.nowNanos()) : 0;
     file.drop();
     if (lost > 0) {
       throw new Violation(file + " is closed while " + lost + " connections wait in it");
@@ -540,6 +640,79 @@ public final class SimulatedKernel implements Kernel {
     return world.nowNanos();
   }
 
+  // What the acknowledged hand-off needs beside.
+
+  @Override
+  public int tcpInfo(Fd connection, TcpInfo info) {
+    TcpConnection of = as(TcpConnection.class, connection);
+    enter(Call.COUNTS, of);
+    info.connection(of.state(), of.bytesReceived(), of.bytesSent());
+    return leave(Call.COUNTS, of, 0);
+  }
+
+  @Override
+  public int siocinq(Fd socket) {
+    TcpConnection of = as(TcpConnection.class, socket);
+    enter(Call.COUNTS, of);
+    return leave(Call.COUNTS, of, of.unread());
+  }
+
+  @Override
+  public int fcntl(Fd descriptor, int command, int argument) {
+    OpenFile file = file(descriptor);
+    enter(Call.FCNTL, file);
+    int r;
+    if (command == Linux.F_SETFL && file instanceof TcpConnection connection) {
+      connection.setBlocking((argument & Linux.O_NONBLOCK) == 0);
+      r = 0;
+    } else if (command == Linux.F_DUPFD_CLOEXEC && file instanceof TcpListener) {
+      r = install(file);
+    } else if (command == Linux.F_ADD_SEALS && file instanceof Memory memory) {
+      r = memory.seal(argument);
+    } else {
+      throw notSimulated("fcntl " + command + " of " + file);
+    }
+    return leave(Call.FCNTL, file, r);
+  }
+
+  @Override
+  public int memfdCreate(int flags) {
+    if ((flags & Linux.MFD_CLOEXEC) == 0) {
+      throw new Violation("memfd_create without MFD_CLOEXEC");
+    }
+    return create(Call.MEMFD, new Memory());
+  }
+
+  @Override
+  public int ftruncate(Fd file, int lengthBytes) {
+    Memory memory = as(Memory.class, file);
+    enter(Call.TRUNCATE, memory);
+    int fault = faults.next(Call.TRUNCATE);
+    return leave(Call.TRUNCATE, memory, fault != 0 ? -fault : memory.truncate(lengthBytes));
+  }
+
+  @Override
+  public int mmap(Fd file, SharedWords words) {
+    Memory memory = as(Memory.class, file);
+    enter(Call.MMAP, memory);
+    int fault = faults.next(Call.MMAP);
+    if (fault == 0) {
+      memory.map(words);
+      mapped++;
+    }
+    return leave(Call.MMAP, memory, -fault);
+  }
+
+  @Override
+  public int munmap(SharedWords words) {
+    enter(Call.MUNMAP, null);
+    if (words.unmap() == 0) {
+      throw new Violation("a page is unmapped that is not mapped");
+    }
+    mapped--;
+    return leave(Call.MUNMAP, "page", 0);
+  }
+
   // What nothing under test calls so far.
 
   @Override
@@ -553,11 +726,6 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public int tcpInfo(Fd connection, TcpInfo info) {
-    throw notSimulated("tcpInfo");
-  }
-
-  @Override
   public int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials) {
     throw notSimulated("peerCredentials");
   }
@@ -568,43 +736,13 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
-  public int fcntl(Fd descriptor, int command, int argument) {
-    throw notSimulated("fcntl");
-  }
-
-  @Override
   public int dup3(Fd descriptor, Fd number, int flags) {
     throw notSimulated("dup3");
   }
 
   @Override
-  public int siocinq(Fd socket) {
-    throw notSimulated("siocinq");
-  }
-
-  @Override
-  public int memfdCreate(int flags) {
-    throw notSimulated("memfd_create");
-  }
-
-  @Override
-  public int ftruncate(Fd file, int lengthBytes) {
-    throw notSimulated("ftruncate");
-  }
-
-  @Override
   public int lseek(Fd file, int offset, int whence) {
     throw notSimulated("lseek");
-  }
-
-  @Override
-  public int mmap(Fd file, SharedWords words) {
-    throw notSimulated("mmap");
-  }
-
-  @Override
-  public int munmap(SharedWords words) {
-    throw notSimulated("munmap");
   }
 
   @Override
@@ -615,11 +753,6 @@ public final class SimulatedKernel implements Kernel {
   @Override
   public int geteuid() {
     throw notSimulated("geteuid");
-  }
-
-  @Override
-  public int attachFilter(Fd socket, SocketFilter filter) {
-    throw notSimulated("setsockopt SO_ATTACH_FILTER");
   }
 
   @Override

@@ -6,6 +6,10 @@ import org.jspecify.annotations.Nullable;
 
 /** The server's side of a TCP connection. */
 public final class TcpConnection extends OpenFile {
+  // States of tcp_info that are neither of those the proxy knows.
+  private static final int TCP_FIN_WAIT2 = 5;
+  private static final int TCP_LAST_ACK = 9;
+
   private final Client client;
   private int delivered;
   private int consumed;
@@ -17,6 +21,12 @@ public final class TcpConnection extends OpenFile {
   private @Nullable String passedTo;
   private int passes;
   private int receptions;
+  private long sentBytes;
+  private boolean blocking;
+  private boolean filtered;
+  private boolean answered;
+  private @Nullable Offer offer;
+  private int offers;
 
   TcpConnection(Client client) {
     this.client = client;
@@ -45,6 +55,21 @@ public final class TcpConnection extends OpenFile {
   /** The path of the socket into whose queue it was passed, or null. */
   public @Nullable String passedTo() {
     return passedTo;
+  }
+
+  /** How it was offered the last time, by the acknowledged hand-off, or null. */
+  public @Nullable Offer offer() {
+    return offer;
+  }
+
+  /** How many times it was offered. */
+  public int offers() {
+    return offers;
+  }
+
+  /** Whether anybody has read from it, written to it or ended a side of it. */
+  public boolean isTouched() {
+    return consumed > 0 || sentBytes > 0 || shutDown;
   }
 
   /** Whether some epoll watches it. */
@@ -109,6 +134,7 @@ public final class TcpConnection extends OpenFile {
       error = 0;
       return was != 0 ? -was : -Errno.EPIPE;
     }
+    sentBytes += length;
     return length;
   }
 
@@ -120,19 +146,119 @@ public final class TcpConnection extends OpenFile {
     return 0;
   }
 
-  /** It stands in a message that has entered a receiver's queue. */
-  void passed(String path) {
-    passes++;
-    passedTo = path;
-    if (passes > 1) {
+  /** As tcp_info has it. */
+  int state() {
+    if (reset) {
+      return Linux.TCP_CLOSE;
+    }
+    if (shutDown) {
+      return finReceived ? TCP_LAST_ACK : TCP_FIN_WAIT2;
+    }
+    return finReceived ? Linux.TCP_CLOSE_WAIT : Linux.TCP_ESTABLISHED;
+  }
+
+  /** As tcp_info has it: a FIN counts as a byte. */
+  long bytesReceived() {
+    return (finReceived ? 1L : 0L) + delivered;
+  }
+
+  long bytesSent() {
+    return sentBytes;
+  }
+
+  /** As SIOCINQ has it, which counts no FIN. */
+  int unread() {
+    return delivered - consumed;
+  }
+
+  /** It has the filter of its listener, or none (socket(7)). */
+  void inheritFilter(boolean has) {
+    filtered = has;
+  }
+
+  /** Takes its filter away; returns whether it had one. */
+  boolean detachFilter() {
+    boolean had = filtered;
+    filtered = false;
+    return had;
+  }
+
+  /** F_SETFL. */
+  void setBlocking(boolean on) {
+    blocking = on;
+  }
+
+  boolean isBlocking() {
+    return blocking;
+  }
+
+  /** The process under test reads it, answers it or ends it. */
+  void answer() {
+    answered = true;
+    Offer last = offer;
+    if (passedTo != null || (last != null && !last.isOver())) {
+      throw new Violation(this + " is answered by the proxy, and is a receiver's: " + last);
+    }
+  }
+
+  /** It stands in a message of the acknowledged hand-off that has entered a receiver's queue. */
+  void offered(Offer anew) {
+    requireFree();
+    offer = anew;
+    offers++;
+  }
+
+  private void requireFree() {
+    Offer last = offer;
+    if (passedTo != null) {
       throw new Violation(this + " was passed twice");
+    }
+    if (last != null && !last.isOver()) {
+      throw new Violation(this + " is given away while it is not given back: " + last);
+    }
+    if (last != null && last.isSettledSent() && !last.isRevoked() && last.isWanted()) {
+      throw new Violation(this + " is given away, and was another's for good: " + last);
     }
     if (consumed > 0) {
       throw new Violation(this + " was passed with " + consumed + " bytes missing");
     }
-    if (shutDown) {
-      throw new Violation(this + " was passed after its sending side had been shut down");
+    if (isTouched()) {
+      throw new Violation(this + " is given away, and somebody has touched it: " + last);
     }
+    if (filtered) {
+      throw new Violation(this + " is given away with the filter of its listener");
+    }
+    if (blocking) {
+      throw new Violation(this + " is given away and blocks: " + last);
+    }
+  }
+
+  /** A receiver takes it for its own: it reads, writes and ends it from now on. */
+  void own(Offer by) {
+    Offer last = offer;
+    if (last != by) {
+      throw new Violation(this + " has two owners: " + by + ", " + last);
+    }
+    if (passedTo != null || by.isRevoked()) {
+      throw new Violation(this + " has two owners: " + by + ", and it went to " + passedTo);
+    }
+    if (answered) {
+      throw new Violation(this + " is answered by the proxy and taken by a receiver: " + by);
+    }
+    if (isTouched()) {
+      throw new Violation(this + " is handled twice: " + by);
+    }
+    by.own();
+  }
+
+  /** It stands in a message that has entered a receiver's queue. */
+  void passed(String path) {
+    passes++;
+    if (passes > 1) {
+      throw new Violation(this + " was passed twice");
+    }
+    requireFree();
+    passedTo = path;
   }
 
   /** A receiver has it in its hands. */

@@ -6,11 +6,18 @@ import org.jspecify.annotations.Nullable;
 
 /** A listening TCP socket with its accept queue. Until it listens it is any TCP socket. */
 public final class TcpListener extends OpenFile {
+  /** Longer than a connection that has begun takes to come to the queue. */
+  private static final long BEGUN_NANOS = 2_000_000_000L;
+
   private final ArrayDeque<TcpConnection> queue = new ArrayDeque<>();
   private int backlog;
   private boolean listening;
   private boolean deferring;
   private boolean gone;
+  private boolean filtered;
+  private long filteredNanos;
+  private boolean excused;
+  private int heldBack;
   private int port;
 
   void bind(int toPort) {
@@ -46,6 +53,8 @@ public final class TcpListener extends OpenFile {
 
   void enqueue(TcpConnection connection) {
     queue.add(connection);
+    excused = false;
+    connection.inheritFilter(filtered);
     wake(Linux.EPOLLIN);
   }
 
@@ -59,11 +68,39 @@ public final class TcpListener extends OpenFile {
     return queue.size();
   }
 
-  /** How many are queued of which the process was told. */
-  int announcedAndQueued() {
-    int count = 0;
+  /** Attaches a filter that drops SYNs, or detaches it; returns whether there was one. */
+  boolean filter(boolean on, long nowNanos) {
+    boolean was = filtered;
+    filtered = on;
+    filteredNanos = nowNanos;
+    return was;
+  }
+
+  /** Whether a filter drops SYNs. */
+  boolean isFiltered() {
+    return filtered;
+  }
+
+  /** The kernel keeps so many more connections to itself for a while, or fewer. */
+  void holdBack(int more) {
+    heldBack += more;
+  }
+
+  /** Another process has it as well: the accept queue lives on with it. */
+  public void share() {
+    retain();
+  }
+
+  /**
+   * How many connections would be lost if it were closed now: those that are queued and of which
+   * the process was told; and where it has let no new ones begin for long enough, all that have
+   * begun.
+   */
+  int wouldLose(long nowNanos) {
+    boolean all = filtered && nowNanos >= filteredNanos + BEGUN_NANOS;
+    int count = all ? heldBack : 0;
     for (TcpConnection connection : queue) {
-      if (connection.isAnnounced()) {
+      if (connection.isAnnounced() || (all && !excused)) {
         count++;
       }
     }
@@ -72,6 +109,7 @@ public final class TcpListener extends OpenFile {
 
   /** There is nothing to accept them with, so that they may be lost. */
   void excuse() {
+    excused = true;
     queue.forEach(TcpConnection::excuse);
   }
 

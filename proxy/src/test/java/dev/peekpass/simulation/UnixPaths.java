@@ -11,7 +11,7 @@ public final class UnixPaths {
 
   /** A receiver's socket behind a path. */
   interface Bound {
-    /** SOCK_STREAM or SOCK_DGRAM. */
+    /** SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET. */
     int type();
 
     /** Whether its process has closed it; the file may still be there. */
@@ -47,6 +47,10 @@ public final class UnixPaths {
   }
 
   static String name(int type) {
-    return type == Linux.SOCK_STREAM ? "stream" : "dgram";
+    return switch (type) {
+      case Linux.SOCK_STREAM -> "stream";
+      case Linux.SOCK_SEQPACKET -> "seqpacket";
+      default -> "dgram";
+    };
   }
 }

@@ -15,6 +15,11 @@ final class UnixSocket extends OpenFile {
     /** How many of its messages have not been received. */
     int unreceived(UnixSocket from);
 
+    /** Receives a message; returns its length, 0 at the end, or -errno. */
+    default int receive(UnixSocket from, byte[] into) {
+      throw new Violation("the proxy reads where nothing comes");
+    }
+
     /** What the sender's end looks like, EPOLL… bits. */
     int poll(UnixSocket from);
 
@@ -67,6 +72,11 @@ final class UnixSocket extends OpenFile {
     return to == null ? 0 : to.unreceived(this);
   }
 
+  int receive(byte[] into) {
+    Way from = way;
+    return from == null ? -Errno.ENOTCONN : from.receive(this, into);
+  }
+
   /** The process could not say what it wants to be told, and need not be told. */
   void excuse() {
     excused = true;
@@ -88,7 +98,7 @@ final class UnixSocket extends OpenFile {
     if (to != null) {
       return to.poll(this);
     }
-    return type == Linux.SOCK_STREAM ? Linux.EPOLLOUT | Linux.EPOLLHUP : Linux.EPOLLOUT;
+    return type != Linux.SOCK_DGRAM ? Linux.EPOLLOUT | Linux.EPOLLHUP : Linux.EPOLLOUT;
   }
 
   @Override
