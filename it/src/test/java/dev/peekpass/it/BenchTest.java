@@ -77,7 +77,7 @@ class BenchTest {
             "--tiny",
             "--no-peers",
             "--candidates",
-            "persistent",
+            "persistent,acknowledged",
             "--only",
             steps,
             "-o",
