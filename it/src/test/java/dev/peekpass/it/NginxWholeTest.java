@@ -187,7 +187,8 @@ class NginxWholeTest {
       int to = until;
       assertThat(load.entries().stream().filter(e -> e.number() > from && e.number() <= to))
           .filteredOn(e -> e.backend().equals("a"))
-          .hasSizeBetween(1, queueMost);
+          .as("the proxy asks what has not been received, and sends to the other")
+          .hasSizeLessThanOrEqualTo(queueMost);
     }
   }
 }
