@@ -19,7 +19,7 @@ public final class ReceiverBuilder {
   private static final int CREDITS = 256;
 
   private final Path path;
-  private SocketType type = SocketType.STREAM;
+  private SocketType type = SocketType.ACKNOWLEDGED;
   private String mode = "rw-rw----";
   private @Nullable String owner;
   private @Nullable String group;
@@ -34,7 +34,7 @@ public final class ReceiverBuilder {
     this.path = path;
   }
 
-  /** The type of the UNIX socket; {@link SocketType#STREAM} when not called. */
+  /** The type of the UNIX socket; {@link SocketType#ACKNOWLEDGED} when not called. */
   public ReceiverBuilder type(SocketType socketType) {
     this.type = socketType;
     return this;

@@ -45,7 +45,7 @@ class AdoptedChannelTest {
   @BeforeEach
   void open() throws IOException {
     Path path = dir.resolve("app.sock");
-    receiver = Receiver.builder(path).open();
+    receiver = Receiver.builder(path).type(SocketType.STREAM).open();
     to = proxy.connect(path, SocketType.STREAM);
   }
 

@@ -28,7 +28,7 @@ class DescriptorReceiverTest {
   @Test
   void givesTheDescriptorItsFamilyAndItsClient() throws Exception {
     Path path = dir.resolve("app.sock");
-    try (DescriptorReceiver receiver = Receiver.builder(path).openDescriptors()) {
+    try (DescriptorReceiver receiver = Receiver.builder(path).type(SocketType.STREAM).openDescriptors()) {
       Accepted four = proxy.client();
       Fd listener = proxy.listen("::");
       Accepted mapped = proxy.client(listener, "127.0.0.1");
@@ -51,7 +51,7 @@ class DescriptorReceiverTest {
   void closesEverythingButWhatItGaveOut() throws Exception {
     Map<Integer, String> before = OpenDescriptors.now();
     Path path = dir.resolve("app.sock");
-    DescriptorReceiver receiver = Receiver.builder(path).openDescriptors();
+    DescriptorReceiver receiver = Receiver.builder(path).type(SocketType.STREAM).openDescriptors();
     receiver.close();
     receiver.close();
 
@@ -65,7 +65,7 @@ class DescriptorReceiverTest {
     List<String> said = new ArrayList<>();
     Path path = dir.resolve("app.sock");
     try (DescriptorReceiver receiver =
-        Receiver.builder(path).logger(new ListLogger(said)).openDescriptors()) {
+        Receiver.builder(path).type(SocketType.STREAM).logger(new ListLogger(said)).openDescriptors()) {
       Fd to = proxy.connect(path, SocketType.STREAM);
       proxy.send(to, proxy.own(proxy.kernel.eventfd(0, Linux.EFD_CLOEXEC)));
       Accepted accepted = proxy.client();

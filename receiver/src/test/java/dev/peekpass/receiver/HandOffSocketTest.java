@@ -45,7 +45,7 @@ class HandOffSocketTest {
   @ValueSource(ints = {1, 5, 10, 20})
   void theLongestPathCanBeBoundWhateverPartOfItIsTheName(int nameBytes) throws Exception {
     Path path = pathOf(SockAddr.UNIX_PATH_MAX_BYTES, nameBytes);
-    try (Receiver receiver = Receiver.builder(path).open()) {
+    try (Receiver receiver = Receiver.builder(path).type(SocketType.STREAM).open()) {
       assertThat(receiver.localPath()).exists();
       proxy.connect(path, SocketType.STREAM);
     }
