@@ -76,6 +76,7 @@ public final class Proxy {
   private final CountDownLatch ended;
   private final ScheduledThreadPoolExecutor timer;
   private final Probes probes;
+  private final Garbage garbage = new Garbage();
   private final Set<String> drained = new TreeSet<>();
   private final List<Closing> closing = new ArrayList<>();
   private Configuration configuration;
@@ -287,6 +288,7 @@ public final class Proxy {
     });
     List<Held> already = closing.stream().map(c -> c.held).toList();
     unused.stream().filter(one -> !already.contains(one)).forEach(this::closeLater);
+    garbage.afterReload();
     return fixed;
   }
 
