@@ -28,7 +28,8 @@ class DescriptorReceiverTest {
   @Test
   void givesTheDescriptorItsFamilyAndItsClient() throws Exception {
     Path path = dir.resolve("app.sock");
-    try (DescriptorReceiver receiver = Receiver.builder(path).type(SocketType.STREAM).openDescriptors()) {
+    try (DescriptorReceiver receiver =
+        Receiver.builder(path).type(SocketType.STREAM).openDescriptors()) {
       Accepted four = proxy.client();
       Fd listener = proxy.listen("::");
       Accepted mapped = proxy.client(listener, "127.0.0.1");
@@ -65,7 +66,10 @@ class DescriptorReceiverTest {
     List<String> said = new ArrayList<>();
     Path path = dir.resolve("app.sock");
     try (DescriptorReceiver receiver =
-        Receiver.builder(path).type(SocketType.STREAM).logger(new ListLogger(said)).openDescriptors()) {
+        Receiver.builder(path)
+            .type(SocketType.STREAM)
+            .logger(new ListLogger(said))
+            .openDescriptors()) {
       Fd to = proxy.connect(path, SocketType.STREAM);
       proxy.send(to, proxy.own(proxy.kernel.eventfd(0, Linux.EFD_CLOEXEC)));
       Accepted accepted = proxy.client();

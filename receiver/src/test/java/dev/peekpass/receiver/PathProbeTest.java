@@ -58,7 +58,7 @@ class PathProbeTest {
   void aSocketThatNobodyHasIsReplaced(int type) throws Exception {
     proxy.close(bind(type));
     assertThat(path).exists();
-    try (Receiver receiver = Receiver.builder(path).open()) {
+    try (Receiver receiver = Receiver.builder(path).type(SocketType.STREAM).open()) {
       Accepted accepted = proxy.client();
       proxy.once(path, accepted);
       try (SocketChannel connection = receiver.accept()) {

@@ -292,7 +292,8 @@ class ReceiverTest {
 
   @Test
   void unixConnectionsBeyondTheLimitWaitUntilOneEnds() throws Exception {
-    try (Receiver receiver = Receiver.builder(path).type(SocketType.STREAM).maxUnixConnections(2).open()) {
+    try (Receiver receiver =
+        Receiver.builder(path).type(SocketType.STREAM).maxUnixConnections(2).open()) {
       Fd first = proxy.connect(path, SocketType.STREAM);
       Fd second = proxy.connect(path, SocketType.STREAM);
       Accepted early = proxy.client();
@@ -313,7 +314,8 @@ class ReceiverTest {
 
   @Test
   void moreUnixConnectionsThanTheLimitInTurnAllGetThrough() throws Exception {
-    try (Receiver receiver = Receiver.builder(path).type(SocketType.STREAM).maxUnixConnections(3).open()) {
+    try (Receiver receiver =
+        Receiver.builder(path).type(SocketType.STREAM).maxUnixConnections(3).open()) {
       List<Accepted> sent = new ArrayList<>();
       for (int i = 0; i < 60; i++) {
         sent.add(proxy.client());
