@@ -12,16 +12,12 @@ final class Garbage {
   /** How much more than what is alive is let be, at least. */
   private static final long BEARABLE_BYTES = 32L << 20;
 
-  private long collectAtBytes;
+  /** What the start has left counts as alive until it is known better. */
+  private long collectAtBytes = bearable(used());
 
   /** Collects if it is worth it. Called by one thread at a time. */
   void afterReload() {
-    long used = used();
-    if (collectAtBytes == 0) {
-      // What the start has left counts as alive until it is known better.
-      collectAtBytes = bearable(used);
-    }
-    if (used >= collectAtBytes) {
+    if (used() >= collectAtBytes) {
       System.gc();
       collectAtBytes = bearable(used());
     }
