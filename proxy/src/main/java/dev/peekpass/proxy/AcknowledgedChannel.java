@@ -132,11 +132,11 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     }
     int count = (int) Math.min(Math.min(batch.size(), mostAtOnce), room);
     count = write(batch, count);
-    int r = send(to);
+    int r = send(to, out);
     while (r < 0 && count > 1 && mayTakeFewer(-r)) {
       count = write(batch, count / 2);
       mostAtOnce = count;
-      r = send(to);
+      r = send(to, out);
     }
     if (r > 0) {
       next += count;
@@ -145,14 +145,6 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     }
     cannotSend(to, -r);
     return 0;
-  }
-
-  private int send(Fd to) {
-    int r;
-    do {
-      r = kernel.sendmsg(to, out, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
-    } while (r == -Errno.EINTR);
-    return r;
   }
 
   @Override
@@ -387,7 +379,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     if (claims != null) {
       out.add(claims.memory());
     }
-    int r = send(to);
+    int r = send(to, out);
     if (claims != null) {
       claims.sent();
     }

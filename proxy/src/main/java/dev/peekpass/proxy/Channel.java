@@ -15,9 +15,6 @@ import dev.peekpass.linux.SockAddr;
  */
 abstract class Channel {
 
-  /** The byte beside a descriptor. Receivers ignore its value (docs/protocol.md). */
-  private static final byte PAYLOAD = 'P';
-
   /** First wait after a failed attempt to connect, and the longest. */
   private static final long RETRY_MIN_NANOS = 5_000_000;
 
@@ -28,10 +25,6 @@ abstract class Channel {
   final Backend backend;
   final String path;
   private final SockAddr address = new SockAddr();
-  private final Message message;
-
-  /** The most descriptors that went into a message so far as is known: the backend's batch. */
-  private int mostAtOnce;
 
   /** Whether the last attempt found it down: only the change is logged. */
   private boolean down;
@@ -49,9 +42,6 @@ abstract class Channel {
     this.backend = backend;
     this.path = path;
     address.unix(path);
-    mostAtOnce = backend.batch();
-    message = new Message(1, mostAtOnce);
-    message.payload().put(0, PAYLOAD);
   }
 
   /**
@@ -186,7 +176,6 @@ abstract class Channel {
       closeSocket(socket);
       return c;
     }
-    mostAtOnce = backend.batch();
     retryNanos = RETRY_MIN_NANOS;
     connectAgainNanos = Long.MIN_VALUE;
     loop.counters().count(Counter.CHANNEL_OPENED);
@@ -199,44 +188,8 @@ abstract class Channel {
     loop.reserve().restore();
   }
 
-  /**
-   * Sends one message with the first connections of a batch.
-   *
-   * @return how many went into it, or -errno
-   */
-  final int send(Fd socket, Batch batch) {
-    int count = Math.min(batch.size(), mostAtOnce);
-    int r = send(socket, batch, count);
-    int tooMany = 0;
-    // Ends with a message of one at the latest, whatever the kernel says.
-    while (r < 0 && count > 1 && mayTakeFewer(-r)) {
-      tooMany = -r;
-      count /= 2;
-      r = send(socket, batch, count);
-    }
-    if (r < 0) {
-      return r;
-    }
-    if (tooMany != 0) {
-      mostAtOnce = count;
-      loop.log()
-          .warn(
-              "backend {}: unix:{} takes {} descriptors in a message and no more: sendmsg: {}:"
-                  + " lower the backend's batch",
-              backend.name(),
-              path,
-              count,
-              Errno.name(tooMany));
-    }
-    loop.counters().count(Counter.MESSAGES_SENT);
-    return count;
-  }
-
-  private int send(Fd socket, Batch batch, int count) {
-    message.beginSend(1);
-    for (int i = 0; i < count; i++) {
-      message.add(batch.get(i).fd);
-    }
+  /** Sends a message as it is; returns what sendmsg does, never -EINTR. */
+  final int send(Fd socket, Message message) {
     int r;
     do {
       r = kernel.sendmsg(socket, message, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);

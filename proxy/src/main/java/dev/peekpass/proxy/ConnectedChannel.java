@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * While open, the socket is watched for the peer's end, so that a receiver that has gone is noticed
  * before the next connection comes; while full, for room as well.
  */
-final class ConnectedChannel extends Channel implements Pollable {
+final class ConnectedChannel extends PlainChannel implements Pollable {
   private static final int WATCH_END = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
   private static final int WATCH_ROOM = WATCH_END | Linux.EPOLLOUT;
 
@@ -112,7 +112,7 @@ final class ConnectedChannel extends Channel implements Pollable {
   private int open() {
     int r = -Errno.EPROTOTYPE;
     for (int i = 0; i < types.length && r == -Errno.EPROTOTYPE; i++) {
-      r = connect(types[i]);
+      r = connectAnew(types[i]);
     }
     if (r < 0) {
       return r;

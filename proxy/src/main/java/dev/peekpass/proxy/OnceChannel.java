@@ -7,7 +7,7 @@ import dev.peekpass.linux.Linux;
  * A channel that makes a UNIX connection for each connection it passes ({@code once}): connect, one
  * message, close. What was sent stays readable for the receiver, then comes end of stream.
  */
-final class OnceChannel extends Channel {
+final class OnceChannel extends PlainChannel {
 
   OnceChannel(Loop loop, Backend backend, String path) {
     super(loop, backend, path);
@@ -18,7 +18,7 @@ final class OnceChannel extends Channel {
     if (!mayConnect()) {
       return 0;
     }
-    int r = connect(Linux.SOCK_STREAM);
+    int r = connectAnew(Linux.SOCK_STREAM);
     if (r < 0) {
       reportCannotConnect(-r);
       return 0;
