@@ -62,7 +62,9 @@ public final class AgentCost {
     try {
       String line = proxy.inputReader().readLine();
       int proxyPort = Integer.parseInt(line.substring(line.lastIndexOf(':') + 1));
-      connections("handed over", command(classes, port, "", pair), proxyPort);
+      connections("handed over, acknowledged", command(classes, port, "", pair), proxyPort);
+      connections(
+          "handed over, +stream", command(classes, port, "", pair + "+stream"), proxyPort);
     } finally {
       proxy.destroy();
     }

@@ -34,8 +34,8 @@ import org.openjdk.jmh.annotations.Warmup;
 /**
  * One connection after the other through a running proxy: the allocation of client, proxy and
  * receiver together, which GCProfiler shows, is the proxy's, since the other two allocate nothing.
- * It falls to 0 as C2 compiles the system calls: until then the JDK allocates 40 bytes at each.
- * What is left in the end is asserted by {@code proxy}'s AllocationTest. The time is that of a
+ * What there is comes from the JDK, which allocates 40 bytes at a system call that C2 has not
+ * compiled; {@code proxy}'s AllocationTest asserts that it is nothing else. The time is that of a
  * whole round trip with two threads waking each other, and says little.
  */
 @State(Scope.Thread)
