@@ -78,6 +78,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
   private final OfferWriter writer = new OfferWriter(out.payload());
   private final OfferMetadata metadata = new OfferMetadata(writer);
   private final Untouched untouched;
+  private final Burst messages = new Burst();
 
   /** What was offered and is owned here, by number; null where it was taken back. */
   private final @Nullable Connection[] ring = new @Nullable Connection[MOST_OFFERED];
@@ -280,7 +281,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
 
   @Override
   public void onEvents(int events) {
-    for (int i = 0; i < MOST_READS && receive(); i++) {}
+    receiveAll();
     Fd open = socket;
     if (open != null && (events & Linux.EPOLLOUT) != 0 && watchingRoom) {
       watchingRoom = !loop.poller().modify(slot, open, WATCH);
@@ -288,7 +289,23 @@ final class AcknowledgedChannel extends Channel implements Pollable {
     backend.pump();
   }
 
-  /** Reads one message; returns whether it is worth looking for another now. */
+  /**
+   * Reads what is there. The socket is watched level-triggered: what is left is reported again, and
+   * asking for what is not there costs a call.
+   */
+  private void receiveAll() {
+    boolean again = receive();
+    if (!again || !loop.isSaturated() || !messages.isWorthLooking(1)) {
+      return;
+    }
+    int count = 1;
+    while (count < MOST_READS && receive()) {
+      count++;
+    }
+    messages.saw(count);
+  }
+
+  /** Reads one message; returns whether there may be another. */
   private boolean receive() {
     Fd from = socket;
     if (from == null) {
@@ -307,8 +324,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
                 fault);
         drop("it breaks the protocol", false, FAULT_REST_NANOS);
       }
-      // Asking for what is not there costs a call; the socket is watched level-triggered.
-      return loop.isSaturated();
+      return true;
     }
     switch (-n) {
       case Errno.EAGAIN -> {

@@ -139,6 +139,11 @@ final class Backend implements Rotation.Sockets {
     return config.method() == Method.AUTO;
   }
 
+  /** Whether connections of one turn gather to a message. */
+  boolean gathers() {
+    return atOnce > 1;
+  }
+
   /** Lets connections of one turn gather to a message, since a receiver takes so many at once. */
   void gather(int connections) {
     atOnce = Math.max(atOnce, connections);

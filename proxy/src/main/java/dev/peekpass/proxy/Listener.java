@@ -70,6 +70,7 @@ final class Listener implements Pollable {
   private final byte[] labelBytes;
   private final SockAddr peer = new SockAddr();
   private final TcpInfo queueInfo = new TcpInfo();
+  private final Burst arrivals = new Burst();
   private final NativeBuffer buffer;
   private final int maxPeekBytes;
   private final long peekTimeoutNanos;
@@ -199,14 +200,16 @@ final class Listener implements Pollable {
 
   /**
    * How many connections to accept now. Asking costs a call and pays only when several wait, which
-   * is when the loop does not come to rest between events. An accept that finds nobody would cost
-   * more.
+   * is when the loop does not come to rest between events, and lately was so. An accept that finds
+   * nobody would cost more.
    */
   private int connectionsToAccept() {
-    if (!loop.isSaturated() || kernel.acceptQueue(socket, queueInfo) < 0) {
+    if (!loop.isSaturated() || !arrivals.isWorthLooking(loop.callsAnotherSpares())) {
       return 1;
     }
-    return Math.clamp(queueInfo.unacked(), 1, MAX_ACCEPTS_AT_ONCE);
+    int waiting = Math.clamp(queued(), 1, MAX_ACCEPTS_AT_ONCE);
+    arrivals.saw(waiting);
+    return waiting;
   }
 
   private void accept(int count) {

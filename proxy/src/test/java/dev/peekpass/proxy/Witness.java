@@ -4,6 +4,7 @@ import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.Fallback;
 import dev.peekpass.proxy.config.ListenerConfig;
+import dev.peekpass.proxy.config.Method;
 import dev.peekpass.proxy.config.PeekMode;
 import dev.peekpass.simulation.Call;
 import dev.peekpass.simulation.Observer;
@@ -245,7 +246,8 @@ final class Witness implements Observer {
     if (outcome == Outcome.PASSED && routed != null && offer == null) {
       Long before = story.rules.lastPassed.put(routed, story.peekedNth);
       // What goes to several sockets in messages of several has no order.
-      boolean ordered = routed.socketPaths().size() == 1 || routed.batch() == 1;
+      boolean together = routed.batch() > 1 || routed.method() == Method.AUTO;
+      boolean ordered = routed.socketPaths().size() == 1 || !together;
       if (before != null && before > story.peekedNth && ordered) {
         throw new Violation(story + " is passed after one that came later");
       }
