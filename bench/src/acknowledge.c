@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum { HELLO = 0x01, ACK = 0x02, PROXY_HELLO = 0x11, OFFER = 0x12 };
-enum { VERSION = 1, CLAIMS = 1, READY = 0, NOT_TOLD = 0xffff, OFFERED = 1, CLAIMED = 2, OFFERED_BEFORE = 8 };
+enum { VERSION = 1, CLAIMS = 1, READY = 0, NOT_TOLD = 0xffff, OFFERED = 1, CLAIMED = 2 };
 enum { MESSAGE = 16384, OFFER_HEAD = 16, MOST_OFFERED = 64, CREDITS = 1024, MOST_WORDS = 4096, MESSAGES_AT_ONCE = 64 };
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL };
 
@@ -31,8 +31,7 @@ struct channel {
 };
 
 // What one turn has taken and claimed: answered once the acknowledgement is on its way.
-struct taken { int fd, shared; };
-static struct taken taken[MESSAGES_AT_ONCE * MOST_DESCRIPTORS];
+static int taken[MESSAGES_AT_ONCE * MOST_DESCRIPTORS];
 static size_t taken_count;
 
 struct channel *channel_open(int fd) {
@@ -78,25 +77,14 @@ static int claim(struct channel *channel, uint64_t number) {
     return atomic_compare_exchange_strong(&channel->page[number & (channel->words - 1)], &offered, number << 2 | CLAIMED);
 }
 
-// Whether the facts of one connection have that one; at is moved behind them.
-static int has_fact(const uint8_t *message, size_t size, size_t *at, uint8_t fact) {
-    size_t from = *at + 2, end = *at + 2;
-    if (end <= size) end += (size_t)message[*at] | (size_t)message[*at + 1] << 8;
-    int found = 0;
-    for (; from + 2 <= end && end <= size; from += 2u + message[from + 1]) found |= message[from] == fact;
-    *at = end;
-    return found;
-}
-
 static int take_offer(struct channel *channel, const uint8_t *message, size_t size, const int *fds, size_t count) {
     uint64_t first;
     if (size < OFFER_HEAD) return broken("an OFFER has 16 bytes");
     memcpy(&first, message + 8, sizeof first);
     if (le64toh(first) != channel->next) return broken("numbers follow one by one");
     if (message[1] != count || count == 0 || count > MOST_OFFERED) return broken("as many descriptors as connections");
-    for (size_t i = 0, at = OFFER_HEAD; i < count; i++) {
-        int shared = has_fact(message, size, &at, OFFERED_BEFORE);
-        if (claim(channel, channel->next++)) taken[taken_count++] = (struct taken){fds[i], shared};
+    for (size_t i = 0; i < count; i++) {
+        if (claim(channel, channel->next++)) taken[taken_count++] = fds[i];
         else close(fds[i]);
     }
     return 1;
@@ -146,7 +134,7 @@ int channel_receive(struct channel *channel) {
     int more = 1;
     for (int i = 0; i < MESSAGES_AT_ONCE && more > 0; i++) more = receive_one(channel);
     if (channel->next > before) acknowledge(channel);
-    for (size_t i = 0; i < taken_count; i++) answer_adopt(taken[i].fd, taken[i].shared, NULL, 0);
+    for (size_t i = 0; i < taken_count; i++) answer_adopt(taken[i], 1, NULL, 0);
     taken_count = 0;
     if (more >= 0) return 1;
     if (channel->page) munmap((void *)channel->page, channel->words * 8);
