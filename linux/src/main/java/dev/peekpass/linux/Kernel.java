@@ -58,7 +58,11 @@ public interface Kernel {
    */
   int getsockopt(Fd socket, int level, int option);
 
-  /** getsockopt(2) with TCP_INFO on a listener: fills {@link TcpInfo#unacked()} only. */
+  /**
+   * getsockopt(2) with TCP_INFO on a listener: fills {@link TcpInfo#unacked()} only.
+   *
+   * @return 0, or -1 without a reason
+   */
   int acceptQueue(Fd listener, TcpInfo info);
 
   /** getsockopt(2) with TCP_INFO on a connection. */

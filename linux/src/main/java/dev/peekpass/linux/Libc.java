@@ -42,6 +42,15 @@ final class Libc {
   static final MethodHandle GETPEERNAME = link("getpeername");
   static final MethodHandle SETSOCKOPT = link("setsockopt");
   static final MethodHandle GETSOCKOPT = link("getsockopt");
+
+  /**
+   * The same without errno: keeping it makes the JDK allocate in code that C2 has not compiled, and
+   * a call that is made only now and then is not for long.
+   */
+  static final MethodHandle GETSOCKOPT_WITHOUT_ERRNO =
+      Linker.nativeLinker()
+          .downcallHandle(Linker.nativeLinker().defaultLookup().findOrThrow("getsockopt"), WORDS);
+
   static final MethodHandle RECV = link("recv");
   static final MethodHandle SEND = link("send");
   static final MethodHandle SENDMSG = link("sendmsg");

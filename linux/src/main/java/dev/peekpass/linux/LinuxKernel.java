@@ -421,16 +421,15 @@ public final class LinuxKernel implements Kernel {
   public int acceptQueue(Fd listener, TcpInfo info) {
     try {
       info.prepareForListener();
-      return result(
+      return (int)
           (long)
-              Libc.GETSOCKOPT.invokeExact(
-                  errno,
+              Libc.GETSOCKOPT_WITHOUT_ERRNO.invokeExact(
                   (long) listener.number(),
                   (long) Linux.IPPROTO_TCP,
                   (long) Linux.TCP_INFO,
                   info.address(),
                   info.lengthAddress(),
-                  0L));
+                  0L);
     } catch (Throwable t) {
       throw broken(t);
     }

@@ -20,6 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Several connections in one message, under load that is made to be there. */
@@ -147,6 +148,31 @@ class BatchTest {
       assertThat(running.log().lines())
           .hasSize(20)
           .allSatisfy(line -> assertThat(line).contains(" backend=shop outcome=passed "));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"batch: 1, 4.1", "batch: 8, 3.3"})
+  void whereManyWaitFewCallsDo(String batch, double most) throws Exception {
+    int count = 64;
+    kernel.stopClock();
+    kernel.hold();
+    try (TestReceiver shop = receiver("persistent");
+        Running running = new Running(config("persistent", batch), kernel)) {
+      connectTogether(running, count);
+      takeInOrder(shop, count);
+      int before = kernel.calls();
+      kernel.hold();
+      connect(running, 1);
+      shop.close(shop.take());
+      connectTogether(running, count);
+      Tests.await("all are passed", () -> running.count(Outcome.PASSED) == 2 * count + 1);
+
+      assertThat(kernel.calls() - before).isLessThanOrEqualTo(5 + 1 + (int) (most * count));
+      assertThat(kernel.calls("acceptQueue")).isLessThanOrEqualTo(4);
+      for (int i = 0; i < count; i++) {
+        shop.close(shop.take());
+      }
     }
   }
 
