@@ -59,6 +59,7 @@ def calls(summary):
     for kind in ("http", "tls"):
         yield from at_most("system calls a connection, %s, one by one" % kind, summary.calls(PERSISTENT, kind, 1), 5.0, "", 1)
         yield from at_most("the same, 64 at a time", summary.calls(PERSISTENT, kind, 64), 4.6, "", 1)
+        yield from at_most("the same, 512 at a time on one core", summary.calls(PERSISTENT, kind, 512), 4.6, "", 1)
 
 
 def after(summary):

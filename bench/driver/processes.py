@@ -37,6 +37,12 @@ class Session:
         self.pids = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
                      if session_of(pid) == self.process.pid]
 
+    def pin(self, core):
+        """Binds it to another core; does nothing when core is None."""
+        if core is not None:
+            for _, task in self.tasks():
+                os.sched_setaffinity(task, {core})
+
     def tasks(self):
         """All threads as (process, thread)."""
         for pid in self.pids:

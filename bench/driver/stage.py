@@ -144,6 +144,17 @@ class Stage:
                 player.session.end()
                 self.returned(player.ports)
 
+    @contextmanager
+    def crowded(self):
+        """The receiver and the load generator on the proxies' core, for the length of a `with`: so connections have to wait."""
+        core, self.load_core = self.load_core, self.proxy_core
+        self.receiver.pin(self.proxy_core)
+        try:
+            yield
+        finally:
+            self.load_core = core
+            self.receiver.pin(core)
+
     def pairs(self, kinds):
         """All that run, each with each of those kinds that it can route."""
         return [(player, kind) for player in self.players.values() for kind in kinds if kind in player.candidate.kinds]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from . import connections, established, memory, startup, syscalls, threads
+from . import connections, established, first, memory, startup, syscalls, threads
 from .candidate import BOTH
 from .ours import DIRECT, peekpass
 from .stage import Stage, say
@@ -28,6 +28,7 @@ def side_by_side(stage, candidates, counts):
     if counts.calls:
         for at_once in (1, counts.at_once):
             records += syscalls.measure(stage, counts.calls, at_once)
+        records += syscalls.measure(stage, counts.calls, counts.crowd, crowded=True)
         records += established.count_calls(stage, counts.requests)
         say("system calls: counted" if any(record["total"] for record in records if record["step"] == "calls")
             else "system calls: neither perf nor strace may count them here")
@@ -51,6 +52,9 @@ def run(candidates, counts, program):
             alone = [candidate for candidate in candidates
                      if candidate.name != DIRECT and (not candidate.java or candidate.name in REMEMBERED)]
             records += memory.measure(stage, alone, counts.memory_connections, counts.idle, counts.pending, counts.rest_seconds)
+        if counts.first_rounds:
+            ours = [candidate for candidate in candidates if candidate.name in REMEMBERED]
+            records += first.measure(stage, ours, counts.first, counts.first_rounds)
         if counts.starts:
             records += startup.measure(stage, starters(candidates, program), counts.starts)
     if counts.thread_rounds:

@@ -103,6 +103,10 @@ class Summary:
         count, before, during = record["connections"], record["before"], record["during"]
         return (count, (during["pss_kib"] - before["pss_kib"]) * 1024 / count, (during["descriptors"] - before["descriptors"]) / count)
 
+    def first(self, candidate, up_to):
+        """Proxy CPU, µs a connection, of those that end at that number since the start."""
+        return spread(cpu_us(record) for record in self.of("first", candidate) if record["up_to"] == up_to)
+
     def start(self, candidate):
         return spread(record["ms"] for record in self.of("start", candidate))
 

@@ -1,12 +1,19 @@
 """System calls of the proxy for a new connection."""
 
+from contextlib import nullcontext
+
 from .calls import Calls
 from .load import LoadError, new_connections
 from .stage import say
 
 
-def measure(stage, count, at_once, kinds=("http", "tls")):
-    """`at_once` many, then by name, or one by one. A list of records; none when no tool may count."""
+def measure(stage, count, at_once, kinds=("http", "tls"), crowded=False):
+    """One by one, or `at_once` many and then by name; all on one core if crowded. None when no tool may count."""
+    with stage.crowded() if crowded else nullcontext():
+        return count_all(stage, count, at_once, kinds)
+
+
+def count_all(stage, count, at_once, kinds):
     records = []
     for player, kind in stage.pairs(kinds):
         if not player.session:

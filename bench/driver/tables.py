@@ -4,6 +4,10 @@ from .goals import all_goals
 from .ours import DIRECT, REFERENCE
 
 
+# Connections at a time with which system calls are counted; the last with all on one core.
+CROWDS = (1, 64, 512)
+
+
 def table(head, rows):
     """Numbers to the right, the first column to the left."""
     lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
@@ -60,13 +64,14 @@ def top_calls(by_name):
 
 
 def calls(summary):
-    names = measured(proxies(summary), lambda name: [summary.calls(name, kind, many) for kind in ("http", "tls") for many in (1, 64)])
+    names = measured(proxies(summary), lambda name: [summary.calls(name, kind, many) for kind in ("http", "tls") for many in CROWDS])
     rows = []
     for name in names:
         kind = "tls" if summary.calls(name, "tls", 64) is not None else "http"
-        rows.append([name] + [number(summary.calls(name, each, many), 2) for each in ("http", "tls") for many in (1, 64)]
+        rows.append([name] + [number(summary.calls(name, each, many), 2) for each in ("http", "tls") for many in CROWDS]
                     + [top_calls(summary.calls_by_name(name, kind, 64))])
-    return table(["system calls a connection", "http, one by one", "64 at a time", "tls, one by one", "64 at a time", "of these, 64 at a time"], rows)
+    crowds = ["64 at a time", "512 on one core"]
+    return table(["system calls a connection", "http, one by one", *crowds, "tls, one by one", *crowds, "of these, 64 at a time"], rows)
 
 
 def after(summary):
@@ -101,6 +106,13 @@ def memory(summary):
                   "pending", "bytes each", "descriptors each"], rows)
 
 
+def first(summary):
+    names = list(dict.fromkeys(record["candidate"] for record in summary.of("first")))
+    ends = sorted({record["up_to"] for record in summary.of("first")})
+    head = ["CPU a connection, µs (min–max)"] + ["%s to %s" % (whole(after + 1), whole(end)) for after, end in zip([0] + ends, ends)]
+    return table(head, [[name] + [with_range(summary.first(name, end), 1) for end in ends] for name in names])
+
+
 def start(summary):
     names = list(dict.fromkeys(record["candidate"] for record in summary.of("start")))
     rows = [[name, with_range(summary.start(name), 0)] for name in sorted(names, key=lambda name: summary.start(name).median)]
@@ -125,6 +137,7 @@ PARTS = (
     ("keep", "After the hand-off", after),
     ("latency", "Latency", latency),
     ("started", "Memory and descriptors", memory),
+    ("first", "The first connections", first),
     ("start", "Start-up", start),
     ("threads", "Several loops", threads),
 )

@@ -36,12 +36,17 @@ class BenchTest {
           .extracting(record -> record.get("candidate"))
           .contains(OURS, REFERENCE);
     }
+    assertThat(records)
+        .filteredOn(
+            record -> "calls".equals(record.get("step")) && OURS.equals(record.get("candidate")))
+        .extracting(record -> record.get("at_once"))
+        .contains("1", "64", "512");
     assertThat(plots()).contains("run-connections.svg", "run-latency.svg", "run-requests.svg");
   }
 
   @Test
   void whatIsMeasuredAloneHasRecordsOfAllCandidates() throws IOException {
-    List<Map<String, String>> records = run("memory,start,threads");
+    List<Map<String, String>> records = run("memory,first,start,threads");
 
     for (String step : List.of("started", "after", "idle", "pending")) {
       assertThat(records)
@@ -62,6 +67,11 @@ class BenchTest {
         .filteredOn(record -> "threads".equals(record.get("step")))
         .extracting(record -> record.get("threads"))
         .containsExactlyInAnyOrder("1", "2");
+    assertThat(records)
+        .filteredOn(record -> "first".equals(record.get("step")))
+        .filteredOn(record -> OURS.equals(record.get("candidate")))
+        .extracting(record -> record.get("up_to"))
+        .containsExactly("20", "50");
     assertThat(plots()).contains("run-idle.svg", "run-start.svg");
   }
 
