@@ -21,7 +21,7 @@ class Options:
     calls: int = 2000
     memory_connections: int = 30000
     rest_seconds: float = 4         # before memory is looked at
-    idle: int = 8000
+    idle: int = 16000
     pending: int = 17500
     first: tuple = (1000, 9000, 90000)  # connections of a proxy that has just been started, one measurement after the other
     first_rounds: int = 3
