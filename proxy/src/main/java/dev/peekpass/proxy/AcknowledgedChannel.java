@@ -281,7 +281,7 @@ final class AcknowledgedChannel extends Channel implements Pollable {
 
   @Override
   public void onEvents(int events) {
-    receiveAll();
+    receiveSome();
     Fd open = socket;
     if (open != null && (events & Linux.EPOLLOUT) != 0 && watchingRoom) {
       watchingRoom = !loop.poller().modify(slot, open, WATCH);
@@ -290,10 +290,10 @@ final class AcknowledgedChannel extends Channel implements Pollable {
   }
 
   /**
-   * Reads what is there. The socket is watched level-triggered: what is left is reported again, and
-   * asking for what is not there costs a call.
+   * Reads a message, and further ones where several lately came. The socket is watched
+   * level-triggered: what is left is reported again.
    */
-  private void receiveAll() {
+  private void receiveSome() {
     boolean again = receive();
     if (!again || !loop.isSaturated() || !messages.isWorthLooking(1)) {
       return;
