@@ -2,6 +2,7 @@ package dev.peekpass.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import com.sun.management.ThreadMXBean;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.proxy.Tests.Running;
@@ -15,9 +16,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** The hand-off path allocates nothing for a connection in steady state. */
+/**
+ * The hand-off path allocates nothing for a connection in steady state, once the compiler is done.
+ * The build runs this with C2 alone, as the proxy is shipped; with C1 beside it, it may leave one
+ * of the five downcalls to C1.
+ */
 class AllocationTest {
-  /** What a downcall that captures errno allocates inside the JDK until C2 removes it. */
+  /** What a downcall that captures errno allocates inside the JDK in code of C1's. */
   private static final int ERRNO_SLICE_BYTES = 40;
 
   private static final int WARM_UP = 3000;
@@ -88,19 +93,26 @@ class AllocationTest {
         least = Math.min(least, threads.getThreadAllocatedBytes(loop) - before);
       }
 
-      // Mostly 0. Where C2 leaves one of the five downcalls to C1, as it may on a loaded machine,
-      // the
-      // JDK itself makes a slice of the errno segment at each; nothing of ours may come on top.
       // The last connection of a round may still be under way when it is counted.
       assertThat(least)
           .as("bytes allocated for %d connections", ROUND)
-          .isIn(0L, ERRNO_SLICE_BYTES * (ROUND - 1L), (long) ERRNO_SLICE_BYTES * ROUND);
+          .isIn(
+              compilesWithC1()
+                  ? List.of(0L, ERRNO_SLICE_BYTES * (ROUND - 1L), (long) ERRNO_SLICE_BYTES * ROUND)
+                  : List.of(0L));
       if (batch > 1) {
         assertThat(running.count(Counter.MESSAGES_SENT))
             .as("messages, of which some had several connections")
             .isLessThan(running.count(Outcome.PASSED));
       }
     }
+  }
+
+  private static boolean compilesWithC1() {
+    return ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class)
+        .getVMOption("TieredCompilation")
+        .getValue()
+        .equals("true");
   }
 
   /** Where the connections go. */
