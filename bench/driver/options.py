@@ -32,11 +32,13 @@ class Options:
 FULL = Options()
 
 QUICK = Options(rounds=3, connections=1000, warm=5000, latency_rounds=2, latency_connections=300, after_rounds=1, requests=10000,
-                download_bytes=128 << 20, calls=500, memory_connections=3000, rest_seconds=1, idle=1000, pending=2000, first=(1000, 4000), first_rounds=1, starts=3, thread_rounds=3)
+                download_bytes=128 << 20, calls=500, memory_connections=3000, rest_seconds=1, idle=1000, pending=2000,
+                first=(1000, 4000), first_rounds=1, starts=3, thread_rounds=3)
 
 # Measures nothing, but goes through all of it: for the test that this still runs.
 TINY = Options(rounds=1, connections=50, warm=50, latency_rounds=1, latency_connections=20, after_rounds=1, requests=200,
-               download_bytes=1 << 20, calls=50, memory_connections=100, rest_seconds=0, idle=50, pending=50, first=(20, 30), first_rounds=1, starts=1, thread_rounds=1)
+               download_bytes=1 << 20, calls=50, memory_connections=100, rest_seconds=0, idle=50, pending=50,
+               first=(20, 30), first_rounds=1, starts=1, thread_rounds=1)
 
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 

@@ -47,9 +47,7 @@ final class Libc {
    * The same without errno: keeping it makes the JDK allocate in code that C2 has not compiled, and
    * a call that is made only now and then is not for long.
    */
-  static final MethodHandle GETSOCKOPT_WITHOUT_ERRNO =
-      Linker.nativeLinker()
-          .downcallHandle(Linker.nativeLinker().defaultLookup().findOrThrow("getsockopt"), WORDS);
+  static final MethodHandle GETSOCKOPT_WITHOUT_ERRNO = linkWith("getsockopt");
 
   static final MethodHandle RECV = link("recv");
   static final MethodHandle SEND = link("send");
@@ -99,8 +97,12 @@ final class Libc {
   }
 
   private static MethodHandle link(String name) {
+    return linkWith(name, CAPTURE_ERRNO);
+  }
+
+  private static MethodHandle linkWith(String name, Linker.Option... options) {
     Linker linker = Linker.nativeLinker();
     SymbolLookup lookup = linker.defaultLookup();
-    return linker.downcallHandle(lookup.findOrThrow(name), WORDS, CAPTURE_ERRNO);
+    return linker.downcallHandle(lookup.findOrThrow(name), WORDS, options);
   }
 }
