@@ -126,7 +126,8 @@ public final class Running implements AutoCloseable {
     return read(errors);
   }
 
-  private static String read(Path file) {
+  /** What stands in a file, be it whole or still being written; any bytes. */
+  public static String read(Path file) {
     try {
       return Files.readString(file, StandardCharsets.ISO_8859_1);
     } catch (IOException e) {

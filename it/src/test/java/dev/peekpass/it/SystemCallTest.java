@@ -6,7 +6,6 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -79,6 +78,10 @@ class SystemCallTest {
       Assumptions.assumeTrue(
           strace.process.isAlive(), () -> "SKIPPED: strace may not attach: " + strace.errors());
       connect(site, CONNECTIONS);
+      // A client may have its end before the proxy has closed its own copy.
+      Running.await(
+          "the proxy has closed its copies",
+          () -> count(trace).getOrDefault("close", 0) >= CONNECTIONS);
       strace.stop();
     }
     return count(trace);
@@ -99,9 +102,9 @@ class SystemCallTest {
   }
 
   /** Counts the calls of the loop, the thread that accepts; the JVM's own threads call as well. */
-  private static Map<String, Integer> count(Path trace) throws IOException {
+  private static Map<String, Integer> count(Path trace) {
     Map<String, Map<String, Integer>> byThread = new TreeMap<>();
-    for (String line : Files.readAllLines(trace, StandardCharsets.ISO_8859_1)) {
+    for (String line : Running.read(trace).lines().toList()) {
       Matcher call = CALL.matcher(line);
       if (call.matches()) {
         byThread
