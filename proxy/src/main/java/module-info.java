@@ -13,5 +13,6 @@ module dev.peekpass.proxy {
   exports dev.peekpass.proxy.admin;
   exports dev.peekpass.proxy.config;
   exports dev.peekpass.proxy.route;
+  exports dev.peekpass.proxy.status;
   exports dev.peekpass.proxy.systemd;
 }

@@ -7,7 +7,19 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.backend.Backend;
 import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.connection.AccessLog;
+import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.listen.Listener;
+import dev.peekpass.proxy.refusal.Refuser;
+import dev.peekpass.proxy.status.BackendStatus;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Counters;
+import dev.peekpass.proxy.status.ListenerStatus;
+import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Poller;
+import dev.peekpass.proxy.turn.Reserve;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -42,7 +54,8 @@ import org.slf4j.LoggerFactory;
  * Nothing here blocks but the wait. Times are nanoseconds since the loop was made, by the kernel's
  * monotonic clock.
  */
-final class Loop implements Runnable {
+@SuppressWarnings("exports")
+public final class Loop implements Runnable {
   /** How long what is pending may go on once the loop is told to stop. */
   private static final long STOP_NANOS = 1_000_000_000L;
 
@@ -110,7 +123,7 @@ final class Loop implements Runnable {
    *
    * @param kernel used by the thread that {@link #run}s the loop only, once it runs
    */
-  Loop(Kernel kernel) throws SystemCallException {
+  public Loop(Kernel kernel) throws SystemCallException {
     this.kernel = kernel;
     originNanos = kernel.nanoTime();
     poller = new Poller(kernel);
@@ -132,7 +145,7 @@ final class Loop implements Runnable {
   }
 
   /** Gives the loop its first setup, before it runs. */
-  void begin(Setup setup) {
+  public void begin(Setup setup) {
     current = setup;
     for (Listener listener : setup.listeners) {
       accepting.put(listener.listening().fd(), listener);
@@ -149,7 +162,7 @@ final class Loop implements Runnable {
   }
 
   /** Closes what the loop has open, but for its sockets: for a loop that never runs. */
-  void discard() {
+  public void discard() {
     reserve.close();
     poller.close();
     synchronized (wakeUpLock) {
@@ -161,7 +174,7 @@ final class Loop implements Runnable {
   /**
    * Asks the loop to end: it takes what is queued, finishes or ends what is pending, and returns.
    */
-  void stop(Kernel callersKernel) {
+  public void stop(Kernel callersKernel) {
     stopRequested = true;
     wake(callersKernel);
   }
@@ -171,7 +184,7 @@ final class Loop implements Runnable {
    *
    * @return true once it is done, false when the loop was told to stop before
    */
-  CompletableFuture<Boolean> submit(Kernel callersKernel, Runnable action) {
+  public CompletableFuture<Boolean> submit(Kernel callersKernel, Runnable action) {
     Task task = new Task(action, new CompletableFuture<>());
     tasks.add(task);
     wake(callersKernel);
@@ -255,7 +268,7 @@ final class Loop implements Runnable {
    * <p>Listeners whose socket is in the new setup give it to their successor; the others begin to
    * close. What they accepted goes on under the old setup.
    */
-  void swap(Setup next) {
+  public void swap(Setup next) {
     Setup before = current;
     current = next;
     addBackends(next);
@@ -281,7 +294,7 @@ final class Loop implements Runnable {
   }
 
   /** Ends the closing of a socket that {@link #swap} or {@link #abandonSockets} began. */
-  void endClosing(Fd socket) {
+  public void endClosing(Fd socket) {
     Listener listener = accepting.remove(socket);
     if (listener != null) {
       listener.stopAccepting();
@@ -293,7 +306,7 @@ final class Loop implements Runnable {
    *
    * @param unwanted those that it does not listen on: they begin to close
    */
-  void abandonSockets(Set<Fd> unwanted) {
+  public void abandonSockets(Set<Fd> unwanted) {
     accepting
         .values()
         .removeIf(listener -> {
@@ -310,12 +323,12 @@ final class Loop implements Runnable {
   }
 
   /** Ends once everything that was accepted has ended. */
-  void finish() {
+  public void finish() {
     finishing = true;
   }
 
   /** Lets the backends of a name get new connections or not. */
-  void setDrained(String name, boolean drained) {
+  public void setDrained(String name, boolean drained) {
     for (Backend backend : backends) {
       if (backend.name().equals(name)) {
         backend.setDrained(drained);
@@ -324,7 +337,7 @@ final class Loop implements Runnable {
   }
 
   /** Puts a socket of a backend out of its rotation or back, as a probe says. */
-  void setHealthy(BackendConfig of, int socket, boolean healthy) {
+  public void setHealthy(BackendConfig of, int socket, boolean healthy) {
     for (Backend backend : backends) {
       if (backend.config().isSameAs(of)) {
         backend.setHealthy(socket, healthy);
@@ -336,7 +349,7 @@ final class Loop implements Runnable {
    * Duplicates of the listening sockets, but for those that are closing, as far as there is room
    * for them; the caller owns them.
    */
-  Map<Fd, Fd> duplicateSockets() {
+  public Map<Fd, Fd> duplicateSockets() {
     Map<Fd, Fd> duplicates = new LinkedHashMap<>();
     for (Listener listener : accepting.values()) {
       Fd socket = listener.listening().fd();
@@ -349,7 +362,7 @@ final class Loop implements Runnable {
   }
 
   /** What its listeners are doing. */
-  List<ListenerStatus> listenerStatus() {
+  public List<ListenerStatus> listenerStatus() {
     return accepting.values().stream()
         .map(listener ->
             new ListenerStatus(
@@ -363,7 +376,7 @@ final class Loop implements Runnable {
   }
 
   /** What the backends of the latest setup are doing. */
-  List<BackendStatus> backendStatus() {
+  public List<BackendStatus> backendStatus() {
     Setup latest = current;
     return latest == null
         ? List.of()
@@ -371,7 +384,7 @@ final class Loop implements Runnable {
   }
 
   /** Has setups that are no longer needed removed at the end of the turn. */
-  void sweepLater() {
+  public void sweepLater() {
     sweepNeeded = true;
   }
 
@@ -476,32 +489,32 @@ final class Loop implements Runnable {
     return kernel.nanoTime() - originNanos;
   }
 
-  Kernel kernel() {
+  public Kernel kernel() {
     return kernel;
   }
 
-  Poller poller() {
+  public Poller poller() {
     return poller;
   }
 
-  Reserve reserve() {
+  public Reserve reserve() {
     return reserve;
   }
 
-  Refuser refuser() {
+  public Refuser refuser() {
     return refuser;
   }
 
-  Counters counters() {
+  public Counters counters() {
     return counters;
   }
 
-  Logger log() {
+  public Logger log() {
     return LOG;
   }
 
   /** What is attached to a listener that closes. */
-  SocketFilter noNewConnections() {
+  public SocketFilter noNewConnections() {
     return noNewConnections;
   }
 
@@ -509,17 +522,17 @@ final class Loop implements Runnable {
    * What a connection spares that is taken in the same turn as another, in calls: a wait, and a
    * message, its reading and its acknowledgement where they go together, which costs far more.
    */
-  int callsAnotherSpares() {
+  public int callsAnotherSpares() {
     return gathering ? 8 : 1;
   }
 
   /** The time of this turn. */
-  long nowNanos() {
+  public long nowNanos() {
     return nowNanos;
   }
 
   /** Makes the loop end the turn of a backend, before it waits again. */
-  void flushLater(Backend backend) {
+  public void flushLater(Backend backend) {
     toFlush[toFlushCount++] = backend;
     gathering = true;
   }
@@ -529,7 +542,7 @@ final class Loop implements Runnable {
    *
    * @return whether there was any
    */
-  boolean flush() {
+  public boolean flush() {
     boolean any = toFlushCount > 0;
     // A connection that cannot be passed may go to its fallback, which has a message of its own.
     while (toFlushCount > 0) {
@@ -539,12 +552,12 @@ final class Loop implements Runnable {
   }
 
   /** Whether the last wait found its events already there: more work comes than one at a time. */
-  boolean isSaturated() {
+  public boolean isSaturated() {
     return saturated;
   }
 
   /** Makes the loop run its timers not later than at a time. */
-  void wakeBy(long deadlineNanos) {
+  public void wakeBy(long deadlineNanos) {
     wakeByNanos = Math.min(wakeByNanos, deadlineNanos);
   }
 
@@ -553,7 +566,7 @@ final class Loop implements Runnable {
    *
    * @return false when the kernel refuses, for want of memory or by a limit
    */
-  boolean watch(Connection connection) {
+  public boolean watch(Connection connection) {
     if (connection.slot >= 0) {
       return true;
     }
@@ -568,7 +581,7 @@ final class Loop implements Runnable {
   }
 
   /** Ends watching, which must come before its descriptor is passed or closed. */
-  void unwatch(Connection connection) {
+  public void unwatch(Connection connection) {
     if (connection.slot >= 0) {
       poller.remove(connection.slot, connection.fd);
       connection.slot = Connection.UNWATCHED;
@@ -576,13 +589,13 @@ final class Loop implements Runnable {
   }
 
   /** The one end of every connection: records its outcome and closes its descriptor. */
-  void end(Connection connection, Outcome outcome) {
+  public void end(Connection connection, Outcome outcome) {
     record(connection, outcome);
     release(connection);
   }
 
   /** Counts and logs a connection's outcome, once; its descriptor stays open. */
-  void record(Connection connection, Outcome outcome) {
+  public void record(Connection connection, Outcome outcome) {
     counters.count(outcome);
     AccessLog accessLog = connection.listener.setup().accessLog;
     if (accessLog.isEnabled()) {
@@ -594,7 +607,7 @@ final class Loop implements Runnable {
   }
 
   /** Closes a connection's descriptor and takes the object back. */
-  void release(Connection connection) {
+  public void release(Connection connection) {
     unwatch(connection);
     kernel.close(connection.fd);
     reserve.restore();

@@ -1,8 +1,12 @@
 package dev.peekpass.proxy;
 
 import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.proxy.backend.Backend;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.connection.AccessLog;
+import dev.peekpass.proxy.listen.Listener;
+import dev.peekpass.proxy.listen.SocketPlan;
 import dev.peekpass.wire.ParserScratch;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -22,13 +26,14 @@ import org.jspecify.annotations.Nullable;
  * <p>Made on any thread; nothing is opened by it. From {@link Loop#begin} or {@link Loop#swap} on
  * it belongs to the loop.
  */
-final class Setup {
+@SuppressWarnings("exports")
+public final class Setup {
   private static final int LEAST_BUFFER_BYTES = 1 << 16;
 
-  final Loop loop;
-  final AccessLog accessLog;
-  final NativeBuffer buffer;
-  final List<Listener> listeners = new ArrayList<>();
+  public final Loop loop;
+  public final AccessLog accessLog;
+  public final NativeBuffer buffer;
+  public final List<Listener> listeners = new ArrayList<>();
 
   /** By their index in the configuration. Those that are as before are the same objects. */
   private final Backend[] backends;
@@ -49,7 +54,7 @@ final class Setup {
    * @param sockets what it listens on; owned by the loop once it begins or swaps
    * @param drained names of backends that get no new connections
    */
-  Setup(
+  public Setup(
       Loop loop,
       @Nullable Setup before,
       Configuration configuration,
@@ -91,39 +96,39 @@ final class Setup {
         : new NativeBuffer(bytes);
   }
 
-  Backend backend(int index) {
+  public Backend backend(int index) {
     return backends[index];
   }
 
   /** The backend of a name that the configuration has. */
-  Backend backend(String name) {
+  public Backend backend(String name) {
     return Objects.requireNonNull(byName.get(name), name);
   }
 
   /** The backends; the array is this object's. */
-  Backend[] backends() {
+  public Backend[] backends() {
     return backends;
   }
 
   /** A connection or a listening socket has come that needs this setup. */
-  void enter() {
+  public void enter() {
     held++;
   }
 
   /** One of them has gone. */
-  void leave() {
+  public void leave() {
     if (--held == 0 && retired) {
       loop.sweepLater();
     }
   }
 
   /** It is no longer the loop's latest: it may go once nothing needs it. */
-  void retire() {
+  public void retire() {
     retired = true;
   }
 
   /** Whether nothing needs it. */
-  boolean isUnused() {
+  public boolean isUnused() {
     return retired && held == 0;
   }
 }

@@ -3,6 +3,8 @@ package dev.peekpass.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.proxy.connection.AccessLog;
+import dev.peekpass.proxy.status.Counter;
 import java.io.ByteArrayOutputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;

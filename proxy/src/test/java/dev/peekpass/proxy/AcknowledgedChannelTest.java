@@ -6,6 +6,8 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.TestAcknowledger.Offered;
 import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.wire.Metadata;
 import java.io.IOException;
 import java.net.Socket;

@@ -6,6 +6,8 @@ import com.sun.management.HotSpotDiagnosticMXBean;
 import com.sun.management.ThreadMXBean;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.net.Socket;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.simulation.Call;
 import dev.peekpass.simulation.Faults;
 import dev.peekpass.simulation.SimulatedKernel;

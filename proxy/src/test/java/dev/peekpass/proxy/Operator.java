@@ -6,6 +6,8 @@ import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ListenerConfig;
+import dev.peekpass.proxy.connection.AccessLog;
+import dev.peekpass.proxy.listen.SocketPlan;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.Violation;

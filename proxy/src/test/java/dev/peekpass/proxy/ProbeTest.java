@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.BackendStatus;
+import dev.peekpass.proxy.status.ChannelState;
 import java.io.IOException;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;

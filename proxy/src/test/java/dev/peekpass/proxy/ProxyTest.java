@@ -8,6 +8,8 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.net.Socket;

@@ -2,6 +2,10 @@ package dev.peekpass.proxy;
 
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.connection.AccessLog;
+import dev.peekpass.proxy.listen.SocketPlan;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
 import dev.peekpass.simulation.Receiver;

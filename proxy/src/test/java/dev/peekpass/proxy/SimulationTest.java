@@ -3,6 +3,9 @@ package dev.peekpass.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Counters;
+import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.simulation.Violation;
 import java.io.IOException;
 import java.io.UncheckedIOException;

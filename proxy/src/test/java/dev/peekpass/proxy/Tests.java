@@ -6,6 +6,9 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -19,7 +22,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /** What tests of the running proxy share. */
-final class Tests {
+public final class Tests {
   private static final long PATIENCE_NANOS = 30_000_000_000L;
 
   private static final long POLL_NANOS = 200_000;
@@ -27,23 +30,23 @@ final class Tests {
   private Tests() {}
 
   /** Connections that belong to no listener. */
-  static final class Idle {
+  public static final class Idle {
     private Idle() {}
 
     @SuppressWarnings("NullAway") // neither is looked at
-    static Connection connection() {
+    public static Connection connection() {
       return new Connection(null, null);
     }
   }
 
-  static Configuration configuration(String yaml) {
+  public static Configuration configuration(String yaml) {
     var result = ConfigurationReader.read("test.yaml", yaml);
     assertThat(result).isInstanceOf(ConfigurationReader.Valid.class);
     return ((ConfigurationReader.Valid) result).configuration();
   }
 
   /** Waits for something that will be true, however loaded the machine is. */
-  static void await(String what, BooleanSupplier condition) {
+  public static void await(String what, BooleanSupplier condition) {
     long start = System.nanoTime();
     while (!condition.getAsBoolean()) {
       assertThat(System.nanoTime() - start).as("waiting until %s", what).isLessThan(PATIENCE_NANOS);
@@ -51,7 +54,7 @@ final class Tests {
     }
   }
 
-  static long openDescriptors() {
+  public static long openDescriptors() {
     try (var files = Files.list(Path.of("/proc/self/fd"))) {
       return files.count();
     } catch (IOException e) {

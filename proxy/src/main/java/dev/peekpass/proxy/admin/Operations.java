@@ -1,14 +1,14 @@
 package dev.peekpass.proxy.admin;
 
-import dev.peekpass.proxy.BackendStatus;
-import dev.peekpass.proxy.Counter;
-import dev.peekpass.proxy.ListenerStatus;
-import dev.peekpass.proxy.Outcome;
 import dev.peekpass.proxy.Proxy;
-import dev.peekpass.proxy.ProxyStatus;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Mistake;
+import dev.peekpass.proxy.status.BackendStatus;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.ListenerStatus;
+import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.status.ProxyStatus;
 import dev.peekpass.proxy.systemd.Notifier;
 import java.io.IOException;
 import java.time.Instant;

@@ -1,0 +1,156 @@
+package dev.peekpass.proxy.connection;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.proxy.Loop;
+import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.listen.Listener;
+import dev.peekpass.proxy.route.RouteTable;
+import dev.peekpass.proxy.turn.Pollable;
+import dev.peekpass.proxy.turn.Poller;
+import dev.peekpass.wire.FirstFlightParser;
+import dev.peekpass.wire.HostName;
+import dev.peekpass.wire.Peeked;
+import dev.peekpass.wire.Protocol;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An accepted connection on its way through the proxy. It owns the descriptor until {@link
+ * Loop#end}.
+ *
+ * <p>Reused: a {@link Listener} keeps ended ones for the next client, so that a connection costs no
+ * allocation. The route and the host are remembered for hand-offs that must wait and for the access
+ * log.
+ */
+public final class Connection implements Pollable {
+  /** {@link #slot} of a connection that no {@link Poller} watches. */
+  public static final int UNWATCHED = -1;
+
+  /** The longest list of protocols that is kept: twice what browsers send. */
+  private static final int ALPN_MAX_BYTES = 64;
+
+  public final Listener listener;
+  public final FirstFlightParser parser;
+
+  /** The connection's descriptor, owned; of an ended one it means nothing. */
+  public Fd fd = Fd.of(0);
+
+  /** Where the {@link Poller} keeps it, or {@link #UNWATCHED}. */
+  public int slot = UNWATCHED;
+
+  public long peerHigh;
+  public long peerLow;
+  public int peerPort;
+  public long acceptedNanos;
+
+  /** When the queue it stands in gives up on it. */
+  public long deadlineNanos;
+
+  /** How many bytes the last peek saw. */
+  public int peekedBytes;
+
+  /** Whether this is an answered connection waiting for its client to read the answer. */
+  public boolean lingering;
+
+  public @Nullable Protocol protocol;
+
+  /** What stands for its route in its listener's table, or {@link RouteTable#NONE}. */
+  public int route = RouteTable.NONE;
+
+  public @Nullable Backend backend;
+  public boolean onFallback;
+
+  /** The protocols offered by ALPN, joined by commas, when the access log is on; else null. */
+  public @Nullable String alpn;
+
+  /** Whether the hello had an encrypted one inside, real or GREASE. */
+  public boolean encryptedClientHello;
+
+  /** What the parser found wrong, for the log; a constant. */
+  public @Nullable String reason;
+
+  /** Whether it was offered to a receiver and taken back. */
+  public boolean offeredBefore;
+
+  /** When it was offered to a receiver that has not acknowledged it yet. */
+  public long offeredNanos;
+
+  /**
+   * The protocols offered by ALPN as on the wire, for receivers; nothing when the list is longer.
+   */
+  public final byte[] alpnBytes = new byte[ALPN_MAX_BYTES];
+
+  public int alpnLength;
+
+  private final byte[] host = new byte[HostName.MAX_BYTES];
+  private int hostLength;
+
+  // Links of the one ConnectionQueue it stands in.
+  public @Nullable Connection next;
+  public @Nullable Connection previous;
+  public @Nullable ConnectionQueue queue;
+
+  public Connection(Listener listener, FirstFlightParser parser) {
+    this.listener = listener;
+    this.parser = parser;
+  }
+
+  /** Begins anew with a descriptor that it owns from here on. */
+  public void begin(Fd accepted, SockAddr peer, long nowNanos) {
+    fd = accepted;
+    slot = UNWATCHED;
+    peerHigh = peer.high();
+    peerLow = peer.low();
+    peerPort = peer.port();
+    acceptedNanos = nowNanos;
+    peekedBytes = 0;
+    lingering = false;
+    protocol = null;
+    route = RouteTable.NONE;
+    backend = null;
+    onFallback = false;
+    alpn = null;
+    encryptedClientHello = false;
+    reason = null;
+    hostLength = 0;
+    alpnLength = 0;
+    offeredBefore = false;
+    parser.reset();
+  }
+
+  /**
+   * Keeps what the log wants to know of a complete head.
+   *
+   * @param forLog whether there is a log, which costs a string for ALPN
+   */
+  public void remember(Peeked peeked, boolean forLog) {
+    protocol = peeked.protocol();
+    hostLength = peeked.host().copyTo(host, 0);
+    encryptedClientHello = peeked.encryptedClientHello();
+    alpnLength = peeked.alpn().copyTo(alpnBytes);
+    if (forLog && !peeked.alpn().isEmpty()) {
+      alpn = String.join(",", peeked.alpn().toList());
+    }
+  }
+
+  /**
+   * Copies the canonical host that was named.
+   *
+   * @param target at least {@link HostName#MAX_BYTES} long
+   * @return how many bytes it has, 0 when none was named
+   */
+  public int copyHost(byte[] target) {
+    System.arraycopy(host, 0, target, 0, hostLength);
+    return hostLength;
+  }
+
+  /** The line of its route in the configuration, or 0 when it has none. */
+  public int routeLine() {
+    return route == RouteTable.NONE ? 0 : listener.routes().line(route);
+  }
+
+  @Override
+  public void onEvents(int events) {
+    listener.onConnectionReady(this, events);
+  }
+}

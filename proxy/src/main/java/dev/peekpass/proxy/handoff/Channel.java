@@ -1,0 +1,302 @@
+package dev.peekpass.proxy.handoff;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.Message;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.proxy.Loop;
+import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.connection.Batch;
+import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.status.ChannelState;
+import dev.peekpass.proxy.status.Counter;
+
+/**
+ * The way to one UNIX socket of a backend, for one loop. A subclass a hand-off method.
+ *
+ * <p>{@link #pass} sends duplicates of descriptors; the caller goes on owning its own and gives
+ * those, and only those, that the answer counts to {@link #passed}.
+ */
+public abstract class Channel {
+
+  /** First wait after a failed attempt to connect, and the longest. */
+  private static final long RETRY_MIN_NANOS = 5_000_000;
+
+  private static final long RETRY_MAX_NANOS = 250_000_000;
+
+  public final Loop loop;
+  public final Kernel kernel;
+  public final Backend backend;
+  public final String path;
+  private final SockAddr address = new SockAddr();
+
+  /** Whether the last attempt found it down: only the change is logged. */
+  private boolean down;
+
+  /** Whether the receiver was gone, or not there, since it last took a connection. */
+  private boolean lost;
+
+  private long connectAgainNanos = Long.MIN_VALUE;
+  private long retryNanos = RETRY_MIN_NANOS;
+  private long passedCount;
+
+  public Channel(Loop loop, Backend backend, String path) {
+    this.loop = loop;
+    this.kernel = loop.kernel();
+    this.backend = backend;
+    this.path = path;
+    address.unix(path);
+  }
+
+  /**
+   * Passes connections to the receiver in one message: all, or as many of the first as go into it.
+   *
+   * @param batch not empty; borrowed and left as it is. The caller gives the passed ones to {@link
+   *     #passed} and still has the others
+   * @return how many of the first are in the receiver's queue; 0 when it is full or nobody is
+   *     there: try again when told so, or a little later
+   */
+  public abstract int pass(Batch batch);
+
+  /** How the way is, as far as is known without trying. */
+  public ChannelState state() {
+    return down ? ChannelState.DOWN : ChannelState.IDLE;
+  }
+
+  /**
+   * Connects, if it is not connected and needs to be.
+   *
+   * @return false when it cannot
+   */
+  public boolean prepare() {
+    return true;
+  }
+
+  /** Whether {@link #pass} makes sense now, as far as is known without trying. */
+  public abstract boolean isReady();
+
+  /**
+   * Whether a receiver is there, or nothing says that none is: one that is merely full is, one that
+   * drains or hangs is not.
+   */
+  public boolean isThere() {
+    return !down;
+  }
+
+  /** Whether it has connected just now and the receiver has not said hello yet. */
+  public boolean isGreeting() {
+    return false;
+  }
+
+  /**
+   * What the receiver has not received of what was sent without an answer to come, in bytes of the
+   * kernel's.
+   *
+   * @param more how many connections count as sent beside those that are
+   */
+  public long unreceivedBytes(int more) {
+    return 0;
+  }
+
+  /**
+   * How much it has to do as far as is known in band, in millionths, of its room and of what its
+   * receiver can do.
+   *
+   * @param more how many connections count as sent beside those that are
+   */
+  public long busyMillionths(int more) {
+    return 0;
+  }
+
+  /**
+   * Takes over a connection that {@link #pass} has just passed, in their order: ends it, or keeps
+   * it until the receiver has acknowledged it.
+   */
+  public void passed(Connection connection) {
+    endPassed(connection);
+  }
+
+  /** Ends a connection that is the receiver's. */
+  public final void endPassed(Connection connection) {
+    passedCount++;
+    backend.endPassed(connection);
+  }
+
+  /** How many connections have become the receiver's. */
+  public long passedCount() {
+    return passedCount;
+  }
+
+  /** How many it was offered and has not acknowledged. */
+  public int unsettled() {
+    return 0;
+  }
+
+  /** How busy the receiver says it is, in thousandths, or -1 when it does not say. */
+  public int load() {
+    return -1;
+  }
+
+  /**
+   * Does what is due.
+   *
+   * @return when something is due next, or {@link Long#MAX_VALUE}
+   */
+  public long runTimers(long nowNanos) {
+    return Long.MAX_VALUE;
+  }
+
+  /** Whether it keeps no connection. */
+  public boolean isIdle() {
+    return true;
+  }
+
+  /** Closes whatever it holds. */
+  public abstract void close();
+
+  /**
+   * Opens a socket and connects it to the path.
+   *
+   * @param type SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
+   * @return a connected, non-blocking socket that the caller owns; or -errno, with nothing left
+   *     open
+   */
+  public final int connect(int type) {
+    int flags = Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
+    int r = kernel.socket(Linux.AF_UNIX, type | flags, 0);
+    if ((r == -Errno.EMFILE || r == -Errno.ENFILE) && loop.reserve().lend()) {
+      // What is passed over this socket frees a descriptor.
+      r = kernel.socket(Linux.AF_UNIX, type | flags, 0);
+    }
+    if (r < 0) {
+      return r;
+    }
+    Fd socket = Fd.of(r);
+    int c;
+    do {
+      c = kernel.connect(socket, address);
+    } while (c == -Errno.EINTR);
+    if (c < 0) {
+      closeSocket(socket);
+      return c;
+    }
+    retryNanos = RETRY_MIN_NANOS;
+    connectAgainNanos = Long.MIN_VALUE;
+    loop.counters().count(Counter.CHANNEL_OPENED);
+    return r;
+  }
+
+  /** Closes a socket of {@link #connect}, which may have taken the reserve's place. */
+  public final void closeSocket(Fd socket) {
+    kernel.close(socket);
+    loop.reserve().restore();
+  }
+
+  /** Sends a message as it is; returns what sendmsg does, never -EINTR. */
+  public final int send(Fd socket, Message message) {
+    int r;
+    do {
+      r = kernel.sendmsg(socket, message, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
+    } while (r == -Errno.EINTR);
+    return r;
+  }
+
+  /**
+   * Whether a failed sendmsg may succeed with fewer descriptors: more than this kernel allows in a
+   * message, or ancillary data larger than net.core.optmem_max (ENOBUFS). Not so EAGAIN, since the
+   * queue counts messages, nor ETOOMANYREFS, which looks at what is in flight already (unix(7)).
+   */
+  public static boolean mayTakeFewer(int errno) {
+    return errno == Errno.EINVAL || errno == Errno.EMSGSIZE || errno == Errno.ENOBUFS;
+  }
+
+  /**
+   * Whether it is time to try to connect: not every connection shall pay for an attempt in vain
+   * while others take them.
+   */
+  public final boolean mayConnect() {
+    return connectAgainNanos <= loop.nowNanos() || backend.triesAll();
+  }
+
+  /** Logs a failure of socket or connect, unless it passes or was logged before. */
+  public final void reportCannotConnect(int errno) {
+    switch (errno) {
+      case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
+        // This process or system is short of descriptors or memory.
+        return;
+      }
+      case Errno.EAGAIN -> {
+        // The backlog of the receiver's listener is full.
+      }
+      default -> reportDown(errno);
+    }
+    connectAgainNanos = loop.nowNanos() + retryNanos;
+    retryNanos = Math.min(2 * retryNanos, RETRY_MAX_NANOS);
+  }
+
+  /**
+   * Whether a failed sendmsg means that the way is full rather than gone. ETOOMANYREFS: too many
+   * descriptors of this user are in flight (unix(7)).
+   */
+  public static boolean isFull(int errno) {
+    return switch (errno) {
+      case Errno.EAGAIN, Errno.ENOBUFS, Errno.ENOMEM, Errno.ETOOMANYREFS -> true;
+      default -> false;
+    };
+  }
+
+  /** Notes that the receiver is gone. */
+  public final void reportLost() {
+    lost = true;
+  }
+
+  /** Takes over from another, on the same path, whether the receiver was found down. */
+  public final void inheritDown(Channel other) {
+    down |= other.down;
+    lost |= other.lost;
+    other.down = false;
+    other.lost = false;
+  }
+
+  /** Notes that a descriptor could be passed. */
+  public final void reportUp() {
+    if (lost) {
+      lost = false;
+      backend.cameBack(this);
+    }
+    if (down) {
+      down = false;
+      loop.log().info("backend {}: unix:{} takes connections again", backend.name(), path);
+    }
+  }
+
+  private void reportDown(int errno) {
+    if (!down) {
+      down = true;
+      lost = true;
+      loop.log()
+          .warn(
+              "backend {}: unix:{} takes no connections: connect: {}: {}",
+              backend.name(),
+              path,
+              Errno.name(errno),
+              remedy(errno));
+    }
+  }
+
+  private String remedy(int errno) {
+    return switch (errno) {
+      case Errno.ENOENT -> "start the receiver, or correct the path";
+      case Errno.ECONNREFUSED -> "the socket file is there but nobody listens: start the receiver";
+      case Errno.EACCES ->
+          "this user may not write to the socket: change the receiver's socket mode or group";
+      case Errno.EPROTOTYPE ->
+          "the receiver bound another type of socket: set the backend's method to auto, or as the"
+              + " receiver's";
+      case Errno.ENOTDIR -> "a part of the path is not a directory: correct the path";
+      default -> "trying again until hand-off-timeout";
+    };
+  }
+}

@@ -1,0 +1,195 @@
+package dev.peekpass.proxy.refusal;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.proxy.Loop;
+import dev.peekpass.proxy.config.Fallback;
+import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.connection.ConnectionQueue;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.wire.Protocol;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Turns clients away so that they can read why.
+ *
+ * <p>close(2) with unread bytes, or with bytes still coming, resets the connection, and the reset
+ * overtakes the answer. So what was sent is read first, then comes the answer and the end of our
+ * side, and the connection lingers until the client ends its own or {@link #LINGER_NANOS} have
+ * passed.
+ */
+public final class Refuser {
+  /** How long an answered connection is kept for its client to read the answer. */
+  private static final long LINGER_NANOS = 2_000_000_000L;
+
+  /** How many connections may linger in one loop; a further one is closed at once. */
+  private static final int MAX_LINGERING = 1024;
+
+  /** How many bytes are read and dropped at a time for a client that goes on sending. */
+  private static final int MAX_DRAIN_BYTES = 1 << 20;
+
+  private final Loop loop;
+  private final Kernel kernel;
+  private final NativeBuffer buffer;
+  private final ConnectionQueue lingering = new ConnectionQueue();
+
+  private final Answer unrecognizedName = Answer.tlsAlert(Answer.ALERT_UNRECOGNIZED_NAME);
+  private final Answer decodeError = Answer.tlsAlert(Answer.ALERT_DECODE_ERROR);
+  private final Answer illegalParameter = Answer.tlsAlert(Answer.ALERT_ILLEGAL_PARAMETER);
+  private final Answer internalError = Answer.tlsAlert(Answer.ALERT_INTERNAL_ERROR);
+  private final Answer badRequest = Answer.http1(400, "The request head is malformed.");
+  private final Answer requestTimeout = Answer.http1(408, "The request head did not come in time.");
+  private final Answer fieldsTooLarge = Answer.http1(431, "The request head is too large.");
+  private final Answer serviceUnavailable =
+      Answer.http1(503, "The server for this host takes no connections.");
+  private final Answer h2Refused =
+      Answer.http2GoAway(Answer.H2_REFUSED_STREAM, "not served at this address");
+  private final Answer h2ProtocolError =
+      Answer.http2GoAway(Answer.H2_PROTOCOL_ERROR, "malformed, too large or too late");
+
+  public Refuser(Loop loop, NativeBuffer buffer) {
+    this.loop = loop;
+    this.kernel = loop.kernel();
+    this.buffer = buffer;
+  }
+
+  /**
+   * Turns a connection away and records the outcome. The descriptor is closed here, now or once the
+   * client has read the answer.
+   *
+   * @param connection in no queue; the poller may watch it
+   * @param reject how this listener rejects
+   * @param noRoute the answer of this listener's fallback to an HTTP/1 client
+   */
+  public void refuse(
+      Connection connection, Outcome outcome, Fallback.Reject reject, Answer noRoute) {
+    loop.record(connection, outcome);
+    Drained drained = drain(connection.fd);
+    Answer answer = answer(connection.protocol, outcome, reject, noRoute);
+    if (drained == Drained.GIVEN_UP || answer == null) {
+      loop.release(connection);
+      return;
+    }
+    int flags = Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL;
+    int sent;
+    do {
+      sent = kernel.send(connection.fd, answer.bytes, 0, answer.length, flags);
+    } while (sent == -Errno.EINTR);
+    boolean ended = drained == Drained.ENDED;
+    if (ended || sent < answer.length || kernel.shutdown(connection.fd, Linux.SHUT_WR) < 0) {
+      loop.release(connection);
+      return;
+    }
+    linger(connection);
+  }
+
+  private @Nullable Answer answer(
+      @Nullable Protocol protocol, Outcome outcome, Fallback.Reject reject, Answer noRoute) {
+    if (protocol == null || reject.kind() == Fallback.Kind.CLOSE) {
+      return null;
+    }
+    return switch (protocol) {
+      case TLS ->
+          switch (outcome) {
+            case REFUSED_MALFORMED, TRUNCATED -> decodeError;
+            case REFUSED_TOO_LARGE -> illegalParameter;
+            case REFUSED_UNAVAILABLE -> internalError;
+            case TIMED_OUT -> null;
+            default -> unrecognizedName;
+          };
+      case HTTP1 ->
+          switch (outcome) {
+            case REFUSED_MALFORMED, TRUNCATED -> badRequest;
+            case REFUSED_TOO_LARGE -> fieldsTooLarge;
+            case REFUSED_UNAVAILABLE -> serviceUnavailable;
+            case TIMED_OUT -> requestTimeout;
+            default -> reject.kind() == Fallback.Kind.HTTP_STATUS ? noRoute : null;
+          };
+      case HTTP2 ->
+          switch (outcome) {
+            case REFUSED_MALFORMED, TRUNCATED, REFUSED_TOO_LARGE, TIMED_OUT -> h2ProtocolError;
+            default -> reject.kind() == Fallback.Kind.HTTP_STATUS ? h2Refused : null;
+          };
+    };
+  }
+
+  private void linger(Connection connection) {
+    if (lingering.size() >= MAX_LINGERING) {
+      loop.counters().count(Counter.LINGER_LIMIT_REACHED);
+      loop.release(connection);
+      return;
+    }
+    connection.lingering = true;
+    if (!loop.watch(connection)) {
+      loop.release(connection);
+      return;
+    }
+    long deadline = loop.nowNanos() + LINGER_NANOS;
+    lingering.add(connection, deadline);
+    loop.wakeBy(deadline);
+  }
+
+  /** The client of a lingering connection has sent more, or ended. */
+  public void onReady(Connection connection) {
+    if (drain(connection.fd) != Drained.ALL_FOR_NOW) {
+      lingering.remove(connection);
+      loop.release(connection);
+    }
+  }
+
+  /** What reading and dropping came to. */
+  private enum Drained {
+    /** Nothing is left now; more may come. */
+    ALL_FOR_NOW,
+    /** The client has ended its side; it may still be reading. */
+    ENDED,
+    /** The connection failed, or its client sends too much. */
+    GIVEN_UP
+  }
+
+  /** Reads and drops what is there. */
+  private Drained drain(Fd fd) {
+    int dropped = 0;
+    while (dropped < MAX_DRAIN_BYTES) {
+      int n = kernel.recv(fd, buffer, 0, buffer.capacity(), Linux.MSG_DONTWAIT);
+      if (n == -Errno.EINTR) {
+        continue;
+      }
+      if (n == 0) {
+        return Drained.ENDED;
+      }
+      if (n < 0) {
+        return n == -Errno.EAGAIN ? Drained.ALL_FOR_NOW : Drained.GIVEN_UP;
+      }
+      dropped += n;
+    }
+    return Drained.GIVEN_UP;
+  }
+
+  /** Ends what has lingered long enough; returns when the next one is due. */
+  public long runTimers(long nowNanos) {
+    for (@Nullable Connection late = lingering.pollExpired(nowNanos);
+        late != null;
+        late = lingering.pollExpired(nowNanos)) {
+      loop.release(late);
+    }
+    return lingering.nextDeadlineNanos();
+  }
+
+  /** Whether no answered client is still reading. */
+  public boolean isIdle() {
+    return lingering.isEmpty();
+  }
+
+  /** Ends everything. */
+  public void close() {
+    for (Connection c = lingering.first(); c != null; c = lingering.first()) {
+      lingering.remove(c);
+      loop.release(c);
+    }
+  }
+}

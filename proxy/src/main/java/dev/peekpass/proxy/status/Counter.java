@@ -1,0 +1,55 @@
+package dev.peekpass.proxy.status;
+
+import java.util.Locale;
+
+/** What a loop counts beside the {@linkplain Outcome outcomes}: work done and limits met. */
+public enum Counter {
+  /** Connections accepted. */
+  ACCEPTED,
+  /** Connections whose head was not there at the first peek. */
+  INCOMPLETE_AT_FIRST_PEEK,
+  /** Times accept found the process or system out of descriptors or memory (RLIMIT_NOFILE). */
+  ACCEPT_LIMIT_REACHED,
+  /** Connections shed because a listener's max-pending was reached. */
+  MAX_PENDING_REACHED,
+  /** Connections turned away because a backend's max-queue was reached. */
+  MAX_QUEUE_REACHED,
+  /** Connections that came for a drained backend. */
+  DRAINED,
+  /** Connections that waited for a backend's UNIX socket. */
+  QUEUED,
+  /** Connections whose backend took none within hand-off-timeout. */
+  HAND_OFF_TIMED_OUT,
+  /** Connections that went to their backend's backup. */
+  BACKED_UP,
+  /** Connections to backends made, over UNIX sockets. */
+  CHANNEL_OPENED,
+  /** Connections to backends lost, over UNIX sockets. */
+  CHANNEL_LOST,
+  /** Messages that handed connections over; fewer than those where backends have a batch. */
+  MESSAGES_SENT,
+  /** Times a backend's UNIX socket was full. */
+  CHANNEL_FULL,
+  /** Connections taken back from a receiver that died, hung or refused, to be offered anew. */
+  TAKEN_BACK,
+  /** Times a receiver did not acknowledge within ack-timeout. */
+  ACK_TIMED_OUT,
+  /**
+   * Connections left to a receiver that had claimed them, or could not give them back,
+   * unacknowledged.
+   */
+  ACK_IN_DOUBT,
+  /** Times a receiver broke the protocol of the acknowledged hand-off. */
+  RECEIVER_FAULT,
+  /** Refused connections closed without waiting for the client to read the answer. */
+  LINGER_LIMIT_REACHED,
+  /** Access log entries dropped because the log was not written fast enough. */
+  ACCESS_LOG_DROPPED;
+
+  private final String label = name().toLowerCase(Locale.ROOT).replace('_', '-');
+
+  /** The name in logs and metrics, such as {@code max-pending-reached}. */
+  public String label() {
+    return label;
+  }
+}

@@ -1,0 +1,31 @@
+package dev.peekpass.proxy.status;
+
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A proxy at one moment, or rather each of its loops at a moment of its own.
+ *
+ * @param threads how many loops
+ * @param reloads how many configurations it has had since the first
+ * @param listeners in the order of the configuration, then those that are closing
+ * @param backends in the order of the configuration
+ * @param outcomes how many connections ended so, since the start
+ * @param counters the other counts, since the start
+ */
+public record ProxyStatus(
+    int threads,
+    long reloads,
+    List<ListenerStatus> listeners,
+    List<BackendStatus> backends,
+    Map<Outcome, Long> outcomes,
+    Map<Counter, Long> counters) {
+
+  /** Copies the collections. */
+  public ProxyStatus {
+    listeners = List.copyOf(listeners);
+    backends = List.copyOf(backends);
+    outcomes = Map.copyOf(outcomes);
+    counters = Map.copyOf(counters);
+  }
+}

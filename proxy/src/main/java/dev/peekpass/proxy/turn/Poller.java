@@ -1,0 +1,139 @@
+package dev.peekpass.proxy.turn;
+
+import dev.peekpass.linux.EpollEvents;
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.SystemCallException;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A loop's epoll: which descriptor belongs to whom.
+ *
+ * <p>A descriptor must be {@linkplain #remove removed} before it is passed or closed: epoll watches
+ * what the number stands for, and that lives on in the process it was passed to, reporting events
+ * for ever. An event carries its slot's generation, so that one that was already fetched when its
+ * descriptor was removed reaches nobody.
+ */
+public final class Poller {
+  private static final int EVENTS_PER_WAIT = 256;
+
+  private final Kernel kernel;
+  private final Fd epoll;
+  private final EpollEvents events = new EpollEvents(EVENTS_PER_WAIT);
+  private @Nullable Pollable[] pollables = new @Nullable Pollable[64];
+  private int[] generations = new int[64];
+  private int[] free = new int[64];
+  private int freeCount;
+
+  public Poller(Kernel kernel) throws SystemCallException {
+    this.kernel = kernel;
+    int r = kernel.epollCreate1(Linux.EPOLL_CLOEXEC);
+    if (r < 0) {
+      throw new SystemCallException("epoll_create1", -r, "raise the limit of open files");
+    }
+    epoll = Fd.of(r);
+    addFreeSlots(0);
+  }
+
+  /**
+   * Watches a descriptor, which stays the caller's.
+   *
+   * @return the slot, 0 or more, to modify or remove it by; or -errno
+   */
+  public int add(Fd descriptor, int interest, Pollable pollable) {
+    if (freeCount == 0) {
+      grow();
+    }
+    int slot = free[freeCount - 1];
+    int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_ADD, descriptor, interest, data(slot));
+    if (r < 0) {
+      return r;
+    }
+    freeCount--;
+    pollables[slot] = pollable;
+    return slot;
+  }
+
+  /**
+   * Changes what a descriptor is watched for.
+   *
+   * @return false when memory is short; it is then watched for the same as before
+   */
+  public boolean modify(int slot, Fd descriptor, int interest) {
+    int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_MOD, descriptor, interest, data(slot));
+    if (r < 0 && r != -Errno.ENOMEM) {
+      throw new IllegalStateException("epoll_ctl MOD " + descriptor + ": " + Errno.name(-r));
+    }
+    return r >= 0;
+  }
+
+  /** Gives a watched descriptor to somebody else; no event of it is lost. */
+  public void replace(int slot, Pollable pollable) {
+    pollables[slot] = pollable;
+  }
+
+  /** Ends watching; the caller still owns the descriptor. */
+  public void remove(int slot, Fd descriptor) {
+    int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);
+    if (r < 0) {
+      throw new IllegalStateException("epoll_ctl DEL " + descriptor + ": " + Errno.name(-r));
+    }
+    pollables[slot] = null;
+    generations[slot]++;
+    free[freeCount++] = slot;
+  }
+
+  /**
+   * Waits for events; {@link #dispatch} delivers them.
+   *
+   * @param timeoutMillis 0 looks only, -1 waits without end
+   * @return how many came
+   */
+  public int await(int timeoutMillis) {
+    int n = kernel.epollWait(epoll, events, timeoutMillis);
+    if (n == -Errno.EINTR) {
+      return 0;
+    }
+    if (n < 0) {
+      throw new IllegalStateException("epoll_wait: " + Errno.name(-n));
+    }
+    return n;
+  }
+
+  /** Delivers one of the events that the last {@link #await} fetched. */
+  public void dispatch(int index) {
+    long data = events.data(index);
+    int slot = (int) data;
+    Pollable pollable = pollables[slot];
+    if (pollable != null && generations[slot] == (int) (data >>> 32)) {
+      pollable.onEvents(events.events(index));
+    }
+  }
+
+  /** Closes the epoll descriptor; what was watched stays open. */
+  public void close() {
+    kernel.close(epoll);
+  }
+
+  private long data(int slot) {
+    return (long) generations[slot] << 32 | slot;
+  }
+
+  private void grow() {
+    int old = pollables.length;
+    pollables = Arrays.copyOf(pollables, 2 * old);
+    generations = Arrays.copyOf(generations, 2 * old);
+    free = new int[2 * old];
+    addFreeSlots(old);
+  }
+
+  private void addFreeSlots(int from) {
+    // Lowest last, so that slots are handed out from below.
+    for (int slot = pollables.length - 1; slot >= from; slot--) {
+      free[freeCount++] = slot;
+    }
+  }
+}

@@ -1,0 +1,111 @@
+package dev.peekpass.proxy.turn;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+class PollerTest {
+  private final Kernel kernel = LinuxKernel.open();
+  private final List<Fd> open = new ArrayList<>();
+  private final List<String> delivered = new ArrayList<>();
+  private Poller poller = newPoller();
+
+  private Poller newPoller() {
+    try {
+      return new Poller(kernel);
+    } catch (dev.peekpass.linux.SystemCallException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @BeforeEach
+  void nothingDelivered() {
+    delivered.clear();
+  }
+
+  @AfterEach
+  void close() {
+    poller.close();
+    open.forEach(kernel::close);
+  }
+
+  /** A descriptor that is ready to be read at once. */
+  private Fd ready() {
+    Fd fd = Fd.of(kernel.eventfd(1, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK));
+    open.add(fd);
+    return fd;
+  }
+
+  @Test
+  void anEventReachesItsOwner() {
+    poller.add(ready(), Linux.EPOLLIN, events -> delivered.add("a " + events));
+
+    assertThat(poller.await(-1)).isOne();
+    poller.dispatch(0);
+    assertThat(delivered).containsExactly("a " + Linux.EPOLLIN);
+  }
+
+  @Test
+  void anEventAlreadyFetchedIsNotDeliveredAfterRemoval() {
+    Fd[] fds = {ready(), ready()};
+    int[] slots = new int[2];
+    for (int i = 0; i < 2; i++) {
+      int self = i;
+      slots[i] =
+          poller.add(
+              fds[i],
+              Linux.EPOLLIN,
+              events -> {
+                delivered.add("owner " + self);
+                poller.remove(slots[1 - self], fds[1 - self]);
+              });
+    }
+    assertThat(poller.await(-1)).isEqualTo(2);
+    poller.dispatch(0);
+    poller.dispatch(1);
+
+    assertThat(delivered).hasSize(1);
+  }
+
+  @Test
+  void anEventAlreadyFetchedIsNotDeliveredToTheSlotsNextOwner() {
+    Fd first = ready();
+    int slot = poller.add(first, Linux.EPOLLIN, events -> delivered.add("old"));
+    assertThat(poller.await(-1)).isOne();
+    poller.remove(slot, first);
+    assertThat(poller.add(ready(), Linux.EPOLLIN, events -> delivered.add("new"))).isEqualTo(slot);
+    poller.dispatch(0);
+
+    assertThat(delivered).isEmpty();
+  }
+
+  @Test
+  void manyDescriptorsFindTheirOwners() {
+    for (int i = 0; i < 500; i++) {
+      int self = i;
+      poller.add(ready(), Linux.EPOLLIN | Linux.EPOLLET, events -> delivered.add("" + self));
+    }
+    for (int n = poller.await(0); n > 0; n = poller.await(0)) {
+      for (int i = 0; i < n; i++) {
+        poller.dispatch(i);
+      }
+    }
+
+    assertThat(delivered).hasSize(500).doesNotHaveDuplicates();
+  }
+
+  @Test
+  void aRefusalComesBackAsItsErrorAndTakesNoSlot() {
+    assertThat(poller.add(Fd.of(1 << 20), Linux.EPOLLIN, events -> {})).isEqualTo(-Errno.EBADF);
+    assertThat(poller.add(ready(), Linux.EPOLLIN, events -> {})).isZero();
+  }
+}
