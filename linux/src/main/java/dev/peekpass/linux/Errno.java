@@ -47,6 +47,9 @@ public final class Errno {
   /** Broken pipe. */
   public static final int EPIPE = 32;
 
+  /** Machine is not on the network. */
+  public static final int ENONET = 64;
+
   /** Protocol error. */
   public static final int EPROTO = 71;
 
@@ -74,6 +77,12 @@ public final class Errno {
   /** Cannot assign requested address. */
   public static final int EADDRNOTAVAIL = 99;
 
+  /** Network is down. */
+  public static final int ENETDOWN = 100;
+
+  /** Network is unreachable. */
+  public static final int ENETUNREACH = 101;
+
   /** Software caused connection abort. */
   public static final int ECONNABORTED = 103;
 
@@ -94,6 +103,12 @@ public final class Errno {
 
   /** Connection refused. */
   public static final int ECONNREFUSED = 111;
+
+  /** Host is down. */
+  public static final int EHOSTDOWN = 112;
+
+  /** No route to host. */
+  public static final int EHOSTUNREACH = 113;
 
   /** Operation now in progress. */
   public static final int EINPROGRESS = 115;

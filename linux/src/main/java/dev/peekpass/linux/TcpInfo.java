@@ -41,6 +41,16 @@ public final class TcpInfo {
     return memory.get(JAVA_LONG, SENT);
   }
 
+  /** Whether the kernel has filled in {@link #bytesSent}, as it does from 4.19 on. */
+  public boolean countsBytesSent() {
+    return memory.get(JAVA_INT, Layouts.TCP_INFO.byteSize()) >= SENT + Long.BYTES;
+  }
+
+  /** Writes how many bytes the kernel has filled in: for kernels that are simulated. */
+  public void filled(int bytes) {
+    memory.set(JAVA_INT, Layouts.TCP_INFO.byteSize(), bytes);
+  }
+
   /** Writes the one field that a listener's owner reads: for kernels that are simulated. */
   public void unacked(int connections) {
     memory.set(JAVA_INT, UNACKED, connections);
@@ -51,6 +61,7 @@ public final class TcpInfo {
     memory.set(JAVA_BYTE, 0, (byte) state);
     memory.set(JAVA_LONG, RECEIVED, bytesReceived);
     memory.set(JAVA_LONG, SENT, bytesSent);
+    filled((int) Layouts.TCP_INFO.byteSize());
   }
 
   long address() {

@@ -8,8 +8,7 @@ import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.BindAddress;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.connection.AccessLog;
-import dev.peekpass.proxy.listen.Listener;
-import dev.peekpass.proxy.listen.ListenerSocket;
+import dev.peekpass.proxy.listen.BoundSocket;
 import dev.peekpass.proxy.listen.SocketPlan;
 import dev.peekpass.proxy.listen.SocketPlan.Held;
 import dev.peekpass.proxy.probe.Probes;
@@ -59,7 +58,7 @@ public final class Proxy {
    * How long a socket that is no longer wanted takes what had begun: the time that the kernel holds
    * a silent client back (TCP_DEFER_ACCEPT) and a handshake over a slow network.
    */
-  private static final long CLOSING_MILLIS = 1000L * Listener.DEFER_ACCEPT_SECONDS + 1500;
+  private static final long CLOSING_MILLIS = 1000L * BoundSocket.DEFER_ACCEPT_SECONDS + 1500;
 
   /** How long the loops are given to do what they are asked; they turn within microseconds. */
   private static final long ANSWER_SECONDS = 10;
@@ -89,7 +88,7 @@ public final class Proxy {
   private final Set<String> drained = new TreeSet<>();
   private final List<Closing> closing = new ArrayList<>();
   private Configuration configuration;
-  private List<Setup> setups = List.of();
+  private List<Generation> generations = List.of();
   private List<Held> held = List.of();
   private List<String> addresses = List.of();
   private Set<Integer> unwanted = Set.of();
@@ -168,7 +167,7 @@ public final class Proxy {
           BindAddress.parse(socket.bind()) instanceof Reading.Good<BindAddress>(BindAddress known)
               ? known
               : null;
-      ListenerSocket known = ListenerSocket.inherited(kernel, socket.fd(), bind);
+      BoundSocket known = BoundSocket.inherited(kernel, socket.fd(), bind);
       there.add(new Held(known, SocketPlan.NO_LOOP));
     }
     for (BackendConfig backend : configuration.backends()) {
@@ -188,7 +187,7 @@ public final class Proxy {
     }
     take(configuration, plan);
     for (int i = 0; i < threads; i++) {
-      loops.get(i).begin(setups.get(i));
+      loops.get(i).begin(generations.get(i));
     }
     Set<Integer> none = new HashSet<>();
     for (Held one : plan.unused()) {
@@ -199,19 +198,19 @@ public final class Proxy {
     unwanted = Set.copyOf(none);
   }
 
-  /** Makes the loops' setups for a configuration, and remembers what is there from now on. */
+  /** Makes the loops' generations for a configuration, and remembers what is there from now on. */
   private void take(Configuration next, SocketPlan plan) {
-    List<Setup> made = new ArrayList<>();
+    List<Generation> made = new ArrayList<>();
     for (int i = 0; i < loops.size(); i++) {
-      Setup before = setups.isEmpty() ? null : setups.get(i);
+      Generation before = generations.isEmpty() ? null : generations.get(i);
       AccessLog log =
-          before != null && before.accessLog.isEnabled() == next.accessLog()
-              ? before.accessLog
+          before != null && before.accessLog().isEnabled() == next.accessLog()
+              ? before.accessLog()
               : startLog(next.accessLog());
-      made.add(new Setup(loops.get(i), before, next, plan.ofLoop(i), drained, log));
+      made.add(new Generation(loops.get(i), before, next, plan.ofLoop(i), drained, log));
     }
     configuration = next;
-    setups = made;
+    generations = made;
     held = plan.all();
     addresses = plan.labels();
     probes.update(next.backends());
@@ -276,14 +275,14 @@ public final class Proxy {
     List<CompletableFuture<Boolean>> swaps = new ArrayList<>();
     for (int i = 0; i < loops.size(); i++) {
       Loop loop = loops.get(i);
-      Setup setup = setups.get(i);
-      swaps.add(loop.submit(kernel, () -> loop.swap(setup)));
+      Generation generation = generations.get(i);
+      swaps.add(loop.submit(kernel, () -> loop.swap(generation)));
     }
     for (int i = 0; i < loops.size(); i++) {
       if (!await(swaps.get(i)) && swaps.get(i).getNow(true).equals(false)) {
         // It is stopping, and closes what it has; what it was to get is still this method's.
         plan.openedForLoop(i).forEach(socket -> kernel.close(socket.fd()));
-        setups.get(i).accessLog.close();
+        generations.get(i).accessLog().close();
       }
     }
     reloads++;

@@ -60,7 +60,7 @@ final class Operator {
   private final List<Closing> closing = new ArrayList<>();
   private final List<CompletableFuture<?>> asked = new ArrayList<>();
   private List<SocketPlan.Held> held;
-  private Setup setup;
+  private Generation setup;
   private boolean busy;
   private boolean handedOver;
   private boolean stopped;
@@ -85,7 +85,7 @@ final class Operator {
     this.onNewListeners = onNewListeners;
     held = sockets.all();
     List<SocketPlan.Assigned> assigned = sockets.ofLoop(0);
-    setup = new Setup(loop, null, first.configuration(), assigned, drained, accessLog);
+    setup = new Generation(loop, null, first.configuration(), assigned, drained, accessLog);
     loop.begin(setup);
     tell(first, assigned);
   }
@@ -146,7 +146,8 @@ final class Operator {
       return;
     }
     drained.retainAll(next.configuration().backends().stream().map(BackendConfig::name).toList());
-    Setup made = new Setup(loop, setup, next.configuration(), plan.ofLoop(0), drained, accessLog);
+    Generation made =
+        new Generation(loop, setup, next.configuration(), plan.ofLoop(0), drained, accessLog);
     setup = made;
     held = plan.all();
     busy = true;

@@ -47,7 +47,7 @@ final class SimulatedProxy {
   SimulatedProxy() throws SystemCallException {
     var sockets = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {}).ofLoop(0);
     loop = new Loop(kernel);
-    loop.begin(new Setup(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
+    loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, loop.counters(), true);
     listener = kernel.listener(sockets.getFirst().socket().fd());
     witness.onConfiguration(

@@ -95,7 +95,12 @@ class SimulationTest {
     Set<Outcome> outcomes = EnumSet.of(Outcome.FAILED); // a fault in Peekpass: none is known
     // Some 1024 refused clients at once, a log, a backup: none is simulated.
     Set<Counter> counters =
-        EnumSet.of(Counter.LINGER_LIMIT_REACHED, Counter.ACCESS_LOG_DROPPED, Counter.BACKED_UP);
+        EnumSet.of(
+            Counter.LINGER_LIMIT_REACHED,
+            Counter.ACCESS_LOG_DROPPED,
+            Counter.BACKED_UP,
+            Counter.ACCEPT_FAILED,
+            Counter.FAULTS);
     for (long seed = 0; seed < 500; seed++) {
       Counters counted = Simulation.run(seed, false, UnaryOperator.identity()).counters();
       if (counted != null) {

@@ -20,6 +20,7 @@ final class AcknowledgedReception implements Receiver.Reception {
   private final Manners manners;
   private final ArrayDeque<AcknowledgedPeer> waiting = new ArrayDeque<>();
   private final List<AcknowledgedPeer> accepted = new ArrayList<>();
+  private final int pid;
   private int openConnections;
   private boolean closed;
   private boolean dead;
@@ -37,6 +38,7 @@ final class AcknowledgedReception implements Receiver.Reception {
     this.backlog = backlog;
     this.channelCapacity = channelCapacity;
     this.manners = manners;
+    pid = world.nextPid();
   }
 
   World world() {
@@ -81,6 +83,7 @@ final class AcknowledgedReception implements Receiver.Reception {
     }
     AcknowledgedPeer peer = new AcknowledgedPeer(this, sender);
     sender.connected(peer);
+    sender.peerPid(pid);
     waiting.add(peer);
     receiver.onArrival();
     return 0;

@@ -32,6 +32,7 @@ final class UnixSocket extends OpenFile {
   private String path = "";
   private boolean foundFull;
   private boolean excused;
+  private int peerPid;
 
   UnixSocket(int type) {
     this.type = type;
@@ -52,6 +53,16 @@ final class UnixSocket extends OpenFile {
 
   void connected(Way to) {
     way = to;
+  }
+
+  /** Notes which process listens there. */
+  void peerPid(int pid) {
+    peerPid = pid;
+  }
+
+  /** The process that listened where it is connected to; 0 when nobody has said. */
+  int peerPid() {
+    return peerPid;
   }
 
   /** The other end of a datagram socket has gone; the next message finds none. */

@@ -23,6 +23,7 @@ public final class World {
   private long nowNanos = 1_000_000_000L;
   private long order;
   private long happened;
+  private int processes;
 
   /**
    * Makes a world in which nothing is planned.
@@ -42,6 +43,11 @@ public final class World {
   /** The time, in nanoseconds. */
   public long nowNanos() {
     return nowNanos;
+  }
+
+  /** A number for a process that begins. */
+  int nextPid() {
+    return 100 + processes++;
   }
 
   /** How many planned things have happened: tells what came before what at one time. */

@@ -1,7 +1,6 @@
 package dev.peekpass.proxy.connection;
 
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.proxy.backend.Backend;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.Protocol;
@@ -120,13 +119,12 @@ public final class AccessLog {
       peerLow = connection.peerLow;
       peerPort = connection.peerPort;
       micros = took;
-      listener = connection.listener.label();
+      listener = connection.origin.label();
       outcome = ended;
       protocol = connection.protocol;
       hostLength = connection.copyHost(host);
       routeLine = connection.routeLine();
-      Backend last = connection.backend;
-      backend = last == null ? null : last.name();
+      backend = connection.backend;
       alpn = connection.alpn;
       encryptedClientHello = connection.encryptedClientHello;
       reason = connection.reason;

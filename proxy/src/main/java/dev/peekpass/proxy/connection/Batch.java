@@ -3,8 +3,9 @@ package dev.peekpass.proxy.connection;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Connections on their way into one message, in the order they came, as many as a backend takes at
- * once. It refers to them; who owns them is said by whoever fills it.
+ * What is to go into one message, in the order it came, as many as a backend takes at once. It
+ * refers to connections, which go on standing in their container until they are passed; it is empty
+ * whenever nothing is being sent.
  */
 public final class Batch {
   private final @Nullable Connection[] connections;

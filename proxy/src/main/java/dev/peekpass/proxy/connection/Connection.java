@@ -2,10 +2,8 @@ package dev.peekpass.proxy.connection;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
-import dev.peekpass.proxy.listen.Listener;
 import dev.peekpass.proxy.route.RouteTable;
+import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.turn.Pollable;
 import dev.peekpass.proxy.turn.Poller;
 import dev.peekpass.wire.FirstFlightParser;
@@ -15,10 +13,29 @@ import dev.peekpass.wire.Protocol;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An accepted connection on its way through the proxy. It owns the descriptor until {@link
- * Loop#end}.
+ * An accepted connection on its way through the proxy. It owns its descriptor until {@link
+ * Ending#release} closes it.
  *
- * <p>Reused: a {@link Listener} keeps ended ones for the next client, so that a connection costs no
+ * <pre>{@code
+ *             ┌───────── more bytes ─────────┐
+ *             v                              │
+ * accept ──> peeking ──incomplete──> pending ┘
+ *             │ head complete          │ too late, too many
+ *             v                        v
+ *   no route ─┴──> refused ──────> lingering ──────────────────────────> ended
+ *             │
+ *             v                            its backend takes none
+ *  ┌────> gathered, or waiting ──────────────────────────> given on: backup, fallback, refused
+ *  │          │ sent                 │
+ *  │          v                      └─ by a plain method ─────────────> ended: passed
+ *  │       offered ──ACK───────────────────────────────────────────────> ended: passed
+ *  │          │
+ *  └──────────┴─ taken back, or its receiver is gone
+ * }</pre>
+ *
+ * <p>Each of these is a {@link Container}, and it stands in exactly one of them at any time.
+ *
+ * <p>Reused: its {@link Origin} keeps ended ones for the next client, so that a connection costs no
  * allocation. The route and the host are remembered for hand-offs that must wait and for the access
  * log.
  */
@@ -29,7 +46,7 @@ public final class Connection implements Pollable {
   /** The longest list of protocols that is kept: twice what browsers send. */
   private static final int ALPN_MAX_BYTES = 64;
 
-  public final Listener listener;
+  public final Origin origin;
   public final FirstFlightParser parser;
 
   /** The connection's descriptor, owned; of an ended one it means nothing. */
@@ -49,15 +66,14 @@ public final class Connection implements Pollable {
   /** How many bytes the last peek saw. */
   public int peekedBytes;
 
-  /** Whether this is an answered connection waiting for its client to read the answer. */
-  public boolean lingering;
-
   public @Nullable Protocol protocol;
 
   /** What stands for its route in its listener's table, or {@link RouteTable#NONE}. */
   public int route = RouteTable.NONE;
 
-  public @Nullable Backend backend;
+  /** The name of the backend that it was last given to. */
+  public @Nullable String backend;
+
   public boolean onFallback;
 
   /** The protocols offered by ALPN, joined by commas, when the access log is on; else null. */
@@ -75,6 +91,9 @@ public final class Connection implements Pollable {
   /** When it was offered to a receiver that has not acknowledged it yet. */
   public long offeredNanos;
 
+  /** Its number among those offered to that receiver. */
+  public long offerNumber;
+
   /**
    * The protocols offered by ALPN as on the wire, for receivers; nothing when the list is longer.
    */
@@ -85,26 +104,37 @@ public final class Connection implements Pollable {
   private final byte[] host = new byte[HostName.MAX_BYTES];
   private int hostLength;
 
-  // Links of the one ConnectionQueue it stands in.
-  public @Nullable Connection next;
-  public @Nullable Connection previous;
-  public @Nullable ConnectionQueue queue;
+  // Links of the ConnectionQueue that it stands in, if it stands in one.
+  @Nullable Connection next;
+  @Nullable Connection previous;
 
-  public Connection(Listener listener, FirstFlightParser parser) {
-    this.listener = listener;
+  /** Where it stands; null before it begins and once it has ended. */
+  private @Nullable Container container;
+
+  private @Nullable Outcome outcome;
+
+  /** Makes one that has not begun. */
+  public Connection(Origin origin, FirstFlightParser parser) {
+    this.origin = origin;
     this.parser = parser;
   }
 
-  /** Begins anew with a descriptor that it owns from here on. */
+  /**
+   * Begins anew with a descriptor that it owns from here on. Whoever calls it puts it into a
+   * container next.
+   */
   public void begin(Fd accepted, SockAddr peer, long nowNanos) {
+    if (container != null) {
+      throw new IllegalStateException("a connection that has not ended cannot begin");
+    }
     fd = accepted;
+    outcome = null;
     slot = UNWATCHED;
     peerHigh = peer.high();
     peerLow = peer.low();
     peerPort = peer.port();
     acceptedNanos = nowNanos;
     peekedBytes = 0;
-    lingering = false;
     protocol = null;
     route = RouteTable.NONE;
     backend = null;
@@ -146,11 +176,65 @@ public final class Connection implements Pollable {
 
   /** The line of its route in the configuration, or 0 when it has none. */
   public int routeLine() {
-    return route == RouteTable.NONE ? 0 : listener.routes().line(route);
+    return route == RouteTable.NONE ? 0 : origin.routeLine(route);
+  }
+
+  /** Whether it stands in a container. */
+  @SuppressWarnings("ReferenceEquality") // which object it is, is the question
+  public boolean isIn(Container one) {
+    return container == one;
+  }
+
+  /** Whether it stands nowhere any more. */
+  public boolean hasEnded() {
+    return container == null;
+  }
+
+  /** How it ended for the proxy, or null when that is open. */
+  public @Nullable Outcome outcome() {
+    return outcome;
+  }
+
+  /** For containers: it stands here from now on, and not where it stood before. */
+  public void moveTo(Container to) {
+    Container from = container;
+    if (from != null) {
+      from.remove(this);
+    }
+    container = to;
+  }
+
+  /** For {@link Ending}: it stands nowhere from now on. */
+  void leave() {
+    Container from = container;
+    if (from == null) {
+      throw new IllegalStateException("a connection ends a second time");
+    }
+    from.remove(this);
+    container = null;
+  }
+
+  /** For {@link Ending}: its outcome is known from now on. */
+  void decide(Outcome how) {
+    if (container == null || outcome != null) {
+      throw new IllegalStateException("a connection that is " + outcome + " cannot become " + how);
+    }
+    outcome = how;
   }
 
   @Override
   public void onEvents(int events) {
-    listener.onConnectionReady(this, events);
+    Container here = container;
+    if (here != null) {
+      here.stage().onEvents(this, events);
+    }
+  }
+
+  @Override
+  public void onFault() {
+    Container here = container;
+    if (here != null) {
+      here.stage().onFault(this);
+    }
   }
 }

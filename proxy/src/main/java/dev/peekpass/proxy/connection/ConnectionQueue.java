@@ -5,71 +5,77 @@ import org.jspecify.annotations.Nullable;
 /**
  * Connections in the order of their deadlines, which is the order they came in, because all that
  * stand in one queue are given the same time. Adding, removing and finding the earliest deadline
- * cost the same however long it is. A connection stands in one queue at most.
+ * cost the same however long it is.
  */
-public final class ConnectionQueue {
+public final class ConnectionQueue implements Container {
+  private final Stage stage;
   private @Nullable Connection head;
   private @Nullable Connection tail;
   private int size;
 
   /**
-   * Adds at the end.
+   * Makes an empty queue.
+   *
+   * @param stage of all that stand in it
+   */
+  public ConnectionQueue(Stage stage) {
+    this.stage = stage;
+  }
+
+  @Override
+  public Stage stage() {
+    return stage;
+  }
+
+  /**
+   * Takes a connection in from wherever it stands, at the end.
    *
    * @param deadlineNanos when its time is up; not before that of those already here
    */
   public void add(Connection connection, long deadlineNanos) {
-    if (connection.queue != null) {
-      throw new IllegalStateException("a connection stands in one queue at a time");
-    }
-    connection.queue = this;
     connection.deadlineNanos = deadlineNanos;
-    connection.next = null;
-    Connection last = tail;
-    connection.previous = last;
-    if (last == null) {
-      head = connection;
-    } else {
-      last.next = connection;
-    }
-    tail = connection;
-    size++;
+    add(connection);
+  }
+
+  /** Takes a connection in from wherever it stands, at the end; its deadline stays its own. */
+  public void add(Connection connection) {
+    connection.moveTo(this);
+    insert(connection, tail, null);
   }
 
   /**
-   * Puts a connection back that stood here before, where its deadline says. Looks from the front,
+   * Takes a connection in that stood here before, where its deadline says. Looks from the front,
    * where such ones belong.
-   *
-   * @param deadlineNanos as before
    */
-  public void putBack(Connection connection, long deadlineNanos) {
+  public void putBack(Connection connection) {
+    connection.moveTo(this);
     Connection after = head;
-    while (after != null && after.deadlineNanos < deadlineNanos) {
+    while (after != null && after.deadlineNanos < connection.deadlineNanos) {
       after = after.next;
     }
-    if (after == null) {
-      add(connection, deadlineNanos);
-      return;
-    }
-    if (connection.queue != null) {
-      throw new IllegalStateException("a connection stands in one queue at a time");
-    }
-    Connection before = after.previous;
-    connection.queue = this;
-    connection.deadlineNanos = deadlineNanos;
-    connection.next = after;
+    insert(connection, after == null ? tail : after.previous, after);
+  }
+
+  private void insert(
+      Connection connection, @Nullable Connection before, @Nullable Connection after) {
     connection.previous = before;
-    after.previous = connection;
+    connection.next = after;
     if (before == null) {
       head = connection;
     } else {
       before.next = connection;
     }
+    if (after == null) {
+      tail = connection;
+    } else {
+      after.previous = connection;
+    }
     size++;
   }
 
-  /** Takes a connection out that stands here. */
+  @Override
   public void remove(Connection connection) {
-    if (connection.queue != this) {
+    if (!connection.isIn(this)) {
       throw new IllegalStateException("the connection does not stand in this queue");
     }
     Connection before = connection.previous;
@@ -84,7 +90,6 @@ public final class ConnectionQueue {
     } else {
       after.previous = before;
     }
-    connection.queue = null;
     connection.next = null;
     connection.previous = null;
     size--;
@@ -95,14 +100,15 @@ public final class ConnectionQueue {
     return head;
   }
 
-  /** Takes out the first one if its deadline has come, else returns null. */
-  public @Nullable Connection pollExpired(long nowNanos) {
+  /** The one behind another that stands here, or null; both stay. */
+  public @Nullable Connection after(Connection connection) {
+    return connection.next;
+  }
+
+  /** The first one if its deadline has come, else null; it stays. */
+  public @Nullable Connection firstExpired(long nowNanos) {
     Connection first = head;
-    if (first == null || first.deadlineNanos > nowNanos) {
-      return null;
-    }
-    remove(first);
-    return first;
+    return first == null || first.deadlineNanos > nowNanos ? null : first;
   }
 
   /** The earliest deadline, or {@link Long#MAX_VALUE}. */
@@ -111,10 +117,12 @@ public final class ConnectionQueue {
     return first == null ? Long.MAX_VALUE : first.deadlineNanos;
   }
 
+  /** How many stand here. */
   public int size() {
     return size;
   }
 
+  /** Whether nobody stands here. */
   public boolean isEmpty() {
     return size == 0;
   }

@@ -4,16 +4,15 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
-import dev.peekpass.linux.NativeBuffer;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.config.Method;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
-import dev.peekpass.proxy.status.Outcome;
-import dev.peekpass.proxy.turn.Burst;
 import dev.peekpass.proxy.turn.Pollable;
+import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.FromReceiver;
 import dev.peekpass.wire.HandOff;
 import dev.peekpass.wire.OfferWriter;
@@ -21,44 +20,23 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A channel on a seqpacket socket whose receiver acknowledges what it has ({@code acknowledged}).
- * The proxy keeps its descriptor until then, so that a connection which nobody has touched can go
- * to another receiver when this one dies, hangs or refuses.
+ * The proxy keeps its descriptor until then ({@link Offers}), so that a connection which nobody has
+ * touched can go to another receiver when this one dies, hangs or refuses.
  *
  * <pre>{@code
  *         connect          HELLO            no credits, or the socket is full
  * closed ─────────> silent ───────> ready <──────────────────────────────────> full
- *    ^                               │ ^
- *    │ peer gone, fault      too late│ │ all answered for
- *    │                               v │
- *    └──────────────────────────── overdue, draining
- *
- * one connection:      pass              ACK
- *              queue ──────> offered ───────────> ended: passed
- *                ^             │ │ │ peer gone, it had claimed it
- *                │ revoked     │ │ └──────────> untouched? ─yes─> queue
- *                └─────────────┘ │                  │no
- *                                │ claimed, and no  └──────────> ended: lost
- *                                │ ACK in all the time
- *                                └──────────────────────────────> ended: passed, in doubt
+ *    ^                 │             │ ^
+ *    │ peer gone, fault│       too late│ │ all answered for
+ *    │                 │             v │
+ *    ├─────────────────│──────── overdue, draining
+ *    │                 v             │
+ *    └─── another receiver has the path: over to it
  * }</pre>
  *
- * <p>Numbers count the connections of one UNIX connection: {@code settled} ≤ all that are in the
- * ring &lt; {@code next} ≤ {@code granted}. An overdue channel gets nothing more until the receiver
- * has answered for all it was offered.
+ * <p>An overdue channel gets nothing more until the receiver has answered for all it was offered.
  */
-public final class AcknowledgedChannel extends Channel implements Pollable {
-  /** The most connections that are offered and not settled, whatever the receiver grants. */
-  public static final int MOST_OFFERED = 1024;
-
-  /** The most in one message: a few tens spread the cost of the call, more only hold up others. */
-  public static final int MOST_AT_ONCE = 64;
-
-  /** How many messages are read before others get their turn. */
-  private static final int MOST_READS = 16;
-
-  /** How many messages that settle nothing are borne before the receiver is taken for broken. */
-  private static final int MOST_IDLE_MESSAGES = 4096;
-
+final class AcknowledgedChannel extends Channel implements Pollable, Reading.Listener {
   /** How long a receiver may take to say hello before that is worth a line in the log. */
   private static final long HELLO_NANOS = 1_000_000_000L;
 
@@ -73,84 +51,70 @@ public final class AcknowledgedChannel extends Channel implements Pollable {
   /** How long a channel rests after its receiver gave connections back, by word or by ending. */
   private static final long REST_NANOS = 20_000_000;
 
+  /** How long it rests at most after receivers that ended it before they said hello. */
+  private static final long REST_MAX_NANOS = 1_000_000_000L;
+
   /** How long it rests after its receiver broke the protocol. */
   private static final long FAULT_REST_NANOS = 1_000_000_000L;
 
-  private static final int WATCH = Linux.EPOLLIN | Linux.EPOLLRDHUP;
-  private static final int WATCH_ROOM = WATCH | Linux.EPOLLOUT;
-  private static final int IN_BYTES = 64;
-
-  private final long ackTimeoutNanos;
-  private final NativeBuffer in = new NativeBuffer(IN_BYTES);
-  private final FromReceiver view = new FromReceiver();
   private final Message out = new Message(HandOff.MAX_MESSAGE_BYTES, MOST_AT_ONCE);
   private final OfferWriter writer = new OfferWriter(out.payload());
   private final OfferMetadata metadata = new OfferMetadata(writer);
-  private final Untouched untouched;
-  private final Burst messages = new Burst();
+  private final MessageLimit limit = new MessageLimit(1);
+  private final long ackTimeoutNanos;
+  private final Offers offers;
+  private final Reading reading;
+  private final Greeting greeting;
+  private final Successor successor;
 
-  /** What was offered and is owned here, by number; null where it was taken back. */
-  private final @Nullable Connection[] ring = new @Nullable Connection[MOST_OFFERED];
-
-  private int held;
-
-  private @Nullable Fd socket;
-  private int slot;
-  private boolean watchingRoom;
+  private @Nullable SeqpacketSocket socket;
   private boolean otherType;
   private boolean greeted;
   private boolean slowHelloLogged;
   private long connectedNanos;
-  private @Nullable Claims claims;
-  private int mostAtOnce;
   private boolean draining;
   private long drainedByNanos;
   private long restUntilNanos = Long.MIN_VALUE;
-  private int idleMessages;
+  private long ungreetedRestNanos = REST_NANOS;
   private int load = HandOff.LOAD_UNKNOWN;
   private long loadNanos;
 
-  private long settled;
-  private long passed;
-  private long next;
-  private long granted;
-
-  /** The channel is overdue while not all below this are settled. */
-  private long answersDue;
-
-  public AcknowledgedChannel(Loop loop, Backend backend, String path) {
-    super(loop, backend, path);
-    ackTimeoutNanos = backend.ackTimeoutNanos();
-    untouched = new Untouched(kernel);
+  AcknowledgedChannel(
+      Turn turn, Ending ending, Passing backend, BackendConfig config, String path) {
+    super(turn, backend, config, path);
+    ackTimeoutNanos = config.ackTimeout().toNanos();
+    offers = new Offers(turn, ending, backend, this, ackTimeoutNanos);
+    reading = new Reading(turn, this);
+    greeting = new Greeting(kernel, turn.log(), "backend " + config.name() + ": unix:" + path);
+    successor = new Successor(turn, this::openBeside, this::goOverToSuccessor);
   }
 
   /** Whether the last attempt to connect found a socket of another type. */
-  public boolean isOtherType() {
+  boolean isOtherType() {
     return otherType;
   }
 
   @Override
   public int pass(Batch batch) {
-    Fd to = prepare() ? socket : null;
+    SeqpacketSocket to = prepare() ? socket : null;
     if (to == null || !takes()) {
       return 0;
     }
-    long room = room();
+    long room = offers.room();
     if (room <= 0) {
-      loop.counters().count(Counter.CHANNEL_FULL);
+      turn.count(Counter.CHANNEL_FULL);
       return 0;
     }
-    int count = (int) Math.min(Math.min(batch.size(), mostAtOnce), room);
-    count = write(batch, count);
-    int r = send(to, out);
-    while (r < 0 && count > 1 && mayTakeFewer(-r)) {
-      count = write(batch, count / 2);
-      mostAtOnce = count;
-      r = send(to, out);
+    int most = limit.at(turn.nowNanos());
+    int count = write(batch, (int) Math.min(Math.min(batch.size(), most), room));
+    int r = sendOffer(to, count);
+    while (r < 0 && count > 1 && MessageLimit.mayTakeFewer(-r)) {
+      count = write(batch, limit.refused(count, turn.nowNanos()));
+      r = sendOffer(to, count);
     }
     if (r > 0) {
-      next += count;
-      loop.counters().count(Counter.MESSAGES_SENT);
+      turn.count(Counter.MESSAGES_SENT);
+      takeOver(batch, count);
       return count;
     }
     cannotSend(to, -r);
@@ -158,60 +122,65 @@ public final class AcknowledgedChannel extends Channel implements Pollable {
   }
 
   @Override
+  void taken(Connection connection) {
+    offers.put(connection);
+  }
+
+  @Override
   public boolean isReady() {
     if (socket == null) {
-      return restUntilNanos <= loop.nowNanos() && mayConnect();
+      return restUntilNanos <= turn.nowNanos() && mayConnect();
     }
-    return takes() && room() > 0 && !watchingRoom;
+    return takes() && offers.room() > 0 && !isFull();
+  }
+
+  private boolean isFull() {
+    SeqpacketSocket open = socket;
+    return open != null && open.isFull();
   }
 
   /** Whether the receiver has said that it takes connections and keeps to it. */
   private boolean takes() {
-    return greeted && !draining && settled >= answersDue && restUntilNanos <= loop.nowNanos();
-  }
-
-  private long room() {
-    return Math.min(granted - next, MOST_OFFERED - (next - settled));
+    return greeted && !draining && !offers.isOverdue() && restUntilNanos <= turn.nowNanos();
   }
 
   @Override
   public boolean isThere() {
     if (socket == null) {
-      return super.isThere() && restUntilNanos <= loop.nowNanos() + REST_NANOS;
+      return super.isThere() && restUntilNanos <= turn.nowNanos() + REST_NANOS;
     }
     return greeted
-        ? !draining && settled >= answersDue
-        : loop.nowNanos() < connectedNanos + HELLO_NANOS;
+        ? !draining && !offers.isOverdue()
+        : turn.nowNanos() < connectedNanos + HELLO_NANOS;
   }
 
   @Override
   public boolean isGreeting() {
-    return socket != null && !greeted && loop.nowNanos() < connectedNanos + GREETING_NANOS;
+    return socket != null && !greeted && turn.nowNanos() < connectedNanos + GREETING_NANOS;
   }
 
   /** How full its credits are, and the load it told of lately. */
   @Override
   public long busyMillionths(int more) {
-    long unsettled = next - settled + more;
-    long window = Math.min(granted - settled, MOST_OFFERED);
-    long full = window <= 0 ? MILLION : unsettled * MILLION / window;
+    long window = offers.window();
+    long full = window <= 0 ? MILLION : (offers.unsettled() + more) * MILLION / window;
     return (socket == null ? 0 : full) + Math.max(0, load()) * (MILLION / HandOff.MAX_LOAD);
   }
 
   @Override
   public int unsettled() {
-    return held;
+    return offers.held();
   }
 
   @Override
   public int load() {
-    boolean known = load != HandOff.LOAD_UNKNOWN && loop.nowNanos() - loadNanos <= LOAD_NANOS;
+    boolean known = load != HandOff.LOAD_UNKNOWN && turn.nowNanos() - loadNanos <= LOAD_NANOS;
     return known ? load : -1;
   }
 
   /** Writes an offer of the first of a batch; returns how many went into it. */
   private int write(Batch batch, int count) {
-    writer.begin(next);
+    writer.begin(offers.next());
     while (writer.count() < count && writer.beginConnection()) {
       metadata.write(batch.get(writer.count()));
     }
@@ -219,38 +188,30 @@ public final class AcknowledgedChannel extends Channel implements Pollable {
     out.beginSend(writer.length());
     for (int i = 0; i < written; i++) {
       out.add(batch.get(i).fd);
-      if (claims != null) {
-        claims.offer(next + i);
-      }
+      offers.layOpen(offers.next() + i);
     }
     return written;
   }
 
-  private void cannotSend(Fd to, int errno) {
+  private int sendOffer(SeqpacketSocket to, int count) {
+    inFlight(count);
+    int r = send(to.fd(), out);
+    if (r < 0) {
+      inFlight(0);
+    }
+    return r;
+  }
+
+  private void cannotSend(SeqpacketSocket to, int errno) {
     if (isFull(errno)) {
-      if (errno == Errno.EAGAIN && !watchingRoom) {
-        loop.counters().count(Counter.CHANNEL_FULL);
-        // Unless memory is short: then the backend's timer tries again.
-        watchingRoom = loop.poller().modify(slot, to, WATCH_ROOM);
+      if (errno == Errno.EAGAIN && !to.isFull()) {
+        turn.count(Counter.CHANNEL_FULL);
+        to.watchRoom();
       }
       return;
     }
     // It reads no more. What it has acknowledged before that is still to be read here, and its end.
     drain();
-  }
-
-  /** Takes over a connection that {@link #pass} has offered. */
-  @Override
-  public void passed(Connection connection) {
-    connection.offeredNanos = loop.nowNanos();
-    ring[index(passed)] = connection;
-    passed++;
-    held++;
-    loop.wakeBy(connection.offeredNanos + ackTimeoutNanos);
-  }
-
-  private static int index(long number) {
-    return (int) (number & MOST_OFFERED - 1);
   }
 
   @Override
@@ -262,195 +223,149 @@ public final class AcknowledgedChannel extends Channel implements Pollable {
   }
 
   private void open() {
-    if (restUntilNanos > loop.nowNanos() || !mayConnect()) {
+    if (restUntilNanos > turn.nowNanos() || !mayConnect()) {
       return;
     }
     int r = connect(Linux.SOCK_SEQPACKET);
     otherType = r == -Errno.EPROTOTYPE;
     if (r < 0) {
-      if (!otherType || !backend.mayBePlain()) {
+      if (!otherType || config.method() != Method.AUTO) {
         reportCannotConnect(-r);
       }
       return;
     }
-    Fd opened = Fd.of(r);
-    // A receiver has no descriptors to send. Kernels before 6.16 do not know the option; there
-    // recv(2), which takes none, drops them.
-    kernel.setsockopt(opened, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 0);
-    int s = loop.poller().add(opened, WATCH, this);
-    if (s < 0) {
-      closeSocket(opened);
-      return;
+    begin(SeqpacketSocket.watch(turn, Fd.of(r), this::closeSocket, this));
+  }
+
+  private void begin(@Nullable SeqpacketSocket opened) {
+    if (opened != null) {
+      socket = opened;
+      connectedNanos = turn.nowNanos();
+      reading.begin();
+      turn.wakeBy(connectedNanos + HELLO_NANOS);
     }
-    socket = opened;
-    slot = s;
-    connectedNanos = loop.nowNanos();
-    loop.wakeBy(connectedNanos + HELLO_NANOS);
+  }
+
+  /** For the successor, of whose attempts nothing else is to be known. */
+  private @Nullable SeqpacketSocket openBeside(Pollable pollable) {
+    int r = connect(Linux.SOCK_SEQPACKET);
+    return r < 0 ? null : SeqpacketSocket.watch(turn, Fd.of(r), this::closeSocket, pollable);
   }
 
   @Override
   public void onEvents(int events) {
-    receiveSome();
-    Fd open = socket;
-    if (open != null && (events & Linux.EPOLLOUT) != 0 && watchingRoom) {
-      watchingRoom = !loop.poller().modify(slot, open, WATCH);
+    reading.readSome();
+    SeqpacketSocket open = socket;
+    if (open != null && (events & Linux.EPOLLOUT) != 0) {
+      open.hasRoom();
     }
     backend.pump();
   }
 
-  /**
-   * Reads a message, and further ones where several lately came. The socket is watched
-   * level-triggered: what is left is reported again.
-   */
-  private void receiveSome() {
-    boolean again = receive();
-    if (!again || !loop.isSaturated() || !messages.isWorthLooking(1)) {
-      return;
-    }
-    int count = 1;
-    while (count < MOST_READS && receive()) {
-      count++;
-    }
-    messages.saw(count);
+  @Override
+  public void onFault() {
+    abort();
+    backend.pump();
   }
 
-  /** Reads one message; returns whether there may be another. */
-  private boolean receive() {
-    Fd from = socket;
-    if (from == null) {
-      return false;
-    }
-    int n = kernel.recv(from, in, 0, IN_BYTES, Linux.MSG_DONTWAIT);
-    if (n > 0) {
-      String fault = take(n);
-      if (fault != null) {
-        loop.counters().count(Counter.RECEIVER_FAULT);
-        loop.log()
-            .warn(
-                "backend {}: unix:{}: the receiver breaks the protocol: {}: upgrade or mend it",
-                backend.name(),
-                path,
-                fault);
-        drop("it breaks the protocol", false, FAULT_REST_NANOS);
-      }
-      return true;
-    }
-    switch (-n) {
-      case Errno.EAGAIN -> {
-        return false;
-      }
-      case Errno.EINTR, Errno.ECONNRESET -> {
-        // It ended with offers unread: what it has acknowledged before is still there.
-        return true;
-      }
-      case 0 -> drop("the receiver closed it", true, REST_NANOS);
-      // Not its end: it may be working on what it has claimed.
-      default -> drop("recv: " + Errno.name(-n), false, REST_NANOS);
-    }
-    return false;
+  @Override
+  public @Nullable Fd socket() {
+    SeqpacketSocket open = socket;
+    return open == null ? null : open.fd();
   }
 
-  /** Takes a message in; returns null, or what is wrong with it. */
-  private @Nullable String take(int length) {
-    FromReceiver.Kind kind = view.parse(in.bytes(), length);
-    if (kind == FromReceiver.Kind.MALFORMED) {
-      return "a malformed message";
-    }
+  @Override
+  public long settled() {
+    return offers.settled();
+  }
+
+  @Override
+  public void onBreach(String what) {
+    turn.count(Counter.RECEIVER_FAULT);
+    turn.log()
+        .warn(
+            "backend {}: unix:{}: the receiver breaks the protocol: {}: upgrade or mend it",
+            config.name(),
+            path,
+            what);
+    drop("it breaks the protocol", false, FAULT_REST_NANOS);
+  }
+
+  @Override
+  public void onEnd() {
+    drop("the receiver closed it", true, REST_NANOS);
+  }
+
+  @Override
+  public void onFailure(String what) {
+    drop(what, false, REST_NANOS);
+  }
+
+  @Override
+  public @Nullable String onMessage(FromReceiver.Kind kind, FromReceiver message) {
     if (kind == FromReceiver.Kind.HELLO) {
-      return greeted ? "a second HELLO" : greet();
+      return greeted ? "a second HELLO" : greet(message);
     }
     if (!greeted) {
       return "its first message is not HELLO";
     }
-    long before = settled;
-    String fault = null;
-    if (kind == FromReceiver.Kind.ACK) {
-      fault = settle();
-    } else if (kind == FromReceiver.Kind.REFUSE) {
-      fault = refused(view.refused());
-    }
-    idleMessages = settled > before ? 0 : idleMessages + 1;
-    if (fault == null && idleMessages > MOST_IDLE_MESSAGES) {
-      return "more than " + MOST_IDLE_MESSAGES + " messages that settle nothing";
-    }
-    return fault;
+    return switch (kind) {
+      case ACK -> settle(message);
+      case REFUSE -> refused(message.refused());
+      default -> null;
+    };
   }
 
-  private @Nullable String greet() {
-    Fd to = socket;
+  private @Nullable String greet(FromReceiver hello) {
+    SeqpacketSocket to = socket;
     if (to == null) {
       return null;
     }
-    int words = 0;
-    if (view.claims()) {
-      switch (Claims.make(kernel, MOST_OFFERED)) {
-        case Claims.Made.Page made -> {
-          claims = made.claims();
-          words = made.claims().count();
-        }
-        case Claims.Made.Failed failed ->
-            loop.log()
-                .warn(
-                    "backend {}: unix:{}: nothing can be taken back from it while it hangs: {}: {}",
-                    backend.name(),
-                    path,
-                    failed.call(),
-                    Errno.name(failed.errno()));
-      }
-    }
-    // What both speak; the receiver ends it if it no longer speaks this one.
-    int version = Math.min(view.version(), HandOff.VERSION);
-    out.beginSend(OfferWriter.writeHello(out.payload(), version, words));
-    if (claims != null) {
-      out.add(claims.memory());
-    }
-    int r = send(to, out);
-    if (claims != null) {
-      claims.sent();
-    }
+    Claims page = greeting.claims(hello);
+    offers.claims(page);
+    int r = greeting.answer(to.fd(), hello, page, out, this::send);
     if (r < 0) {
       drop("sendmsg of HELLO: " + Errno.name(-r), false, REST_NANOS);
       return null;
     }
     greeted = true;
-    mostAtOnce = Math.min(view.maxConnections(), MOST_AT_ONCE);
-    granted = unsigned(view.granted());
-    backend.gather(mostAtOnce);
+    ungreetedRestNanos = REST_NANOS;
+    int most = Math.min(hello.maxConnections(), MOST_AT_ONCE);
+    limit.want(most);
+    offers.grant(unsigned(hello.granted()));
+    backend.gather(most);
     reportUp();
-    loop.log()
+    turn.log()
         .info(
             "backend {}: unix:{} says hello: version {}, {} connections a message, {} credits{}",
-            backend.name(),
+            config.name(),
             path,
-            view.version(),
-            view.maxConnections(),
-            granted,
-            claims == null ? ", gives nothing back while it hangs" : "");
+            hello.version(),
+            hello.maxConnections(),
+            unsigned(hello.granted()),
+            page == null ? ", gives nothing back while it hangs" : "");
     return null;
   }
 
-  private @Nullable String settle() {
-    long upTo = view.settled();
-    if (upTo < settled || upTo > next) {
+  private @Nullable String settle(FromReceiver ack) {
+    long upTo = ack.settled();
+    if (upTo < offers.settled() || upTo > offers.next()) {
       return "it acknowledges "
           + upTo
           + " connections of "
-          + next
+          + offers.next()
           + " that it was offered, "
-          + settled
+          + offers.settled()
           + " of them acknowledged before";
     }
-    while (settled < upTo) {
-      Connection connection = remove(settled);
-      settled++;
-      if (connection != null) {
-        endPassed(connection);
-      }
+    offers.settleUpTo(upTo);
+    if (!offers.isOverdue()) {
+      successor.close();
     }
-    granted = Math.max(granted, unsigned(view.granted()));
-    load = view.load();
-    loadNanos = loop.nowNanos();
-    if (view.draining()) {
+    offers.grant(unsigned(ack.granted()));
+    load = ack.load();
+    loadNanos = turn.nowNanos();
+    if (ack.draining()) {
       drain();
     }
     return null;
@@ -459,208 +374,151 @@ public final class AcknowledgedChannel extends Channel implements Pollable {
   private void drain() {
     if (!draining) {
       draining = true;
-      drainedByNanos = loop.nowNanos() + ackTimeoutNanos;
-      loop.wakeBy(drainedByNanos);
+      drainedByNanos = turn.nowNanos() + ackTimeoutNanos;
+      turn.wakeBy(drainedByNanos);
     }
   }
 
-  /** What is out of all bounds is as good as no bound: {@link #MOST_OFFERED} holds. */
+  /** What is out of all bounds is as good as no bound: {@link Offers#MOST} holds. */
   private static long unsigned(long value) {
     return value < 0 ? Long.MAX_VALUE : value;
   }
 
   private @Nullable String refused(long number) {
-    if (number < settled || number >= next) {
+    if (number < offers.settled() || number >= offers.next()) {
       return "it gives back connection " + number + ", which it does not have";
     }
-    Connection connection = remove(number);
-    if (connection == null) {
-      return null;
-    }
-    restUntilNanos = loop.nowNanos() + REST_NANOS;
-    giveBack(number, connection, true);
+    restUntilNanos = turn.nowNanos() + REST_NANOS;
+    offers.refused(number);
     return null;
-  }
-
-  private @Nullable Connection remove(long number) {
-    Connection connection = ring[index(number)];
-    if (connection != null) {
-      ring[index(number)] = null;
-      held--;
-    }
-    return connection;
-  }
-
-  /**
-   * Gives a connection back to the backend's queue if nobody has touched it nor can.
-   *
-   * @param letGo whether the receiver has none of its connections any more, even if it had claimed
-   *     them
-   */
-  private void giveBack(long number, Connection connection, boolean letGo) {
-    if (claims != null && claims.revoke(number)) {
-      backend.takeBack(connection);
-    } else if (!letGo) {
-      // It may be working on it at this moment.
-      loop.counters().count(Counter.ACK_IN_DOUBT);
-      endPassed(connection);
-    } else {
-      switch (untouched.look(connection.fd)) {
-        case UNTOUCHED -> {
-          // The receiver may have made it blocking, which all copies of a descriptor share.
-          kernel.fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
-          backend.takeBack(connection);
-        }
-        case TOUCHED -> loop.end(connection, Outcome.LOST);
-        case RESET -> loop.end(connection, Outcome.RESET);
-      }
-    }
   }
 
   /**
    * Closes the socket and settles what was offered.
    *
-   * @param letGo as in {@link #giveBack}
+   * @param letGo whether the receiver has none of its connections any more
    */
   private void drop(String why, boolean letGo, long restNanos) {
     if (socket == null) {
       return;
     }
-    loop.counters().count(Counter.CHANNEL_LOST);
+    turn.count(Counter.CHANNEL_LOST);
     reportLost();
-    loop.log()
+    turn.log()
         .info(
             "backend {}: unix:{} lost: {}; {} connections were not acknowledged",
-            backend.name(),
+            config.name(),
             path,
             why,
-            held);
-    if (held > 0 || !letGo) {
-      // One that ends at every offer must not keep the loop busy.
-      restUntilNanos = loop.nowNanos() + restNanos;
+            offers.held());
+    rest(letGo, restNanos);
+    try {
+      disconnect();
+    } finally {
+      offers.giveAllBack(letGo);
     }
-    disconnect();
-    // Newest first, each before the one that came back last: so they stand in their old order.
-    for (long number = passed - 1; number >= settled; number--) {
-      Connection connection = remove(number);
-      if (connection != null) {
-        giveBack(number, connection, letGo);
-      }
-    }
-    reset();
   }
 
+  /** One that ends at every offer, or before its hello, must not keep the loop busy. */
+  private void rest(boolean letGo, long restNanos) {
+    if (!greeted) {
+      restUntilNanos = turn.nowNanos() + Math.max(restNanos, ungreetedRestNanos);
+      ungreetedRestNanos = Math.min(2 * ungreetedRestNanos, REST_MAX_NANOS);
+    } else if (offers.held() > 0 || !letGo) {
+      restUntilNanos = turn.nowNanos() + restNanos;
+    }
+  }
+
+  /** Closes the socket; the channel is as it was before it was opened, but for the offers. */
   private void disconnect() {
-    Fd open = socket;
-    if (open != null) {
-      socket = null;
-      loop.poller().remove(slot, open);
-      closeSocket(open);
-    }
-  }
-
-  private void reset() {
-    if (claims != null) {
-      claims.close();
-      claims = null;
-    }
+    SeqpacketSocket open = socket;
+    socket = null;
     greeted = false;
     slowHelloLogged = false;
-    watchingRoom = false;
     draining = false;
-    idleMessages = 0;
     load = HandOff.LOAD_UNKNOWN;
-    settled = 0;
-    passed = 0;
-    next = 0;
-    granted = 0;
-    answersDue = 0;
+    try {
+      successor.close();
+    } finally {
+      if (open != null) {
+        open.close();
+      }
+    }
   }
 
   @Override
   public long runTimers(long nowNanos) {
-    if (socket == null) {
+    SeqpacketSocket open = socket;
+    if (open == null) {
       return Long.MAX_VALUE;
     }
     if (!greeted) {
-      return awaitHello(nowNanos);
+      return awaitHello(open, nowNanos);
     }
-    long due = Long.MAX_VALUE;
-    long late = settled;
-    while (late < passed) {
-      Connection connection = ring[index(late)];
-      if (connection != null && connection.offeredNanos + ackTimeoutNanos > nowNanos) {
-        due = connection.offeredNanos + ackTimeoutNanos;
-        break;
+    boolean before = offers.isOverdue();
+    long due = offers.runTimers(nowNanos);
+    if (offers.isOverdue()) {
+      if (!before) {
+        reportOverdue();
       }
-      late++;
-    }
-    for (long number = late - 1; number >= settled; number--) {
-      Connection connection = ring[index(number)];
-      if (connection != null) {
-        due = Math.min(due, overdue(number, connection, nowNanos));
-      }
+      due = Math.min(due, successor.look(open, nowNanos));
     }
     if (draining && drainedByNanos <= nowNanos) {
       // Whoever has the path by now must not wait for this one.
       drop("it has had its time to drain", false, 0);
       return Long.MAX_VALUE;
     }
-    if (draining) {
-      due = Math.min(due, drainedByNanos);
-    }
-    return due;
+    return draining ? Math.min(due, drainedByNanos) : due;
   }
 
-  /** Deals with one that was not acknowledged in time; returns when to look again. */
-  private long overdue(long number, Connection connection, long nowNanos) {
-    if (settled >= answersDue) {
-      loop.counters().count(Counter.ACK_TIMED_OUT);
-      loop.log()
-          .warn(
-              "backend {}: unix:{} does not acknowledge within ack-timeout ({} ms): it gets nothing"
-                  + " more until it has; what it has not claimed is taken back",
-              backend.name(),
-              path,
-              ackTimeoutNanos / 1_000_000);
-    }
-    answersDue = next;
-    if (claims != null && claims.revoke(number)) {
-      remove(number);
-      backend.takeBack(connection);
-      return Long.MAX_VALUE;
-    }
-    if (connection.deadlineNanos > nowNanos) {
-      return connection.deadlineNanos;
-    }
-    // It has claimed it, or cannot give it back: it is the receiver's, and its alone from now on.
-    remove(number);
-    loop.counters().count(Counter.ACK_IN_DOUBT);
-    endPassed(connection);
-    return Long.MAX_VALUE;
+  private void reportOverdue() {
+    turn.count(Counter.ACK_TIMED_OUT);
+    turn.log()
+        .warn(
+            "backend {}: unix:{} does not acknowledge within ack-timeout ({} ms): it gets nothing"
+                + " more until it has; what it has not claimed is taken back",
+            config.name(),
+            path,
+            ackTimeoutNanos / MILLION);
   }
 
-  private long awaitHello(long nowNanos) {
+  private long awaitHello(SeqpacketSocket open, long nowNanos) {
     long due = connectedNanos + HELLO_NANOS;
-    if (slowHelloLogged) {
-      return Long.MAX_VALUE;
-    }
     if (nowNanos < due) {
       return due;
     }
-    slowHelloLogged = true;
-    loop.log()
-        .warn(
-            "backend {}: unix:{} has not said hello within a second: it hangs, or does not speak the"
-                + " acknowledged hand-off: see docs/protocol.md",
-            backend.name(),
-            path);
-    return Long.MAX_VALUE;
+    if (!slowHelloLogged) {
+      slowHelloLogged = true;
+      turn.log()
+          .warn(
+              "backend {}: unix:{} has not said hello within a second: it hangs, or does not speak"
+                  + " the acknowledged hand-off: see docs/protocol.md",
+              config.name(),
+              path);
+    }
+    return successor.look(open, nowNanos);
+  }
+
+  /** Another receiver has the path, and has said hello, or has ended already. */
+  private void goOverToSuccessor() {
+    // What the present one has said meanwhile comes first: it may only have been slow.
+    reading.readSome();
+    if (socket == null || (greeted && !offers.isOverdue())) {
+      successor.close();
+      return;
+    }
+    // Before the drop, which closes what the successor has.
+    SeqpacketSocket next = successor.take(this);
+    drop("another receiver has its path", false, 0);
+    restUntilNanos = Long.MIN_VALUE;
+    begin(next);
+    reading.readSome();
+    backend.pump();
   }
 
   @Override
   public boolean isIdle() {
-    return held == 0;
+    return offers.held() == 0;
   }
 
   @Override
@@ -671,22 +529,28 @@ public final class AcknowledgedChannel extends Channel implements Pollable {
     if (draining) {
       return ChannelState.DRAINING;
     }
-    if (!greeted || settled < answersDue) {
+    if (!greeted || offers.isOverdue()) {
       return ChannelState.SILENT;
     }
-    return watchingRoom || room() <= 0 ? ChannelState.FULL : ChannelState.OPEN;
+    return isFull() || offers.room() <= 0 ? ChannelState.FULL : ChannelState.OPEN;
+  }
+
+  @Override
+  public void abort() {
+    if (socket == null) {
+      offers.giveAllBack(false);
+    } else {
+      drop("a fault in Peekpass", false, FAULT_REST_NANOS);
+    }
   }
 
   /** Leaves what was offered to the receiver, which claims it as ever. */
   @Override
   public void close() {
-    disconnect();
-    for (long number = settled; number < passed; number++) {
-      Connection connection = remove(number);
-      if (connection != null) {
-        endPassed(connection);
-      }
+    try {
+      disconnect();
+    } finally {
+      offers.leaveAll();
     }
-    reset();
   }
 }

@@ -1,60 +1,40 @@
 package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.linux.Linux;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
-import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.status.ChannelState;
+import dev.peekpass.proxy.turn.Turn;
 
 /**
  * A channel that finds out what the receiver bound ({@code auto}): the acknowledged hand-off on a
  * seqpacket socket, else one of the plain methods. It looks again whenever the receiver has gone.
  */
-public final class AutoChannel extends Channel {
+final class AutoChannel extends Channel {
   private final AcknowledgedChannel acknowledged;
   private final ConnectedChannel plain;
-  private Channel last;
 
-  public AutoChannel(Loop loop, Backend backend, String path) {
-    super(loop, backend, path);
-    acknowledged = new AcknowledgedChannel(loop, backend, path);
-    plain = new ConnectedChannel(loop, backend, path, Linux.SOCK_STREAM, Linux.SOCK_DGRAM);
-    last = plain;
+  AutoChannel(Turn turn, Ending ending, Passing backend, BackendConfig config, String path) {
+    super(turn, backend, config, path);
+    acknowledged = new AcknowledgedChannel(turn, ending, backend, config, path);
+    plain = new ConnectedChannel(turn, backend, config, path, Linux.SOCK_STREAM, Linux.SOCK_DGRAM);
   }
 
   @Override
   public int pass(Batch batch) {
     int passed = 0;
     if (plain.isOpen()) {
-      last = plain;
       passed = plain.pass(batch);
     }
     if (passed == 0 && !plain.isOpen()) {
-      last = acknowledged;
       passed = acknowledged.pass(batch);
       if (acknowledged.isOtherType()) {
-        last = plain;
         plain.inheritDown(acknowledged);
         passed = plain.pass(batch);
       }
     }
     return passed;
-  }
-
-  @Override
-  public void passed(Connection connection) {
-    last.passed(connection);
-  }
-
-  @Override
-  public long runTimers(long nowNanos) {
-    return acknowledged.runTimers(nowNanos);
-  }
-
-  @Override
-  public boolean isIdle() {
-    return acknowledged.isIdle();
   }
 
   @Override
@@ -72,6 +52,16 @@ public final class AutoChannel extends Channel {
   /** The one that goes by what the receiver has bound, as last seen. */
   private Channel found() {
     return plain.isOpen() || acknowledged.isOtherType() ? plain : acknowledged;
+  }
+
+  @Override
+  public long runTimers(long nowNanos) {
+    return Math.min(acknowledged.runTimers(nowNanos), plain.runTimers(nowNanos));
+  }
+
+  @Override
+  public boolean isIdle() {
+    return acknowledged.isIdle();
   }
 
   @Override
@@ -120,8 +110,20 @@ public final class AutoChannel extends Channel {
   }
 
   @Override
+  public void abort() {
+    try {
+      acknowledged.abort();
+    } finally {
+      plain.abort();
+    }
+  }
+
+  @Override
   public void close() {
-    acknowledged.close();
-    plain.close();
+    try {
+      acknowledged.close();
+    } finally {
+      plain.close();
+    }
   }
 }

@@ -6,30 +6,38 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.turn.Turn;
 
 /**
  * The way to one UNIX socket of a backend, for one loop. A subclass a hand-off method.
  *
- * <p>{@link #pass} sends duplicates of descriptors; the caller goes on owning its own and gives
- * those, and only those, that the answer counts to {@link #passed}.
+ * <p>{@link #pass} sends duplicates of descriptors. What the receiver then has leaves its container
+ * within that call: it has ended, or it is offered and stands in the channel until it is
+ * acknowledged. What it has not stays where it stands.
  */
 public abstract class Channel {
+  /**
+   * The most that go into one message where the receiver says how many it takes: a few tens spread
+   * the cost of the call, more only hold up others.
+   */
+  public static final int MOST_AT_ONCE = 64;
 
   /** First wait after a failed attempt to connect, and the longest. */
   private static final long RETRY_MIN_NANOS = 5_000_000;
 
   private static final long RETRY_MAX_NANOS = 250_000_000;
 
-  public final Loop loop;
-  public final Kernel kernel;
-  public final Backend backend;
-  public final String path;
+  final Turn turn;
+  final Kernel kernel;
+  final Passing backend;
+  final BackendConfig config;
+  final String path;
   private final SockAddr address = new SockAddr();
 
   /** Whether the last attempt found it down: only the change is logged. */
@@ -42,23 +50,84 @@ public abstract class Channel {
   private long retryNanos = RETRY_MIN_NANOS;
   private long passedCount;
 
-  public Channel(Loop loop, Backend backend, String path) {
-    this.loop = loop;
-    this.kernel = loop.kernel();
+  /** How many of a batch are in a message that is being sent, or was and is not taken over. */
+  private int inFlight;
+
+  Channel(Turn turn, Passing backend, BackendConfig config, String path) {
+    this.turn = turn;
+    this.kernel = turn.kernel();
     this.backend = backend;
+    this.config = config;
     this.path = path;
     address.unix(path);
   }
 
   /**
-   * Passes connections to the receiver in one message: all, or as many of the first as go into it.
+   * Makes a channel by a backend's method that connects when it is first used.
    *
-   * @param batch not empty; borrowed and left as it is. The caller gives the passed ones to {@link
-   *     #passed} and still has the others
-   * @return how many of the first are in the receiver's queue; 0 when it is full or nobody is
-   *     there: try again when told so, or a little later
+   * @param path one of the backend's sockets
+   */
+  public static Channel of(
+      Turn turn, Ending ending, Passing backend, BackendConfig config, String path) {
+    return switch (config.method()) {
+      case ONCE -> new OnceChannel(turn, backend, config, path);
+      case PERSISTENT -> new ConnectedChannel(turn, backend, config, path, Linux.SOCK_STREAM);
+      case DATAGRAM -> new ConnectedChannel(turn, backend, config, path, Linux.SOCK_DGRAM);
+      case ACKNOWLEDGED -> new AcknowledgedChannel(turn, ending, backend, config, path);
+      case AUTO -> new AutoChannel(turn, ending, backend, config, path);
+    };
+  }
+
+  /** The path of its UNIX socket. */
+  public final String path() {
+    return path;
+  }
+
+  /**
+   * Passes connections to the receiver in one message: all, or as many of the first as go into it.
+   * Those leave the batch and the container in which they stood.
+   *
+   * @param batch not empty
+   * @return how many were passed; 0 when the receiver's queue is full or nobody is there: try again
+   *     when told so, or a little later
    */
   public abstract int pass(Batch batch);
+
+  /** Takes the first of a batch over, which have just been sent. */
+  final void takeOver(Batch batch, int count) {
+    for (int i = 0; i < count; i++) {
+      taken(batch.get(0));
+      batch.removeFirst();
+      inFlight--;
+    }
+    inFlight = 0;
+  }
+
+  /** So many of the batch are about to be sent. */
+  final void inFlight(int count) {
+    inFlight = count;
+  }
+
+  /**
+   * After {@link #pass} has thrown: how many of the first of the batch were in a message of which
+   * nobody knows whether it was sent.
+   */
+  public final int takeInFlight() {
+    int count = inFlight;
+    inFlight = 0;
+    return count;
+  }
+
+  /** Takes over a connection that has just been sent: ends it, or keeps it until it is answered. */
+  void taken(Connection connection) {
+    endPassed(connection);
+  }
+
+  /**
+   * {@link #pass} has thrown: gives up the UNIX connection, of which nobody knows what went into
+   * it.
+   */
+  public abstract void abort();
 
   /** How the way is, as far as is known without trying. */
   public ChannelState state() {
@@ -110,18 +179,10 @@ public abstract class Channel {
     return 0;
   }
 
-  /**
-   * Takes over a connection that {@link #pass} has just passed, in their order: ends it, or keeps
-   * it until the receiver has acknowledged it.
-   */
-  public void passed(Connection connection) {
-    endPassed(connection);
-  }
-
   /** Ends a connection that is the receiver's. */
-  public final void endPassed(Connection connection) {
+  final void endPassed(Connection connection) {
     passedCount++;
-    backend.endPassed(connection);
+    backend.handedOff(connection);
   }
 
   /** How many connections have become the receiver's. */
@@ -166,7 +227,7 @@ public abstract class Channel {
   public final int connect(int type) {
     int flags = Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
     int r = kernel.socket(Linux.AF_UNIX, type | flags, 0);
-    if ((r == -Errno.EMFILE || r == -Errno.ENFILE) && loop.reserve().lend()) {
+    if ((r == -Errno.EMFILE || r == -Errno.ENFILE) && turn.spare().lend()) {
       // What is passed over this socket frees a descriptor.
       r = kernel.socket(Linux.AF_UNIX, type | flags, 0);
     }
@@ -174,24 +235,28 @@ public abstract class Channel {
       return r;
     }
     Fd socket = Fd.of(r);
-    int c;
-    do {
-      c = kernel.connect(socket, address);
-    } while (c == -Errno.EINTR);
-    if (c < 0) {
-      closeSocket(socket);
-      return c;
+    int c = -1;
+    try {
+      do {
+        c = kernel.connect(socket, address);
+      } while (c == -Errno.EINTR);
+    } finally {
+      if (c < 0) {
+        closeSocket(socket);
+      }
     }
-    retryNanos = RETRY_MIN_NANOS;
-    connectAgainNanos = Long.MIN_VALUE;
-    loop.counters().count(Counter.CHANNEL_OPENED);
-    return r;
+    if (c >= 0) {
+      retryNanos = RETRY_MIN_NANOS;
+      connectAgainNanos = Long.MIN_VALUE;
+      turn.count(Counter.CHANNEL_OPENED);
+    }
+    return c < 0 ? c : r;
   }
 
-  /** Closes a socket of {@link #connect}, which may have taken the reserve's place. */
+  /** Closes a socket of {@link #connect}, which may have taken the spare one's place. */
   public final void closeSocket(Fd socket) {
     kernel.close(socket);
-    loop.reserve().restore();
+    turn.spare().restore();
   }
 
   /** Sends a message as it is; returns what sendmsg does, never -EINTR. */
@@ -204,20 +269,11 @@ public abstract class Channel {
   }
 
   /**
-   * Whether a failed sendmsg may succeed with fewer descriptors: more than this kernel allows in a
-   * message, or ancillary data larger than net.core.optmem_max (ENOBUFS). Not so EAGAIN, since the
-   * queue counts messages, nor ETOOMANYREFS, which looks at what is in flight already (unix(7)).
-   */
-  public static boolean mayTakeFewer(int errno) {
-    return errno == Errno.EINVAL || errno == Errno.EMSGSIZE || errno == Errno.ENOBUFS;
-  }
-
-  /**
    * Whether it is time to try to connect: not every connection shall pay for an attempt in vain
    * while others take them.
    */
   public final boolean mayConnect() {
-    return connectAgainNanos <= loop.nowNanos() || backend.triesAll();
+    return connectAgainNanos <= turn.nowNanos() || backend.triesAll();
   }
 
   /** Logs a failure of socket or connect, unless it passes or was logged before. */
@@ -232,7 +288,7 @@ public abstract class Channel {
       }
       default -> reportDown(errno);
     }
-    connectAgainNanos = loop.nowNanos() + retryNanos;
+    connectAgainNanos = turn.nowNanos() + retryNanos;
     retryNanos = Math.min(2 * retryNanos, RETRY_MAX_NANOS);
   }
 
@@ -264,11 +320,11 @@ public abstract class Channel {
   public final void reportUp() {
     if (lost) {
       lost = false;
-      backend.cameBack(this);
+      backend.cameBack(path);
     }
     if (down) {
       down = false;
-      loop.log().info("backend {}: unix:{} takes connections again", backend.name(), path);
+      turn.log().info("backend {}: unix:{} takes connections again", config.name(), path);
     }
   }
 
@@ -276,10 +332,10 @@ public abstract class Channel {
     if (!down) {
       down = true;
       lost = true;
-      loop.log()
+      turn.log()
           .warn(
               "backend {}: unix:{} takes no connections: connect: {}: {}",
-              backend.name(),
+              config.name(),
               path,
               Errno.name(errno),
               remedy(errno));

@@ -3,12 +3,12 @@ package dev.peekpass.proxy.handoff;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.turn.Pollable;
+import dev.peekpass.proxy.turn.Turn;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,9 +26,11 @@ import org.jspecify.annotations.Nullable;
  * While open, the socket is watched for the peer's end, so that a receiver that has gone is noticed
  * before the next connection comes; while full, for room as well.
  */
-public final class ConnectedChannel extends PlainChannel implements Pollable {
+final class ConnectedChannel extends PlainChannel implements Pollable {
   private static final int WATCH_END = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
   private static final int WATCH_ROOM = WATCH_END | Linux.EPOLLOUT;
+
+  private static final int UNWATCHED = -1;
 
   /** What {@link #attempt} returns when the receiver has gone. */
   private static final int GONE = -1;
@@ -43,7 +45,7 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
   private final int[] types;
 
   private @Nullable Fd socket;
-  private int slot;
+  private int slot = UNWATCHED;
   private boolean watchingRoom;
 
   /** What SIOCOUTQ said at a time, and what was sent since. */
@@ -56,8 +58,8 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
    *
    * @param types SOCK_STREAM, SOCK_DGRAM: the first that the receiver has bound is used
    */
-  public ConnectedChannel(Loop loop, Backend backend, String path, int... types) {
-    super(loop, backend, path);
+  ConnectedChannel(Turn turn, Passing backend, BackendConfig config, String path, int... types) {
+    super(turn, backend, config, path);
     this.types = types;
   }
 
@@ -87,15 +89,16 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
     if (r > 0) {
       unreceivedBytes += MESSAGE_BYTES;
       reportUp();
+      takeOver(batch, r);
       return r;
     }
     if (isFull(-r)) {
       // Only a full queue is told to have room again. Other shortages are not this socket's, which
       // would be reported as writable at once, over and over: the backend's timer tries again.
       if (r == -Errno.EAGAIN && !watchingRoom) {
-        loop.counters().count(Counter.CHANNEL_FULL);
+        turn.count(Counter.CHANNEL_FULL);
         // Unless memory is short: then too the timer tries again.
-        watchingRoom = loop.poller().modify(slot, to, WATCH_ROOM);
+        watchingRoom = turn.poller().modify(slot, to, WATCH_ROOM);
       }
       return 0;
     }
@@ -124,23 +127,25 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
       return r;
     }
     Fd opened = Fd.of(r);
-    int most = backend.config().maxUnreceived();
+    // From here on abort() and close() know of it.
+    socket = opened;
+    slot = UNWATCHED;
+    watchingRoom = false;
+    unreceivedBytes = 0;
+    askedNanos = turn.nowNanos();
+    int most = config.maxUnreceived();
     if (most > 0) {
       // The kernel doubles it, and takes a message while less than that is unreceived. A failure
       // leaves the bound that it has anyway.
       int bytes = most * MESSAGE_BYTES - MESSAGE_BYTES / 2;
       kernel.setsockopt(opened, Linux.SOL_SOCKET, Linux.SO_SNDBUF, bytes / 2);
     }
-    int s = loop.poller().add(opened, WATCH_END, this);
-    if (s < 0) {
-      closeSocket(opened);
-      return s;
+    slot = turn.poller().add(opened, WATCH_END, this);
+    if (slot < 0) {
+      int errno = slot;
+      close();
+      return errno;
     }
-    socket = opened;
-    slot = s;
-    watchingRoom = false;
-    unreceivedBytes = 0;
-    askedNanos = loop.nowNanos();
     return r;
   }
 
@@ -156,8 +161,8 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
     if (open == null) {
       return (long) more * MESSAGE_BYTES;
     }
-    if (askedNanos != loop.nowNanos()) {
-      askedNanos = loop.nowNanos();
+    if (askedNanos != turn.nowNanos()) {
+      askedNanos = turn.nowNanos();
       unreceivedBytes = Math.max(0, kernel.siocoutq(open));
     }
     return unreceivedBytes + (long) more * MESSAGE_BYTES;
@@ -175,7 +180,7 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
     } else if ((events & Linux.EPOLLOUT) != 0) {
       Fd open = socket;
       if (open != null && watchingRoom) {
-        watchingRoom = !loop.poller().modify(slot, open, WATCH_END);
+        watchingRoom = !turn.poller().modify(slot, open, WATCH_END);
       }
     }
     backend.pump();
@@ -183,9 +188,9 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
 
   private void drop(String why) {
     if (socket != null) {
-      loop.counters().count(Counter.CHANNEL_LOST);
+      turn.count(Counter.CHANNEL_LOST);
       reportLost();
-      loop.log().info("backend {}: unix:{} lost: {}", backend.name(), path, why);
+      turn.log().info("backend {}: unix:{} lost: {}", config.name(), path, why);
       close();
     }
   }
@@ -199,11 +204,30 @@ public final class ConnectedChannel extends PlainChannel implements Pollable {
   }
 
   @Override
+  public void onFault() {
+    abort();
+    backend.pump();
+  }
+
+  @Override
+  public void abort() {
+    drop("a fault in Peekpass");
+  }
+
+  @Override
   public void close() {
     Fd open = socket;
-    if (open != null) {
-      socket = null;
-      loop.poller().remove(slot, open);
+    int watched = slot;
+    if (open == null) {
+      return;
+    }
+    socket = null;
+    slot = UNWATCHED;
+    try {
+      if (watched >= 0) {
+        turn.poller().remove(watched, open);
+      }
+    } finally {
       closeSocket(open);
     }
   }

@@ -10,12 +10,12 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Writes what the proxy knows of a connection beside its descriptor, without allocating. */
-public final class OfferMetadata {
+final class OfferMetadata {
   private final OfferWriter writer;
   private final byte[] host = new byte[HostName.MAX_BYTES];
   private final Map<Protocol, byte[]> labels = new EnumMap<>(Protocol.class);
 
-  public OfferMetadata(OfferWriter writer) {
+  OfferMetadata(OfferWriter writer) {
     this.writer = writer;
     for (Protocol protocol : Protocol.values()) {
       labels.put(protocol, protocol.label().getBytes(StandardCharsets.US_ASCII));
@@ -23,8 +23,8 @@ public final class OfferMetadata {
   }
 
   /** Writes one connection into an offer that has room for it. */
-  public void write(Connection connection) {
-    writer.listener(connection.listener.labelBytes());
+  void write(Connection connection) {
+    writer.listener(connection.origin.labelBytes());
     int routeLine = connection.routeLine();
     if (routeLine != 0 && !connection.onFallback) {
       writer.routeLine(routeLine);

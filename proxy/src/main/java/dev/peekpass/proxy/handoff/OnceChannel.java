@@ -2,18 +2,18 @@ package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
+import dev.peekpass.proxy.turn.Turn;
 
 /**
  * A channel that makes a UNIX connection for each connection it passes ({@code once}): connect, one
  * message, close. What was sent stays readable for the receiver, then comes end of stream.
  */
-public final class OnceChannel extends PlainChannel {
+final class OnceChannel extends PlainChannel {
 
-  public OnceChannel(Loop loop, Backend backend, String path) {
-    super(loop, backend, path);
+  OnceChannel(Turn turn, Passing backend, BackendConfig config, String path) {
+    super(turn, backend, config, path);
   }
 
   @Override
@@ -27,12 +27,17 @@ public final class OnceChannel extends PlainChannel {
       return 0;
     }
     Fd socket = Fd.of(r);
-    int sent = send(socket, batch);
-    closeSocket(socket);
+    int sent;
+    try {
+      sent = send(socket, batch);
+    } finally {
+      closeSocket(socket);
+    }
     if (sent < 0) {
       return 0;
     }
     reportUp();
+    takeOver(batch, sent);
     return sent;
   }
 
@@ -42,7 +47,12 @@ public final class OnceChannel extends PlainChannel {
   }
 
   @Override
-  public void close() {
+  public void abort() {
     // Holds nothing between two connections.
+  }
+
+  @Override
+  public void close() {
+    // As above.
   }
 }

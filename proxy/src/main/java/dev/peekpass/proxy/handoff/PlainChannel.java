@@ -3,34 +3,33 @@ package dev.peekpass.proxy.handoff;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Message;
-import dev.peekpass.proxy.Loop;
-import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.turn.Turn;
 
 /** A channel whose messages are a byte and descriptors, which nobody acknowledges. */
-public abstract class PlainChannel extends Channel {
+abstract class PlainChannel extends Channel {
 
   /** The byte beside a descriptor. Receivers ignore its value (docs/protocol.md). */
   private static final byte PAYLOAD = 'P';
 
   private final Message message;
+  private final MessageLimit limit;
+  private boolean tooManyLogged;
 
-  /** The most descriptors that went into a message so far as is known: the backend's batch. */
-  private int mostAtOnce;
-
-  public PlainChannel(Loop loop, Backend backend, String path) {
-    super(loop, backend, path);
-    mostAtOnce = backend.batch();
-    message = new Message(1, mostAtOnce);
+  PlainChannel(Turn turn, Passing backend, BackendConfig config, String path) {
+    super(turn, backend, config, path);
+    limit = new MessageLimit(config.batch());
+    message = new Message(1, config.batch());
     message.payload().put(0, PAYLOAD);
   }
 
   /** As {@link #connect}, to a receiver of which it is not known yet what goes into a message. */
-  public final int connectAnew(int type) {
+  final int connectAnew(int type) {
     int r = connect(type);
     if (r >= 0) {
-      mostAtOnce = backend.batch();
+      limit.want(config.batch());
     }
     return r;
   }
@@ -40,31 +39,19 @@ public abstract class PlainChannel extends Channel {
    *
    * @return how many went into it, or -errno
    */
-  public final int send(Fd socket, Batch batch) {
-    int count = Math.min(batch.size(), mostAtOnce);
+  final int send(Fd socket, Batch batch) {
+    int count = Math.min(batch.size(), limit.at(turn.nowNanos()));
     int r = send(socket, batch, count);
-    int tooMany = 0;
     // Ends with a message of one at the latest, whatever the kernel says.
-    while (r < 0 && count > 1 && mayTakeFewer(-r)) {
-      tooMany = -r;
-      count /= 2;
+    while (r < 0 && count > 1 && MessageLimit.mayTakeFewer(-r)) {
+      reportTooMany(count, -r);
+      count = limit.refused(count, turn.nowNanos());
       r = send(socket, batch, count);
     }
     if (r < 0) {
       return r;
     }
-    if (tooMany != 0) {
-      mostAtOnce = count;
-      loop.log()
-          .warn(
-              "backend {}: unix:{} takes {} descriptors in a message and no more: sendmsg: {}:"
-                  + " lower the backend's batch",
-              backend.name(),
-              path,
-              count,
-              Errno.name(tooMany));
-    }
-    loop.counters().count(Counter.MESSAGES_SENT);
+    turn.count(Counter.MESSAGES_SENT);
     return count;
   }
 
@@ -73,6 +60,26 @@ public abstract class PlainChannel extends Channel {
     for (int i = 0; i < count; i++) {
       message.add(batch.get(i).fd);
     }
-    return send(socket, message);
+    inFlight(count);
+    int r = send(socket, message);
+    if (r < 0) {
+      inFlight(0);
+    }
+    return r;
+  }
+
+  /** Once: what passes is not worth a line, and what does not is said. */
+  private void reportTooMany(int count, int errno) {
+    if (!tooManyLogged) {
+      tooManyLogged = true;
+      turn.log()
+          .warn(
+              "backend {}: unix:{} takes fewer than {} descriptors in a message: sendmsg: {}: if"
+                  + " that goes on, lower the backend's batch",
+              config.name(),
+              path,
+              count,
+              Errno.name(errno));
+    }
   }
 }

@@ -36,12 +36,15 @@ public final class Untouched {
    * <p>All that was received still waits to be read, nothing was sent, and this side was not shut
    * down. tcpi_bytes_received counts the client's FIN as a byte, which SIOCINQ does not. Bytes that
    * arrive between the two calls look like bytes that were read: then it looks again.
+   *
+   * <p>Kernels before 4.19 do not count what was sent. Nothing else tells it once the client has
+   * acknowledged it (SIOCOUTQ does not), so that there no connection is untouched.
    */
   public Finding look(Fd connection) {
     long before = 0;
     for (int looks = 0; looks < MAX_LOOKS; looks++) {
       int unread = kernel.siocinq(connection);
-      if (unread < 0 || kernel.tcpInfo(connection, info) < 0) {
+      if (unread < 0 || kernel.tcpInfo(connection, info) < 0 || !info.countsBytesSent()) {
         return Finding.TOUCHED;
       }
       int state = info.state();

@@ -8,7 +8,7 @@ import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.BindAddress;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ListenerConfig;
-import dev.peekpass.proxy.listen.ListenerSocket.Sharing;
+import dev.peekpass.proxy.listen.BoundSocket.Sharing;
 import dev.peekpass.proxy.route.IpAddress;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -43,10 +43,10 @@ public final class SocketPlan {
    *
    * @param loop the loop that listens on it, or {@link #NO_LOOP}
    */
-  public record Held(ListenerSocket socket, int loop) {}
+  public record Held(BoundSocket socket, int loop) {}
 
   /** A socket under a configuration. */
-  public record Assigned(ListenerConfig config, ListenerSocket socket) {}
+  public record Assigned(ListenerConfig config, BoundSocket socket) {}
 
   /** Lets sockets that are there already share their port with new ones. */
   public interface Reuse {
@@ -99,7 +99,7 @@ public final class SocketPlan {
   }
 
   /** What a loop gets that it did not have; owned by the caller until it is. */
-  public List<ListenerSocket> openedForLoop(int loop) {
+  public List<BoundSocket> openedForLoop(int loop) {
     return placements.stream()
         .filter(p -> p.loop == loop && p.opened)
         .map(p -> p.assigned.socket)
@@ -162,7 +162,7 @@ public final class SocketPlan {
       throws SystemCallException {
     int port = bind.port();
     for (IpAddress address : addresses) {
-      ListenerSocket placed = placeOne(config, bind, address, port);
+      BoundSocket placed = placeOne(config, bind, address, port);
       port = placed.port();
       if (placed.isDualStack(kernel)) {
         LOG.warn(
@@ -179,11 +179,10 @@ public final class SocketPlan {
     return errno == Errno.EAFNOSUPPORT || errno == Errno.EADDRNOTAVAIL;
   }
 
-  private ListenerSocket placeOne(
-      ListenerConfig config, BindAddress bind, IpAddress address, int port)
+  private BoundSocket placeOne(ListenerConfig config, BindAddress bind, IpAddress address, int port)
       throws SystemCallException {
     for (Held h : held) {
-      ListenerSocket s = h.socket;
+      BoundSocket s = h.socket;
       boolean fits = port == 0 ? s.bind().equals(bind) : s.port() == port;
       if (fits && s.address().equals(address) && !used.contains(h)) {
         take(config, address, s.port());
@@ -218,7 +217,7 @@ public final class SocketPlan {
     }
     for (int loop = 0; loop < loops; loop++) {
       if (perLoop[loop] == 0) {
-        ListenerSocket source = sockets.getFirst().socket;
+        BoundSocket source = sockets.getFirst().socket;
         int r = kernel.fcntl(source.fd(), Linux.F_DUPFD_CLOEXEC, 0);
         if (r < 0) {
           throw new SystemCallException(
@@ -237,28 +236,28 @@ public final class SocketPlan {
     return least;
   }
 
-  private static ListenerSocket shared(ListenerSocket socket, Fd fd) {
-    return new ListenerSocket(socket.bind(), socket.address(), socket.port(), fd, true);
+  private static BoundSocket shared(BoundSocket socket, Fd fd) {
+    return new BoundSocket(socket.bind(), socket.address(), socket.port(), fd, true);
   }
 
-  private ListenerSocket open(ListenerConfig config, BindAddress bind, IpAddress address, int port)
+  private BoundSocket open(ListenerConfig config, BindAddress bind, IpAddress address, int port)
       throws SystemCallException {
-    ListenerSocket first;
+    BoundSocket first;
     try {
       first =
-          ListenerSocket.open(
+          BoundSocket.open(
               kernel, config, bind, address, port, loops > 1 ? Sharing.FIRST : Sharing.ALONE);
     } catch (SystemCallException e) {
       // One of our own may be in the way: 0.0.0.0:80 that gives way to 192.0.2.1:80.
       if (e.errno() != Errno.EADDRINUSE || !letShare(port)) {
         throw e;
       }
-      first = ListenerSocket.open(kernel, config, bind, address, port, Sharing.FURTHER);
+      first = BoundSocket.open(kernel, config, bind, address, port, Sharing.FURTHER);
     }
     add(config, 0, first, true);
     for (int loop = 1; loop < loops; loop++) {
-      ListenerSocket further =
-          ListenerSocket.open(kernel, config, bind, address, first.port(), Sharing.FURTHER);
+      BoundSocket further =
+          BoundSocket.open(kernel, config, bind, address, first.port(), Sharing.FURTHER);
       add(config, loop, further, true);
     }
     return first;
@@ -271,7 +270,7 @@ public final class SocketPlan {
     return !ours.isEmpty();
   }
 
-  private void add(ListenerConfig config, int loop, ListenerSocket socket, boolean opened) {
+  private void add(ListenerConfig config, int loop, BoundSocket socket, boolean opened) {
     placements.add(new Placement(loop, new Assigned(config, socket), opened));
   }
 

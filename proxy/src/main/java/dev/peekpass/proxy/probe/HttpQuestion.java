@@ -25,27 +25,27 @@ final class HttpQuestion {
   }
 
   /** Waits for the response. Whoever closes the socket ends the wait. */
-  static Answer receive(ProbeConfig.Http http, Socket socket) throws IOException {
+  static Finding receive(ProbeConfig.Http http, Socket socket) throws IOException {
     InputStream in = socket.getInputStream();
     StringBuilder line = new StringBuilder();
     for (int c = in.read(); c >= 0 && c != '\n'; c = in.read()) {
       line.append((char) c);
       if (line.length() > MAX_LINE_BYTES) {
-        return new Answer.Bad("the response has no status line");
+        return new Finding.Bad("the response has no status line");
       }
     }
-    Answer answer = judge(http, line.toString());
-    if (answer instanceof Answer.Good) {
+    Finding answer = judge(http, line.toString());
+    if (answer instanceof Finding.Good) {
       readRest(in);
     }
     return answer;
   }
 
   /** What a status line says, its CR and all. */
-  static Answer judge(ProbeConfig.Http http, String line) {
+  static Finding judge(ProbeConfig.Http http, String line) {
     // RFC 9112 section 4.
     if (!line.matches("HTTP/1\\.[01] [1-5][0-9][0-9]( .*)?\r?")) {
-      return new Answer.Bad(
+      return new Finding.Bad(
           line.isEmpty() ? "the connection ends without a response" : "this is not HTTP/1");
     }
     int status = Integer.parseInt(line, 9, 12, 10);
@@ -53,7 +53,7 @@ final class HttpQuestion {
         http.statuses().isEmpty()
             ? status >= 200 && status < 400
             : http.statuses().contains(status);
-    return good ? new Answer.Good() : new Answer.Bad("the status is " + status);
+    return good ? new Finding.Good() : new Finding.Bad("the status is " + status);
   }
 
   /** So that the receiver's response does not meet a reset; what becomes of it does not matter. */

@@ -54,11 +54,11 @@ final class Prober implements Runnable {
     try {
       while (!Thread.currentThread().isInterrupted()) {
         long began = System.nanoTime();
-        Answer answer = ask(kernel, handOff);
+        Finding answer = ask(kernel, handOff);
         if (Thread.currentThread().isInterrupted()) {
           return;
         }
-        if (health.record(!(answer instanceof Answer.Bad))) {
+        if (health.record(!(answer instanceof Finding.Bad))) {
           report(answer);
           onChange.accept(kernel, health.isHealthy());
         }
@@ -70,8 +70,8 @@ final class Prober implements Runnable {
     }
   }
 
-  private void report(Answer answer) {
-    if (answer instanceof Answer.Bad(String why)) {
+  private void report(Finding answer) {
+    if (answer instanceof Finding.Bad(String why)) {
       LOG.warn(
           "backend {}: unix:{} is unhealthy: {} probes in a row have failed, the last one: {}: it"
               + " gets nothing until {} succeed: look at the receiver",
@@ -86,7 +86,7 @@ final class Prober implements Runnable {
   }
 
   /** One probe; it takes hardly longer than its timeout, whatever the receiver does. */
-  private Answer ask(Kernel kernel, SingleHandOff handOff) throws InterruptedException {
+  private Finding ask(Kernel kernel, SingleHandOff handOff) throws InterruptedException {
     int timeoutMillis = (int) config.timeout().toMillis();
     try (LoopbackPair pair = LoopbackPair.open(kernel, timeoutMillis)) {
       Thread guard =
@@ -95,11 +95,11 @@ final class Prober implements Runnable {
         if (config.question() instanceof ProbeConfig.Http http) {
           HttpQuestion.send(http, pair.client);
         }
-        Answer passed = handOff.pass(pair.accepted);
-        return passed instanceof Answer.Good ? ask(pair) : passed;
+        Finding passed = handOff.pass(pair.accepted);
+        return passed instanceof Finding.Good ? ask(pair) : passed;
       } catch (IOException e) {
         boolean late = pair.client.isClosed();
-        return new Answer.Bad(
+        return new Finding.Bad(
             late ? "no answer within " + timeoutMillis + " ms" : String.valueOf(e.getMessage()));
       } finally {
         guard.interrupt();
@@ -111,10 +111,10 @@ final class Prober implements Runnable {
     } catch (RuntimeException e) {
       LOG.error("backend {}: a probe failed on a fault in Peekpass", backend.name(), e);
     }
-    return health.isHealthy() ? new Answer.Good() : new Answer.Bad("it cannot be probed");
+    return health.isHealthy() ? new Finding.Good() : new Finding.Bad("it cannot be probed");
   }
 
-  private Answer ask(LoopbackPair pair) throws IOException {
+  private Finding ask(LoopbackPair pair) throws IOException {
     // While this process has a copy, the receiver's close would not be seen.
     pair.closeAccepted();
     return switch (config.question()) {

@@ -38,16 +38,16 @@ final class SingleHandOff {
    * @param connection the caller goes on owning it
    * @return good when it is in the receiver's queue
    */
-  Answer pass(Fd connection) {
+  Finding pass(Fd connection) {
     int r = -Errno.EPROTOTYPE;
     for (int i = 0; i < types.length && r == -Errno.EPROTOTYPE; i++) {
       r = connect(types[i]);
     }
     if (r == -Errno.EPROTOTYPE && mayAcknowledge) {
-      return new Answer.NotNeeded();
+      return new Finding.NotNeeded();
     }
     if (r < 0) {
-      return new Answer.Bad("connect: " + Errno.name(-r));
+      return new Finding.Bad("connect: " + Errno.name(-r));
     }
     Fd socket = Fd.of(r);
     try {
@@ -56,7 +56,7 @@ final class SingleHandOff {
       do {
         r = kernel.sendmsg(socket, message, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
       } while (r == -Errno.EINTR);
-      return r < 0 ? new Answer.Bad("sendmsg: " + Errno.name(-r)) : new Answer.Good();
+      return r < 0 ? new Finding.Bad("sendmsg: " + Errno.name(-r)) : new Finding.Good();
     } finally {
       kernel.close(socket);
     }

@@ -32,7 +32,7 @@ final class TlsQuestion {
   }
 
   /** Asks. Whoever closes the socket ends the wait. */
-  Answer ask(ProbeConfig.Tls tls, Socket socket) throws IOException {
+  Finding ask(ProbeConfig.Tls tls, Socket socket) throws IOException {
     try (SSLSocket over =
         (SSLSocket)
             context
@@ -42,9 +42,9 @@ final class TlsQuestion {
       parameters.setServerNames(List.of(new SNIHostName(tls.serverName())));
       over.setSSLParameters(parameters);
       over.startHandshake();
-      return new Answer.Good();
+      return new Finding.Good();
     } catch (SSLException e) {
-      return new Answer.Bad("the handshake fails: " + e.getMessage());
+      return new Finding.Bad("the handshake fails: " + e.getMessage());
     }
   }
 

@@ -5,12 +5,14 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
-import dev.peekpass.proxy.Loop;
 import dev.peekpass.proxy.config.Fallback;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.ConnectionQueue;
+import dev.peekpass.proxy.connection.Ending;
+import dev.peekpass.proxy.connection.Stage;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.Protocol;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * side, and the connection lingers until the client ends its own or {@link #LINGER_NANOS} have
  * passed.
  */
-public final class Refuser {
+public final class Refuser implements Stage {
   /** How long an answered connection is kept for its client to read the answer. */
   private static final long LINGER_NANOS = 2_000_000_000L;
 
@@ -32,10 +34,13 @@ public final class Refuser {
   /** How many bytes are read and dropped at a time for a client that goes on sending. */
   private static final int MAX_DRAIN_BYTES = 1 << 20;
 
-  private final Loop loop;
+  private static final int BUFFER_BYTES = 1 << 16;
+
+  private final Turn turn;
+  private final Ending ending;
   private final Kernel kernel;
-  private final NativeBuffer buffer;
-  private final ConnectionQueue lingering = new ConnectionQueue();
+  private final NativeBuffer buffer = new NativeBuffer(BUFFER_BYTES);
+  private final ConnectionQueue lingering = new ConnectionQueue(this);
 
   private final Answer unrecognizedName = Answer.tlsAlert(Answer.ALERT_UNRECOGNIZED_NAME);
   private final Answer decodeError = Answer.tlsAlert(Answer.ALERT_DECODE_ERROR);
@@ -51,27 +56,28 @@ public final class Refuser {
   private final Answer h2ProtocolError =
       Answer.http2GoAway(Answer.H2_PROTOCOL_ERROR, "malformed, too large or too late");
 
-  public Refuser(Loop loop, NativeBuffer buffer) {
-    this.loop = loop;
-    this.kernel = loop.kernel();
-    this.buffer = buffer;
+  /** Makes one for the connections of one loop. */
+  public Refuser(Turn turn, Ending ending) {
+    this.turn = turn;
+    this.ending = ending;
+    this.kernel = turn.kernel();
   }
 
   /**
    * Turns a connection away and records the outcome. The descriptor is closed here, now or once the
    * client has read the answer.
    *
-   * @param connection in no queue; the poller may watch it
+   * @param connection in any container, without an outcome; the poller may watch it
    * @param reject how this listener rejects
    * @param noRoute the answer of this listener's fallback to an HTTP/1 client
    */
   public void refuse(
       Connection connection, Outcome outcome, Fallback.Reject reject, Answer noRoute) {
-    loop.record(connection, outcome);
+    ending.record(connection, outcome);
     Drained drained = drain(connection.fd);
     Answer answer = answer(connection.protocol, outcome, reject, noRoute);
     if (drained == Drained.GIVEN_UP || answer == null) {
-      loop.release(connection);
+      ending.release(connection);
       return;
     }
     int flags = Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL;
@@ -81,7 +87,7 @@ public final class Refuser {
     } while (sent == -Errno.EINTR);
     boolean ended = drained == Drained.ENDED;
     if (ended || sent < answer.length || kernel.shutdown(connection.fd, Linux.SHUT_WR) < 0) {
-      loop.release(connection);
+      ending.release(connection);
       return;
     }
     linger(connection);
@@ -119,26 +125,30 @@ public final class Refuser {
 
   private void linger(Connection connection) {
     if (lingering.size() >= MAX_LINGERING) {
-      loop.counters().count(Counter.LINGER_LIMIT_REACHED);
-      loop.release(connection);
+      turn.count(Counter.LINGER_LIMIT_REACHED);
+      ending.release(connection);
       return;
     }
-    connection.lingering = true;
-    if (!loop.watch(connection)) {
-      loop.release(connection);
+    if (!ending.watch(connection)) {
+      ending.release(connection);
       return;
     }
-    long deadline = loop.nowNanos() + LINGER_NANOS;
+    long deadline = turn.nowNanos() + LINGER_NANOS;
     lingering.add(connection, deadline);
-    loop.wakeBy(deadline);
+    turn.wakeBy(deadline);
   }
 
   /** The client of a lingering connection has sent more, or ended. */
-  public void onReady(Connection connection) {
+  @Override
+  public void onEvents(Connection connection, int events) {
     if (drain(connection.fd) != Drained.ALL_FOR_NOW) {
-      lingering.remove(connection);
-      loop.release(connection);
+      ending.release(connection);
     }
+  }
+
+  @Override
+  public void onFault(Connection connection) {
+    ending.fail(connection);
   }
 
   /** What reading and dropping came to. */
@@ -172,12 +182,22 @@ public final class Refuser {
 
   /** Ends what has lingered long enough; returns when the next one is due. */
   public long runTimers(long nowNanos) {
-    for (@Nullable Connection late = lingering.pollExpired(nowNanos);
+    for (@Nullable Connection late = lingering.firstExpired(nowNanos);
         late != null;
-        late = lingering.pollExpired(nowNanos)) {
-      loop.release(late);
+        late = lingering.firstExpired(nowNanos)) {
+      releaseOrFail(late);
     }
     return lingering.nextDeadlineNanos();
+  }
+
+  /** Whatever is thrown, it stands here no more. */
+  private void releaseOrFail(Connection connection) {
+    try {
+      ending.release(connection);
+    } catch (RuntimeException e) {
+      turn.fault("an answered connection could not be closed", e);
+      turn.contain(() -> ending.fail(connection));
+    }
   }
 
   /** Whether no answered client is still reading. */
@@ -188,8 +208,7 @@ public final class Refuser {
   /** Ends everything. */
   public void close() {
     for (Connection c = lingering.first(); c != null; c = lingering.first()) {
-      lingering.remove(c);
-      loop.release(c);
+      releaseOrFail(c);
     }
   }
 }

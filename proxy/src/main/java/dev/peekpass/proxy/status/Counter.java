@@ -41,10 +41,16 @@ public enum Counter {
   ACK_IN_DOUBT,
   /** Times a receiver broke the protocol of the acknowledged hand-off. */
   RECEIVER_FAULT,
+  /** Connections given up because the kernel would not watch them (fs.epoll.max_user_watches). */
+  WATCH_REFUSED,
   /** Refused connections closed without waiting for the client to read the answer. */
   LINGER_LIMIT_REACHED,
   /** Access log entries dropped because the log was not written fast enough. */
-  ACCESS_LOG_DROPPED;
+  ACCESS_LOG_DROPPED,
+  /** Times accept failed for a reason that is neither the client's nor a limit's. */
+  ACCEPT_FAILED,
+  /** Faults in Peekpass itself that were contained: each is logged, at most one a second. */
+  FAULTS;
 
   private final String label = name().toLowerCase(Locale.ROOT).replace('_', '-');
 

@@ -77,22 +77,23 @@ public final class Poller {
 
   /** Ends watching; the caller still owns the descriptor. */
   public void remove(int slot, Fd descriptor) {
+    // The slot first: whatever the call comes to, nobody gets events by it any more.
+    pollables[slot] = null;
+    generations[slot]++;
+    free[freeCount++] = slot;
     int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);
     if (r < 0) {
       throw new IllegalStateException("epoll_ctl DEL " + descriptor + ": " + Errno.name(-r));
     }
-    pollables[slot] = null;
-    generations[slot]++;
-    free[freeCount++] = slot;
   }
 
   /**
-   * Waits for events; {@link #dispatch} delivers them.
+   * Waits for events; {@link #ready} and {@link #events} tell of each.
    *
    * @param timeoutMillis 0 looks only, -1 waits without end
    * @return how many came
    */
-  public int await(int timeoutMillis) {
+  int await(int timeoutMillis) {
     int n = kernel.epollWait(epoll, events, timeoutMillis);
     if (n == -Errno.EINTR) {
       return 0;
@@ -103,14 +104,16 @@ public final class Poller {
     return n;
   }
 
-  /** Delivers one of the events that the last {@link #await} fetched. */
-  public void dispatch(int index) {
+  /** Whom one of the events is for that the last {@link #await} fetched, or null if nobody now. */
+  @Nullable Pollable ready(int index) {
     long data = events.data(index);
     int slot = (int) data;
-    Pollable pollable = pollables[slot];
-    if (pollable != null && generations[slot] == (int) (data >>> 32)) {
-      pollable.onEvents(events.events(index));
-    }
+    return generations[slot] == (int) (data >>> 32) ? pollables[slot] : null;
+  }
+
+  /** What that event says. */
+  int events(int index) {
+    return events.events(index);
   }
 
   /** Closes the epoll descriptor; what was watched stays open. */

@@ -7,7 +7,8 @@ import dev.peekpass.proxy.Tests.Idle;
 import org.junit.jupiter.api.Test;
 
 class ConnectionQueueTest {
-  private final ConnectionQueue queue = new ConnectionQueue();
+  private final ConnectionQueue queue = new ConnectionQueue(Stage.UNWATCHED);
+  private final ConnectionQueue other = new ConnectionQueue(Stage.UNWATCHED);
   private final Connection a = Idle.connection();
   private final Connection b = Idle.connection();
   private final Connection c = Idle.connection();
@@ -16,7 +17,7 @@ class ConnectionQueueTest {
   void anEmptyQueueIsNeverDue() {
     assertThat(queue.nextDeadlineNanos()).isEqualTo(Long.MAX_VALUE);
     assertThat(queue.first()).isNull();
-    assertThat(queue.pollExpired(Long.MAX_VALUE)).isNull();
+    assertThat(queue.firstExpired(Long.MAX_VALUE)).isNull();
   }
 
   @Test
@@ -25,11 +26,21 @@ class ConnectionQueueTest {
     queue.add(b, 20);
     queue.add(c, 20);
 
-    assertThat(queue.pollExpired(9)).isNull();
-    assertThat(queue.pollExpired(20)).isSameAs(a);
-    assertThat(queue.pollExpired(20)).isSameAs(b);
-    assertThat(queue.pollExpired(20)).isSameAs(c);
+    assertThat(queue.firstExpired(9)).isNull();
+    for (Connection next : new Connection[] {a, b, c}) {
+      assertThat(queue.firstExpired(20)).isSameAs(next);
+      other.add(next);
+    }
     assertThat(queue.isEmpty()).isTrue();
+  }
+
+  @Test
+  void anExpiredConnectionStaysUntilItGoesSomewhere() {
+    queue.add(a, 1);
+
+    assertThat(queue.firstExpired(2)).isSameAs(a);
+    assertThat(queue.firstExpired(2)).isSameAs(a);
+    assertThat(a.isIn(queue)).isTrue();
   }
 
   @Test
@@ -37,23 +48,48 @@ class ConnectionQueueTest {
     queue.add(a, 1);
     queue.add(b, 2);
     queue.add(c, 3);
-    queue.remove(b);
+    b.leave();
 
+    assertThat(b.hasEnded()).isTrue();
     assertThat(queue.size()).isEqualTo(2);
-    assertThat(queue.pollExpired(9)).isSameAs(a);
-    assertThat(queue.first()).isSameAs(c);
-    queue.remove(c);
+    assertThat(queue.first()).isSameAs(a);
+    assertThat(queue.after(a)).isSameAs(c);
+    a.leave();
+    c.leave();
     assertThat(queue.isEmpty()).isTrue();
     queue.add(b, 4);
     assertThat(queue.nextDeadlineNanos()).isEqualTo(4);
   }
 
   @Test
-  void aConnectionStandsInOneQueueAtATime() {
+  void comingInTakesItOutOfWhereItStood() {
     queue.add(a, 1);
+    other.add(a, 1);
 
-    assertThatThrownBy(() -> new ConnectionQueue().add(a, 1))
-        .isInstanceOf(IllegalStateException.class);
+    assertThat(a.isIn(other)).isTrue();
+    assertThat(queue.isEmpty()).isTrue();
+    assertThat(other.size()).isEqualTo(1);
+  }
+
+  @Test
+  void whatComesBackStandsWhereItsDeadlineSays() {
+    queue.add(a, 1);
+    queue.add(b, 2);
+    queue.add(c, 3);
+    other.add(b);
+    queue.putBack(b);
+
+    assertThat(queue.after(a)).isSameAs(b);
+    assertThat(queue.after(b)).isSameAs(c);
+    assertThat(queue.size()).isEqualTo(3);
+  }
+
+  @Test
+  void aConnectionEndsOnce() {
+    queue.add(a, 1);
+    a.leave();
+
+    assertThatThrownBy(a::leave).isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> queue.remove(b)).isInstanceOf(IllegalStateException.class);
   }
 }

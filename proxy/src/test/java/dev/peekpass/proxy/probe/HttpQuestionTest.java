@@ -14,21 +14,21 @@ final class HttpQuestionTest {
   @ParameterizedTest
   @ValueSource(strings = {"HTTP/1.1 200 OK\r", "HTTP/1.0 204", "HTTP/1.1 399 \r"})
   void anyStatusOfSuccessIsGood(String line) {
-    assertThat(HttpQuestion.judge(ANY, line)).isEqualTo(new Answer.Good());
-    assertThat(HttpQuestion.judge(SOME, line)).isInstanceOf(Answer.Bad.class);
+    assertThat(HttpQuestion.judge(ANY, line)).isEqualTo(new Finding.Good());
+    assertThat(HttpQuestion.judge(SOME, line)).isInstanceOf(Finding.Bad.class);
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"HTTP/1.1 401 Unauthorized\r", "HTTP/1.1 503 Later\r"})
   void orThoseThatAreExpected(String line) {
-    assertThat(HttpQuestion.judge(ANY, line)).isInstanceOf(Answer.Bad.class);
-    assertThat(HttpQuestion.judge(SOME, line)).isEqualTo(new Answer.Good());
+    assertThat(HttpQuestion.judge(ANY, line)).isInstanceOf(Finding.Bad.class);
+    assertThat(HttpQuestion.judge(SOME, line)).isEqualTo(new Finding.Good());
   }
 
   @ParameterizedTest
   @ValueSource(
       strings = {"", "\r", "HTTP/1.1", "HTTP/2 200 OK", "HTTP/1.1 2000 OK", "220 mail ESMTP\r"})
   void whatIsNoStatusLineIsBad(String line) {
-    assertThat(HttpQuestion.judge(ANY, line)).isInstanceOf(Answer.Bad.class);
+    assertThat(HttpQuestion.judge(ANY, line)).isInstanceOf(Finding.Bad.class);
   }
 }

@@ -10,12 +10,12 @@ import org.jspecify.annotations.Nullable;
  * left. Without it connections that hold every descriptor would wait for a hand-off that needs one
  * more, each until its time is up.
  */
-public final class Reserve {
+public final class SpareDescriptor {
   private final Kernel kernel;
   private @Nullable Fd held;
 
   /** Takes a descriptor, if there is one. */
-  public Reserve(Kernel kernel) {
+  public SpareDescriptor(Kernel kernel) {
     this.kernel = kernel;
     restore();
   }

@@ -13,7 +13,7 @@ import dev.peekpass.proxy.route.IpAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A listening TCP socket.
+ * A listening TCP socket and what it is bound to.
  *
  * @param bind the address in the configuration that it was opened for, whose port may be 0
  * @param address what it is bound to
@@ -22,7 +22,10 @@ import org.jspecify.annotations.Nullable;
  * @param shared whether the same socket is listened on by other loops too, each with a descriptor
  *     of its own
  */
-public record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd fd, boolean shared) {
+public record BoundSocket(BindAddress bind, IpAddress address, int port, Fd fd, boolean shared) {
+  /** What TCP_DEFER_ACCEPT is set to: the kernel keeps a silent client to itself this long. */
+  public static final int DEFER_ACCEPT_SECONDS = 1;
+
   private static final String REMEDY_IN_USE =
       "another process listens there: stop it, or bind another port (ss -ltnp shows which)";
   private static final String REMEDY_DENIED =
@@ -55,7 +58,7 @@ public record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd f
    * @return owned by the caller
    * @throws SystemCallException with nothing left open
    */
-  public static ListenerSocket open(
+  public static BoundSocket open(
       Kernel kernel,
       ListenerConfig config,
       BindAddress bind,
@@ -85,12 +88,12 @@ public record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd f
         option(kernel, fd, Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1, "SO_REUSEPORT");
       }
       if (defers(config)) {
-        int seconds = Listener.DEFER_ACCEPT_SECONDS;
+        int seconds = DEFER_ACCEPT_SECONDS;
         option(kernel, fd, Linux.IPPROTO_TCP, Linux.TCP_DEFER_ACCEPT, seconds, "TCP_DEFER_ACCEPT");
       }
       check("listen " + name, kernel.listen(fd, config.backlog()));
       check("getsockname " + name, kernel.getsockname(fd, name));
-      return new ListenerSocket(bind, address, name.port(), fd, false);
+      return new BoundSocket(bind, address, name.port(), fd, false);
     } catch (SystemCallException e) {
       kernel.close(fd);
       throw e;
@@ -104,7 +107,7 @@ public record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd f
    * @param bind the address in the configuration that it was opened for, or null when nobody knows
    * @throws SystemCallException when it is no listening TCP socket
    */
-  public static ListenerSocket inherited(Kernel kernel, Fd fd, @Nullable BindAddress bind)
+  public static BoundSocket inherited(Kernel kernel, Fd fd, @Nullable BindAddress bind)
       throws SystemCallException {
     SockAddr name = new SockAddr();
     check("getsockname of inherited " + fd, kernel.getsockname(fd, name));
@@ -121,7 +124,7 @@ public record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd f
     check("fcntl F_SETFD", kernel.fcntl(fd, Linux.F_SETFD, Linux.FD_CLOEXEC));
     IpAddress address = new IpAddress(name.high(), name.low());
     BindAddress for0 = bind == null ? new BindAddress(address, name.port()) : bind;
-    return new ListenerSocket(for0, address, name.port(), fd, false);
+    return new BoundSocket(for0, address, name.port(), fd, false);
   }
 
   /** Whether it takes IPv4 connections too, as a socket of {@code [::]} may that others opened. */
@@ -131,7 +134,7 @@ public record ListenerSocket(BindAddress bind, IpAddress address, int port, Fd f
 
   /** Sets on a socket that listens already what a configuration says; returns 0 or -errno. */
   public int configure(Kernel kernel, ListenerConfig config) {
-    int seconds = defers(config) ? Listener.DEFER_ACCEPT_SECONDS : 0;
+    int seconds = defers(config) ? DEFER_ACCEPT_SECONDS : 0;
     int r = kernel.setsockopt(fd, Linux.IPPROTO_TCP, Linux.TCP_DEFER_ACCEPT, seconds);
     return r < 0 ? r : kernel.listen(fd, config.backlog());
   }

@@ -1,0 +1,106 @@
+package dev.peekpass.proxy.connection;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Turn;
+
+/**
+ * The one end of every connection: its outcome is recorded once, its descriptor closed once. A
+ * second time is a fault and throws.
+ *
+ * <pre>{@code
+ * in a container ──record──> has its outcome, may linger ──release──> ended: closed, reused
+ * }</pre>
+ */
+public final class Ending {
+  private final Turn turn;
+
+  /** The end for connections of one loop. */
+  public Ending(Turn turn) {
+    this.turn = turn;
+  }
+
+  /**
+   * Watches a connection for more bytes and for its end, edge-triggered: peeking leaves the bytes
+   * in place, so that a level-triggered watch would report them for ever.
+   *
+   * @return false when the kernel refuses, for want of memory or by a limit
+   */
+  public boolean watch(Connection connection) {
+    if (connection.slot >= 0) {
+      return true;
+    }
+    int interest = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
+    int slot = turn.poller().add(connection.fd, interest, connection);
+    if (slot < 0) {
+      turn.count(Counter.WATCH_REFUSED);
+      turn.log().debug("epoll_ctl ADD: {}: a connection is given up", Errno.name(-slot));
+      return false;
+    }
+    connection.slot = slot;
+    return true;
+  }
+
+  /** Ends watching, which must come before the descriptor is passed or closed. */
+  public void unwatch(Connection connection) {
+    int slot = connection.slot;
+    if (slot >= 0) {
+      connection.slot = Connection.UNWATCHED;
+      turn.poller().remove(slot, connection.fd);
+    }
+  }
+
+  /** Records a connection's outcome and releases it, also when recording throws. */
+  public void end(Connection connection, Outcome outcome) {
+    try {
+      record(connection, outcome);
+    } finally {
+      release(connection);
+    }
+  }
+
+  /** Counts and logs a connection's outcome; its descriptor stays open. */
+  public void record(Connection connection, Outcome outcome) {
+    connection.decide(outcome);
+    turn.counters().count(outcome);
+    AccessLog accessLog = connection.origin.accessLog();
+    if (accessLog.isEnabled()) {
+      long micros = (turn.clockNanos() - connection.acceptedNanos) / 1000;
+      if (!accessLog.record(connection, outcome, micros)) {
+        turn.count(Counter.ACCESS_LOG_DROPPED);
+      }
+    }
+  }
+
+  /** Takes a connection out of its container, closes its descriptor and gives the object back. */
+  public void release(Connection connection) {
+    connection.leave();
+    try {
+      unwatch(connection);
+    } finally {
+      try {
+        turn.kernel().close(connection.fd);
+        turn.spare().restore();
+      } finally {
+        connection.origin.recycle(connection);
+      }
+    }
+  }
+
+  /**
+   * Ends a connection at which a fault was met, as {@code failed} unless it has its outcome; does
+   * nothing if it has ended.
+   */
+  public void fail(Connection connection) {
+    if (connection.hasEnded()) {
+      return;
+    }
+    if (connection.outcome() == null) {
+      end(connection, Outcome.FAILED);
+    } else {
+      release(connection);
+    }
+  }
+}

@@ -1,0 +1,143 @@
+package dev.peekpass.proxy.handoff;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.proxy.turn.Burst;
+import dev.peekpass.proxy.turn.Turn;
+import dev.peekpass.wire.FromReceiver;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Reads what a receiver says over a seqpacket socket, and bears no flood of messages that settle
+ * nothing.
+ */
+final class Reading {
+  /** How many messages are read before others get their turn. */
+  private static final int MOST_READS = 16;
+
+  /**
+   * How many messages that settle nothing are borne in {@link #IDLE_NANOS} before the receiver is
+   * taken for broken. One that tells of its load each millisecond stays below it.
+   */
+  private static final int MOST_IDLE = 4096;
+
+  private static final long IDLE_NANOS = 4_000_000_000L;
+
+  private static final int BYTES = 64;
+
+  /** What is done with what a receiver says. */
+  interface Listener {
+    /** The socket; null once it is closed, which ends the reading. */
+    @Nullable Fd socket();
+
+    /** How many connections the receiver has settled. */
+    long settled();
+
+    /**
+     * A message has come.
+     *
+     * @return null, or what is wrong with it
+     */
+    @Nullable String onMessage(FromReceiver.Kind kind, FromReceiver message);
+
+    /** The receiver breaks the protocol. */
+    void onBreach(String what);
+
+    /** The receiver has ended the connection; it has none of its connections any more. */
+    void onEnd();
+
+    /** The socket fails; the receiver may be working on what it has claimed. */
+    void onFailure(String what);
+  }
+
+  private final Turn turn;
+  private final Kernel kernel;
+  private final Listener listener;
+  private final NativeBuffer in = new NativeBuffer(BYTES);
+  private final FromReceiver view = new FromReceiver();
+  private final Burst messages = new Burst();
+  private int idle;
+  private long idleSinceNanos;
+
+  Reading(Turn turn, Listener listener) {
+    this.turn = turn;
+    this.listener = listener;
+    kernel = turn.kernel();
+  }
+
+  /** A new receiver begins. */
+  void begin() {
+    idle = 0;
+  }
+
+  /**
+   * Reads a message, and further ones where several lately came. The socket is watched
+   * level-triggered: what is left is reported again.
+   */
+  void readSome() {
+    boolean again = read();
+    if (!again || !turn.isSaturated() || !messages.isWorthLooking(1)) {
+      return;
+    }
+    int count = 1;
+    while (count < MOST_READS && read()) {
+      count++;
+    }
+    messages.saw(count);
+  }
+
+  /** Reads one message; returns whether there may be another. */
+  private boolean read() {
+    Fd from = listener.socket();
+    if (from == null) {
+      return false;
+    }
+    int n = kernel.recv(from, in, 0, BYTES, Linux.MSG_DONTWAIT);
+    if (n > 0) {
+      String breach = take(n);
+      if (breach != null) {
+        listener.onBreach(breach);
+      }
+      return true;
+    }
+    switch (-n) {
+      case Errno.EAGAIN -> {
+        return false;
+      }
+      case Errno.EINTR, Errno.ECONNRESET -> {
+        // It ended with offers unread: what it has acknowledged before is still there.
+        return true;
+      }
+      case 0 -> listener.onEnd();
+      default -> listener.onFailure("recv: " + Errno.name(-n));
+    }
+    return false;
+  }
+
+  private @Nullable String take(int length) {
+    FromReceiver.Kind kind = view.parse(in.bytes(), length);
+    if (kind == FromReceiver.Kind.MALFORMED) {
+      return "a malformed message";
+    }
+    long before = listener.settled();
+    String breach = listener.onMessage(kind, view);
+    boolean settles = kind == FromReceiver.Kind.HELLO || listener.settled() != before;
+    return breach == null && !settles ? countIdle() : breach;
+  }
+
+  /** A message that settles nothing may come now and then, but not in a flood. */
+  private @Nullable String countIdle() {
+    if (turn.nowNanos() - idleSinceNanos > IDLE_NANOS) {
+      idleSinceNanos = turn.nowNanos();
+      idle = 0;
+    }
+    idle++;
+    return idle <= MOST_IDLE
+        ? null
+        : "more than %d messages in %d s that settle nothing"
+            .formatted(MOST_IDLE, IDLE_NANOS / 1_000_000_000L);
+  }
+}
