@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
+import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,6 +95,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(address);
     }
   }
 
@@ -124,6 +127,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(address);
     }
   }
 
@@ -184,6 +189,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(events);
     }
   }
 
@@ -201,6 +208,8 @@ public final class LinuxKernel implements Kernel {
       return r <= 0 ? r : scratch.get(JAVA_SHORT, POLLFD_REVENTS) & 0xffff;
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -224,6 +233,8 @@ public final class LinuxKernel implements Kernel {
                   errno, (long) eventfd.number(), scratch.address(), 0L, 0L, 0L, 0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -263,6 +274,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(buffer);
     }
   }
 
@@ -281,6 +294,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(buffer);
     }
   }
 
@@ -293,6 +308,8 @@ public final class LinuxKernel implements Kernel {
                   errno, (long) socket.number(), message.address(), (long) flags, 0L, 0L, 0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(message);
     }
   }
 
@@ -318,6 +335,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(peer);
     }
   }
 
@@ -337,6 +356,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(address);
     }
   }
 
@@ -356,6 +377,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(address);
     }
   }
 
@@ -375,6 +398,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -393,6 +418,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(filter);
     }
   }
 
@@ -414,6 +441,8 @@ public final class LinuxKernel implements Kernel {
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -432,6 +461,8 @@ public final class LinuxKernel implements Kernel {
                   0L);
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(info);
     }
   }
 
@@ -451,6 +482,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(info);
     }
   }
 
@@ -479,6 +512,8 @@ public final class LinuxKernel implements Kernel {
       return r;
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -497,6 +532,8 @@ public final class LinuxKernel implements Kernel {
       return r;
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(message);
     }
   }
 
@@ -516,6 +553,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(event);
     }
   }
 
@@ -542,6 +581,8 @@ public final class LinuxKernel implements Kernel {
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -556,6 +597,8 @@ public final class LinuxKernel implements Kernel {
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
@@ -616,6 +659,8 @@ public final class LinuxKernel implements Kernel {
       return 0;
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(words);
     }
   }
 
@@ -627,6 +672,8 @@ public final class LinuxKernel implements Kernel {
           (long) Libc.Memory.MUNMAP.invokeExact(errno, at, (long) words.bytes(), 0L, 0L, 0L, 0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(words);
     }
   }
 
@@ -646,6 +693,8 @@ public final class LinuxKernel implements Kernel {
       return soft < 0 || soft > Integer.MAX_VALUE ? Integer.MAX_VALUE : (int) soft;
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 
