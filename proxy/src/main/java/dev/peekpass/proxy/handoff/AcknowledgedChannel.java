@@ -35,6 +35,8 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  *
  * <p>An overdue channel gets nothing more until the receiver has answered for all it was offered.
+ *
+ * <p>Longer than others, since each of these states decides what every message and every timer does.
  */
 final class AcknowledgedChannel extends Channel implements Pollable, Reading.Listener {
   /** How long a receiver may take to say hello before that is worth a line in the log. */
@@ -48,19 +50,10 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
 
   private static final long MILLION = 1_000_000;
 
-  /** How long a channel rests after its receiver gave connections back, by word or by ending. */
-  private static final long REST_NANOS = 20_000_000;
-
-  /** How long it rests at most after receivers that ended it before they said hello. */
-  private static final long REST_MAX_NANOS = 1_000_000_000L;
-
-  /** How long it rests after its receiver broke the protocol. */
-  private static final long FAULT_REST_NANOS = 1_000_000_000L;
-
-  private final Message out = new Message(HandOff.MAX_MESSAGE_BYTES, MOST_AT_ONCE);
-  private final OfferWriter writer = new OfferWriter(out.payload());
-  private final OfferMetadata metadata = new OfferMetadata(writer);
-  private final MessageLimit limit = new MessageLimit(1);
+  private final OfferMessage offer = new OfferMessage();
+  private final Message hello = new Message(HandOff.MAX_MESSAGE_BYTES, 1);
+  private final Rest rest = new Rest();
+  private final ReceiverLog log;
   private final long ackTimeoutNanos;
   private final Offers offers;
   private final Reading reading;
@@ -74,8 +67,6 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
   private long connectedNanos;
   private boolean draining;
   private long drainedByNanos;
-  private long restUntilNanos = Long.MIN_VALUE;
-  private long ungreetedRestNanos = REST_NANOS;
   private int load = HandOff.LOAD_UNKNOWN;
   private long loadNanos;
 
@@ -85,7 +76,8 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     ackTimeoutNanos = config.ackTimeout().toNanos();
     offers = new Offers(turn, ending, backend, this, ackTimeoutNanos);
     reading = new Reading(turn, this);
-    greeting = new Greeting(kernel, turn.log(), "backend " + config.name() + ": unix:" + path);
+    log = new ReceiverLog(turn.log(), config.name(), path);
+    greeting = new Greeting(kernel, log);
     successor = new Successor(turn, this::openBeside, this::goOverToSuccessor);
   }
 
@@ -105,11 +97,11 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
       turn.count(Counter.CHANNEL_FULL);
       return 0;
     }
-    int most = limit.at(turn.nowNanos());
-    int count = write(batch, (int) Math.min(Math.min(batch.size(), most), room));
+    int most = Math.min(batch.size(), offer.most(turn.nowNanos()));
+    int count = offer.write(batch, (int) Math.min(most, room), offers);
     int r = sendOffer(to, count);
     while (r < 0 && count > 1 && MessageLimit.mayTakeFewer(-r)) {
-      count = write(batch, limit.refused(count, turn.nowNanos()));
+      count = offer.write(batch, offer.refused(count, turn.nowNanos()), offers);
       r = sendOffer(to, count);
     }
     if (r > 0) {
@@ -129,7 +121,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
   @Override
   public boolean isReady() {
     if (socket == null) {
-      return restUntilNanos <= turn.nowNanos() && mayConnect();
+      return !rest.isOn(turn.nowNanos()) && mayConnect();
     }
     return takes() && offers.room() > 0 && !isFull();
   }
@@ -141,13 +133,13 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
 
   /** Whether the receiver has said that it takes connections and keeps to it. */
   private boolean takes() {
-    return greeted && !draining && !offers.isOverdue() && restUntilNanos <= turn.nowNanos();
+    return greeted && !draining && !offers.isOverdue() && !rest.isOn(turn.nowNanos());
   }
 
   @Override
   public boolean isThere() {
     if (socket == null) {
-      return super.isThere() && restUntilNanos <= turn.nowNanos() + REST_NANOS;
+      return super.isThere() && !rest.isLong(turn.nowNanos());
     }
     return greeted
         ? !draining && !offers.isOverdue()
@@ -178,24 +170,9 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     return known ? load : -1;
   }
 
-  /** Writes an offer of the first of a batch; returns how many went into it. */
-  private int write(Batch batch, int count) {
-    writer.begin(offers.next());
-    while (writer.count() < count && writer.beginConnection()) {
-      metadata.write(batch.get(writer.count()));
-    }
-    int written = writer.count();
-    out.beginSend(writer.length());
-    for (int i = 0; i < written; i++) {
-      out.add(batch.get(i).fd);
-      offers.layOpen(offers.next() + i);
-    }
-    return written;
-  }
-
   private int sendOffer(SeqpacketSocket to, int count) {
     inFlight(count);
-    int r = send(to.fd(), out);
+    int r = send(to.fd(), offer.message());
     if (r < 0) {
       inFlight(0);
     }
@@ -223,7 +200,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
   }
 
   private void open() {
-    if (restUntilNanos > turn.nowNanos() || !mayConnect()) {
+    if (rest.isOn(turn.nowNanos()) || !mayConnect()) {
       return;
     }
     int r = connect(Linux.SOCK_SEQPACKET);
@@ -282,23 +259,18 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
   @Override
   public void onBreach(String what) {
     turn.count(Counter.RECEIVER_FAULT);
-    turn.log()
-        .warn(
-            "backend {}: unix:{}: the receiver breaks the protocol: {}: upgrade or mend it",
-            config.name(),
-            path,
-            what);
-    drop("it breaks the protocol", false, FAULT_REST_NANOS);
+    log.breach(what);
+    drop("it breaks the protocol", false, Rest.LONG_NANOS);
   }
 
   @Override
   public void onEnd() {
-    drop("the receiver closed it", true, REST_NANOS);
+    drop("the receiver closed it", true, Rest.SHORT_NANOS);
   }
 
   @Override
   public void onFailure(String what) {
-    drop(what, false, REST_NANOS);
+    drop(what, false, Rest.SHORT_NANOS);
   }
 
   @Override
@@ -316,34 +288,26 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     };
   }
 
-  private @Nullable String greet(FromReceiver hello) {
+  private @Nullable String greet(FromReceiver theirs) {
     SeqpacketSocket to = socket;
     if (to == null) {
       return null;
     }
-    Claims page = greeting.claims(hello);
+    Claims page = greeting.claims(theirs);
     offers.claims(page);
-    int r = greeting.answer(to.fd(), hello, page, out, this::send);
+    int r = greeting.answer(to.fd(), theirs, page, hello, this::send);
     if (r < 0) {
-      drop("sendmsg of HELLO: " + Errno.name(-r), false, REST_NANOS);
+      drop("sendmsg of HELLO: " + Errno.name(-r), false, Rest.SHORT_NANOS);
       return null;
     }
     greeted = true;
-    ungreetedRestNanos = REST_NANOS;
-    int most = Math.min(hello.maxConnections(), MOST_AT_ONCE);
-    limit.want(most);
-    offers.grant(unsigned(hello.granted()));
+    rest.greeted();
+    int most = Math.min(theirs.maxConnections(), MOST_AT_ONCE);
+    offer.want(most);
+    offers.grant(unsigned(theirs.granted()));
     backend.gather(most);
     reportUp();
-    turn.log()
-        .info(
-            "backend {}: unix:{} says hello: version {}, {} connections a message, {} credits{}",
-            config.name(),
-            path,
-            hello.version(),
-            hello.maxConnections(),
-            unsigned(hello.granted()),
-            page == null ? ", gives nothing back while it hangs" : "");
+    log.saysHello(theirs, unsigned(theirs.granted()), page != null);
     return null;
   }
 
@@ -388,7 +352,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     if (number < offers.settled() || number >= offers.next()) {
       return "it gives back connection " + number + ", which it does not have";
     }
-    restUntilNanos = turn.nowNanos() + REST_NANOS;
+    rest.rest(turn.nowNanos(), Rest.SHORT_NANOS);
     offers.refused(number);
     return null;
   }
@@ -404,28 +368,16 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     }
     turn.count(Counter.CHANNEL_LOST);
     reportLost();
-    turn.log()
-        .info(
-            "backend {}: unix:{} lost: {}; {} connections were not acknowledged",
-            config.name(),
-            path,
-            why,
-            offers.held());
-    rest(letGo, restNanos);
+    log.lost(why, offers.held());
+    if (!greeted) {
+      rest.restUngreeted(turn.nowNanos(), restNanos);
+    } else if (offers.held() > 0 || !letGo) {
+      rest.rest(turn.nowNanos(), restNanos);
+    }
     try {
       disconnect();
     } finally {
       offers.giveAllBack(letGo);
-    }
-  }
-
-  /** One that ends at every offer, or before its hello, must not keep the loop busy. */
-  private void rest(boolean letGo, long restNanos) {
-    if (!greeted) {
-      restUntilNanos = turn.nowNanos() + Math.max(restNanos, ungreetedRestNanos);
-      ungreetedRestNanos = Math.min(2 * ungreetedRestNanos, REST_MAX_NANOS);
-    } else if (offers.held() > 0 || !letGo) {
-      restUntilNanos = turn.nowNanos() + restNanos;
     }
   }
 
@@ -459,7 +411,8 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     long due = offers.runTimers(nowNanos);
     if (offers.isOverdue()) {
       if (!before) {
-        reportOverdue();
+        turn.count(Counter.ACK_TIMED_OUT);
+        log.overdue(ackTimeoutNanos / 1_000_000);
       }
       due = Math.min(due, successor.look(open, nowNanos));
     }
@@ -471,17 +424,6 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     return draining ? Math.min(due, drainedByNanos) : due;
   }
 
-  private void reportOverdue() {
-    turn.count(Counter.ACK_TIMED_OUT);
-    turn.log()
-        .warn(
-            "backend {}: unix:{} does not acknowledge within ack-timeout ({} ms): it gets nothing"
-                + " more until it has; what it has not claimed is taken back",
-            config.name(),
-            path,
-            ackTimeoutNanos / MILLION);
-  }
-
   private long awaitHello(SeqpacketSocket open, long nowNanos) {
     long due = connectedNanos + HELLO_NANOS;
     if (nowNanos < due) {
@@ -489,12 +431,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     }
     if (!slowHelloLogged) {
       slowHelloLogged = true;
-      turn.log()
-          .warn(
-              "backend {}: unix:{} has not said hello within a second: it hangs, or does not speak"
-                  + " the acknowledged hand-off: see docs/protocol.md",
-              config.name(),
-              path);
+      log.noHello();
     }
     return successor.look(open, nowNanos);
   }
@@ -510,7 +447,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     // Before the drop, which closes what the successor has.
     SeqpacketSocket next = successor.take(this);
     drop("another receiver has its path", false, 0);
-    restUntilNanos = Long.MIN_VALUE;
+    rest.end();
     begin(next);
     reading.readSome();
     backend.pump();
@@ -540,7 +477,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     if (socket == null) {
       offers.giveAllBack(false);
     } else {
-      drop("a fault in Peekpass", false, FAULT_REST_NANOS);
+      drop("a fault in Peekpass", false, Rest.LONG_NANOS);
     }
   }
 

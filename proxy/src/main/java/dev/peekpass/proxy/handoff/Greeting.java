@@ -8,7 +8,6 @@ import dev.peekpass.wire.FromReceiver;
 import dev.peekpass.wire.HandOff;
 import dev.peekpass.wire.OfferWriter;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
 
 /** The proxy's HELLO, with the page by which connections are claimed if the receiver wants one. */
 final class Greeting {
@@ -19,18 +18,11 @@ final class Greeting {
   }
 
   private final Kernel kernel;
-  private final Logger log;
-  private final String whose;
+  private final ReceiverLog log;
 
-  /**
-   * Makes one.
-   *
-   * @param whose the backend and its path, for the log
-   */
-  Greeting(Kernel kernel, Logger log, String whose) {
+  Greeting(Kernel kernel, ReceiverLog log) {
     this.kernel = kernel;
     this.log = log;
-    this.whose = whose;
   }
 
   /** The page that the receiver asked for; null when it wants none or there is none. */
@@ -41,11 +33,7 @@ final class Greeting {
     return switch (Claims.make(kernel, Offers.MOST)) {
       case Claims.Made.Page made -> made.claims();
       case Claims.Made.Failed failed -> {
-        log.warn(
-            "{}: nothing can be taken back from it while it hangs: {}: {}",
-            whose,
-            failed.call(),
-            Errno.name(failed.errno()));
+        log.noClaims(failed.call(), Errno.name(failed.errno()));
         yield null;
       }
     };
