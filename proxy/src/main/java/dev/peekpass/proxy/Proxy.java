@@ -162,7 +162,7 @@ public final class Proxy {
 
   private synchronized void begin(Inherited inherited) throws SystemCallException {
     List<Held> there = new ArrayList<>();
-    for (ListeningSocket socket : inherited.sockets()) {
+    for (TransferredSocket socket : inherited.sockets()) {
       BindAddress bind =
           BindAddress.parse(socket.bind()) instanceof Reading.Good<BindAddress>(BindAddress known)
               ? known
@@ -386,13 +386,13 @@ public final class Proxy {
    * Duplicates of the listening sockets, for another process; the caller owns them, and says to
    * {@link #handOver} what became of them.
    */
-  public synchronized Map<ListeningSocket, Fd> duplicateSockets() throws IOException {
+  public synchronized Map<TransferredSocket, Fd> duplicateSockets() throws IOException {
     requireRunning();
     Map<Fd, String> binds = new LinkedHashMap<>();
     held.forEach(one -> binds.put(one.socket().fd(), one.socket().bind().toString()));
     Map<Fd, Fd> duplicates = new LinkedHashMap<>();
     gather(Loop::duplicateSockets).forEach(duplicates::putAll);
-    Map<ListeningSocket, Fd> offer = new LinkedHashMap<>();
+    Map<TransferredSocket, Fd> offer = new LinkedHashMap<>();
     if (duplicates.size() < held.size()) {
       duplicates.values().forEach(kernel::close);
       throw new IOException(
@@ -400,7 +400,7 @@ public final class Proxy {
               + " LimitNOFILE=), if the proxy is not stopping");
     }
     duplicates.forEach((socket, duplicate) ->
-        offer.put(new ListeningSocket(binds.getOrDefault(socket, ""), duplicate), socket));
+        offer.put(new TransferredSocket(binds.getOrDefault(socket, ""), duplicate), socket));
     return offer;
   }
 

@@ -2,7 +2,7 @@ package dev.peekpass.proxy.admin;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.proxy.ListeningSocket;
+import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.Proxy;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -107,9 +107,9 @@ final class TakeoverOffer {
   }
 
   private void send(Proxy proxy, List<Fd> ours) throws IOException {
-    Map<ListeningSocket, Fd> duplicates = proxy.duplicateSockets();
+    Map<TransferredSocket, Fd> duplicates = proxy.duplicateSockets();
     try {
-      for (Map.Entry<ListeningSocket, Fd> one : duplicates.entrySet()) {
+      for (Map.Entry<TransferredSocket, Fd> one : duplicates.entrySet()) {
         stream.send("socket " + one.getKey().bind(), one.getKey().fd());
         ours.add(one.getValue());
       }
