@@ -2,8 +2,8 @@ package dev.peekpass.proxy.admin;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.Proxy;
+import dev.peekpass.proxy.TransferredSocket;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
