@@ -4,7 +4,7 @@ import dev.peekpass.cli.process.Signals;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.Inherited;
-import dev.peekpass.proxy.ListeningSocket;
+import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.admin.AdminClient;
 import dev.peekpass.proxy.admin.AdminPath;
@@ -224,13 +224,13 @@ final class RunCommand implements Callable<Integer> {
 
   /** What the running proxy and the service manager have passed. */
   private static Inherited inherit(@Nullable Takeover old) {
-    List<ListeningSocket> sockets = new ArrayList<>();
+    List<TransferredSocket> sockets = new ArrayList<>();
     Inherited taken = old == null ? Inherited.NOTHING : old.takeSockets();
     sockets.addAll(taken.sockets());
     ActivationSockets.of(System.getenv(), ProcessHandle.current().pid())
         .forEach(passed -> {
           LOG.info("inherited {} from the service manager ({})", passed.fd(), passed.name());
-          sockets.add(new ListeningSocket("", passed.fd()));
+          sockets.add(new TransferredSocket("", passed.fd()));
         });
     return new Inherited(sockets, taken.drained());
   }

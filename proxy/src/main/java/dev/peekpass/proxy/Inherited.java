@@ -9,7 +9,7 @@ import java.util.Set;
  * @param sockets listening sockets, to be used where their address is the configuration's
  * @param drained the names of backends that get no new connections
  */
-public record Inherited(List<ListeningSocket> sockets, Set<String> drained) {
+public record Inherited(List<TransferredSocket> sockets, Set<String> drained) {
   /** Nothing. */
   public static final Inherited NOTHING = new Inherited(List.of(), Set.of());
 

@@ -22,10 +22,8 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -64,15 +62,7 @@ final class Loop implements Runnable {
   private final Ending ending;
   private final Gathering gathering;
   private final Refuser refuser;
-  private final Fd wakeUp;
-  private final int wakeUpSlot;
-
-  private final Queue<Task> tasks = new ConcurrentLinkedQueue<>();
-
-  /** Guards {@link #wakeUp} against being written to once it is closed. */
-  private final Object wakeUpLock = new Object();
-
-  private boolean wakeUpClosed;
+  private final Inbox inbox;
 
   /** Every listener that has a socket. */
   private final Map<Fd, Listener> accepting = new LinkedHashMap<>();
@@ -91,11 +81,6 @@ final class Loop implements Runnable {
   private int failedWaits;
   private boolean sweepNeeded;
   private boolean finishing;
-  private volatile boolean stopRequested;
-  private volatile boolean ended;
-
-  /** What another thread wants done here; the future tells whether it was. */
-  private record Task(Runnable action, CompletableFuture<Boolean> done) {}
 
   /**
    * Makes a loop that is not running yet.
@@ -109,17 +94,11 @@ final class Loop implements Runnable {
     ending = new Ending(turn);
     gathering = new Gathering(turn, ending);
     refuser = new Refuser(turn, ending);
-    int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
-    if (r < 0) {
+    try {
+      inbox = new Inbox(turn);
+    } catch (SystemCallException e) {
       turn.close();
-      throw new SystemCallException("eventfd", -r, "raise the limit of open files");
-    }
-    wakeUp = Fd.of(r);
-    wakeUpSlot = turn.poller().add(wakeUp, Linux.EPOLLIN, events -> kernel.eventfdRead(wakeUp));
-    if (wakeUpSlot < 0) {
-      discard();
-      throw new SystemCallException(
-          "epoll_ctl ADD", -wakeUpSlot, "raise fs.epoll.max_user_watches, or free memory");
+      throw e;
     }
   }
 
@@ -140,14 +119,9 @@ final class Loop implements Runnable {
   /** Closes what the loop has open, but for its sockets: for a loop that never runs. */
   void discard() {
     try {
-      turn.close();
+      inbox.close();
     } finally {
-      synchronized (wakeUpLock) {
-        if (!wakeUpClosed) {
-          wakeUpClosed = true;
-          kernel.close(wakeUp);
-        }
-      }
+      turn.close();
     }
   }
 
@@ -155,55 +129,19 @@ final class Loop implements Runnable {
    * Asks the loop to end: it takes what is queued, finishes or ends what is pending, and returns.
    */
   void stop(Kernel callersKernel) {
-    stopRequested = true;
-    wake(callersKernel);
+    inbox.stop(callersKernel);
   }
 
-  /**
-   * Has something done by the loop's thread, between two turns.
-   *
-   * @return true once it is done, false when the loop was told to stop before
-   */
+  /** See {@link Inbox#submit}. */
   CompletableFuture<Boolean> submit(Kernel callersKernel, Runnable action) {
-    Task task = new Task(action, new CompletableFuture<>());
-    tasks.add(task);
-    wake(callersKernel);
-    if (ended && tasks.remove(task)) {
-      task.done.complete(false);
-    }
-    return task.done;
-  }
-
-  private void wake(Kernel callersKernel) {
-    synchronized (wakeUpLock) {
-      if (!wakeUpClosed) {
-        callersKernel.eventfdWrite(wakeUp, 1);
-      }
-    }
-  }
-
-  private void runTasks() {
-    for (Task task = tasks.poll(); task != null; task = tasks.poll()) {
-      if (stopRequested) {
-        // What it may be about is being closed.
-        task.done.complete(false);
-        continue;
-      }
-      try {
-        task.action.run();
-        task.done.complete(true);
-      } catch (RuntimeException e) {
-        turn.fault("a task failed", e);
-        task.done.completeExceptionally(e);
-      }
-    }
+    return inbox.submit(callersKernel, action);
   }
 
   @Override
   public void run() {
     try {
       accepting.values().forEach(Listener::start);
-      while (!stopRequested && !(finishing && isIdle())) {
+      while (!inbox.isStopRequested() && !(finishing && isIdle())) {
         runTurn();
       }
       finishPending();
@@ -236,22 +174,13 @@ final class Loop implements Runnable {
     backends.forEach(backend -> all.add(backend::close));
     all.add(refuser::close);
     generations().forEach(generation -> all.add(generation.accessLog()::close));
-    all.add(() -> turn.poller().remove(wakeUpSlot, wakeUp));
     all.add(this::discard);
-    all.add(this::refuseTasks);
     for (Runnable one : all) {
       try {
         one.run();
       } catch (RuntimeException | Error e) {
         LOG.error("something could not be closed at the end of a loop", e);
       }
-    }
-  }
-
-  private void refuseTasks() {
-    ended = true;
-    for (Task task = tasks.poll(); task != null; task = tasks.poll()) {
-      task.done.complete(false);
     }
   }
 
@@ -451,8 +380,8 @@ final class Loop implements Runnable {
     for (int i = 0; i < events; i++) {
       turn.dispatch(i);
     }
-    if (!tasks.isEmpty()) {
-      runTasks();
+    if (!inbox.isEmpty()) {
+      inbox.run();
     }
     endEmptyListeners();
     gathering.flush();

@@ -390,9 +390,9 @@ class ReloadTest {
       Tests.await("it waits", () -> old.count(Counter.INCOMPLETE_AT_FIRST_PEEK) == 1);
       Socket queued = connect("127.0.0.1", unwanted);
       old.proxy.drain("other", true);
-      Map<ListeningSocket, Fd> offer = old.proxy.duplicateSockets();
+      Map<TransferredSocket, Fd> offer = old.proxy.duplicateSockets();
       assertThat(offer).hasSize(2 * before);
-      List<ListeningSocket> sockets = List.copyOf(offer.keySet());
+      List<TransferredSocket> sockets = List.copyOf(offer.keySet());
       Proxy next =
           Proxy.start(
               Tests.configuration(yaml(after, "127.0.0.1:0", "shop", "")),
@@ -438,7 +438,7 @@ class ReloadTest {
                 Tests.configuration(yaml(1, "127.0.0.1:0", "shop", "")),
                 LinuxKernel::open,
                 new PrintStream(PrintStream.nullOutputStream()),
-                new Inherited(List.of(new ListeningSocket("", event)), Set.of())))
+                new Inherited(List.of(new TransferredSocket("", event)), Set.of())))
         .isInstanceOf(SystemCallException.class)
         .hasMessageContaining("ENOTSOCK");
   }
@@ -460,7 +460,7 @@ class ReloadTest {
               Tests.configuration(yaml(2, "[::]:" + port, "shop", "")),
               LinuxKernel::open,
               new PrintStream(PrintStream.nullOutputStream()),
-              new Inherited(List.of(new ListeningSocket("", both)), Set.of()));
+              new Inherited(List.of(new TransferredSocket("", both)), Set.of()));
       try {
         assertThat(proxy.addresses()).containsExactly("[::]:" + port);
         for (String address : List.of("127.0.0.1", "::1")) {

@@ -40,7 +40,7 @@ final class Simulation {
   private final Chance chance;
   private final UnixPaths paths = new UnixPaths();
   private final List<Receiver> receivers = new ArrayList<>();
-  private final Operator.Plan first;
+  private final OperationPlan.Plan first;
   private final Faults faults;
   private final SimulatedKernel simulated;
 
@@ -134,10 +134,11 @@ final class Simulation {
   }
 
   /** Makes up a configuration. */
-  private Operator.Plan configuration() {
+  private OperationPlan.Plan configuration() {
     String yaml = yaml();
     world.note(yaml);
-    return new Operator.Plan(Tests.configuration(yaml), yaml.contains("a.example, backend: b"));
+    return new OperationPlan.Plan(
+        Tests.configuration(yaml), yaml.contains("a.example, backend: b"));
   }
 
   private String yaml() {
@@ -197,14 +198,12 @@ final class Simulation {
     Kernel kernel = between.apply(simulated);
     Loop loop;
     Witness witness;
-    Operator operator;
+    OperationPlan operator;
     try {
-      SocketPlan plan = SocketPlan.of(kernel, first.configuration(), 1, List.of(), held -> {});
-      loop = makeLoop(kernel, plan);
+      loop = new Loop(kernel);
       witness = new Witness(world, loop.counters(), peeksSeeAll);
-      operator = new Operator(world, simulated, loop, witness, first, plan, this::planClients);
+      operator = begin(loop, witness);
       planReceivers();
-      planClients(plan.ofLoop(0));
     } catch (SystemCallException e) {
       world.note("the proxy does not start: " + e.getMessage());
       requireAllClosed();
@@ -214,7 +213,7 @@ final class Simulation {
     simulated.observe(witness);
     loop.run();
     witness.end();
-    operator.requireAllDone();
+    operator.end();
     if (operator.hasHandedOver() && loop.counters().get(Outcome.STOPPED) > 0) {
       throw new Violation("a loop that was taken over did not finish what it had");
     }
@@ -234,11 +233,11 @@ final class Simulation {
     return loop.counters();
   }
 
-  private static Loop makeLoop(Kernel kernel, SocketPlan plan) throws SystemCallException {
+  private OperationPlan begin(Loop loop, Witness witness) throws SystemCallException {
     try {
-      return new Loop(kernel);
+      return new OperationPlan(world, simulated, loop, witness, first, this::planClients);
     } catch (SystemCallException e) {
-      plan.discard();
+      loop.discard();
       throw e;
     }
   }
@@ -339,12 +338,14 @@ final class Simulation {
     return manners;
   }
 
-  private void planOperator(Operator operator) {
+  private void planOperator(OperationPlan operator) {
     long stopAt = 500 * MILLI + chance.below(9 * SECOND);
     if (chance.hits(3000)) {
       operated = true;
+      // Half of them at once, so that one meets another, or the end.
+      long together = chance.hits(8000) ? chance.below(5 * SECOND) : stopAt;
       for (int acts = chance.between(1, 6); acts > 0; acts--) {
-        long at = chance.below(5 * SECOND);
+        long at = chance.hits(5000) ? together : chance.below(5 * SECOND);
         String backend = chance.of("a", "b", "c");
         switch (chance.below(4)) {
           case 0 -> operator.plan(at, "drains " + backend, () -> operator.drain(backend, true));
@@ -354,7 +355,8 @@ final class Simulation {
       }
       if (chance.hits(2000)) {
         int wanted = chance.below(4);
-        operator.plan(stopAt, "hands over", () -> operator.handOver(wanted));
+        operator.plan(
+            chance.hits(5000) ? together : stopAt, "hands over", () -> operator.handOver(wanted));
         // A loop that was taken over must end by itself.
         stopAt += 60 * SECOND;
       }

@@ -3,7 +3,7 @@ package dev.peekpass.proxy.admin;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.proxy.Inherited;
-import dev.peekpass.proxy.ListeningSocket;
+import dev.peekpass.proxy.TransferredSocket;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -23,7 +23,7 @@ public final class Takeover implements AutoCloseable {
 
   private final Kernel kernel;
   private final AdminStream stream;
-  private final List<ListeningSocket> sockets = new ArrayList<>();
+  private final List<TransferredSocket> sockets = new ArrayList<>();
   private final Set<String> drained = new HashSet<>();
   private String adminPath = "";
   private int offered;
@@ -65,7 +65,7 @@ public final class Takeover implements AutoCloseable {
           if (sockets.size() == MAX_SOCKETS) {
             throw new IOException("the running proxy offers over " + MAX_SOCKETS + " sockets");
           }
-          sockets.add(new ListeningSocket(rest, descriptor()));
+          sockets.add(new TransferredSocket(rest, descriptor()));
         }
         case "admin" -> {
           admin.ifPresent(kernel::close);

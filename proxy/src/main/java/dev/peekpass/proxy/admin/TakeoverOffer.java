@@ -2,8 +2,8 @@ package dev.peekpass.proxy.admin;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.proxy.ListeningSocket;
 import dev.peekpass.proxy.Proxy;
+import dev.peekpass.proxy.TransferredSocket;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -107,9 +107,9 @@ final class TakeoverOffer {
   }
 
   private void send(Proxy proxy, List<Fd> ours) throws IOException {
-    Map<ListeningSocket, Fd> duplicates = proxy.duplicateSockets();
+    Map<TransferredSocket, Fd> duplicates = proxy.duplicateSockets();
     try {
-      for (Map.Entry<ListeningSocket, Fd> one : duplicates.entrySet()) {
+      for (Map.Entry<TransferredSocket, Fd> one : duplicates.entrySet()) {
         stream.send("socket " + one.getKey().bind(), one.getKey().fd());
         ours.add(one.getValue());
       }

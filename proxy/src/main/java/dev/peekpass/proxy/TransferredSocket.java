@@ -8,4 +8,4 @@ import dev.peekpass.linux.Fd;
  * @param bind the address in the configuration that it was opened for; empty when nobody knows
  * @param fd owned by the holder of this value
  */
-public record ListeningSocket(String bind, Fd fd) {}
+public record TransferredSocket(String bind, Fd fd) {}

@@ -1,0 +1,58 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.connection.AccessLog;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+
+/** The access logs that a proxy has started, all to one place. */
+final class AccessLogs {
+  private final PrintStream out;
+  private final List<Thread> writers = new CopyOnWriteArrayList<>();
+
+  AccessLogs(PrintStream out) {
+    this.out = out;
+  }
+
+  /** See {@link Facilities#startLog}. */
+  AccessLog start(boolean enabled) throws SystemCallException {
+    AccessLog log = new AccessLog(enabled ? out : null);
+    writers.removeIf(thread -> !thread.isAlive());
+    try {
+      Thread writer = log.start();
+      if (writer != null) {
+        writers.add(writer);
+      }
+      return log;
+    } catch (OutOfMemoryError e) {
+      throw noThread(e);
+    }
+  }
+
+  /**
+   * Waits until all that are closed are written.
+   *
+   * @param limit at most so long, for all together: a reader that does not read keeps nobody
+   * @throws InterruptedException when the waiting thread is interrupted
+   */
+  void await(Duration limit) throws InterruptedException {
+    long start = System.nanoTime();
+    for (Thread writer : writers) {
+      writer.join(limit.minusNanos(System.nanoTime() - start));
+    }
+  }
+
+  /** What to say when a thread cannot be started. */
+  static SystemCallException noThread(OutOfMemoryError why) {
+    SystemCallException told =
+        new SystemCallException(
+            "create a thread",
+            Errno.EAGAIN,
+            "raise the limit of threads (ulimit -u, TasksMax=), or free memory");
+    told.initCause(why);
+    return told;
+  }
+}
