@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  *     all there is
  * @param number of the connection on that channel; 0 without one
  */
-record Arrival(Fd fd, @Nullable AcknowledgedPeer from, long number, Metadata metadata) {
+record Arrival(Fd fd, @Nullable OfferChannel from, long number, Metadata metadata) {
 
   /** By one of the plain methods. */
   static Arrival plain(Fd fd) {

@@ -43,7 +43,7 @@ public final class DescriptorReceiver implements Closeable {
           PeerCredentials.class,
           Inspection.Kind.class,
           Statistics.class,
-          AcknowledgedPeer.class,
+          OfferChannel.class,
           Acking.class,
           Arrival.class,
           HandedOff.class,
@@ -68,7 +68,7 @@ public final class DescriptorReceiver implements Closeable {
   private final Fd wake;
   private final Intake intake;
   private final Inspection inspection;
-  private final Reserve reserve;
+  private final SpareDescriptors spare;
   private final RateLimitedLog junkLog;
   private final String name;
   private final boolean acknowledged;
@@ -94,8 +94,8 @@ public final class DescriptorReceiver implements Closeable {
     name = "unix:" + settings.path();
     acknowledged = settings.type() == SocketType.ACKNOWLEDGED;
     inspection = new Inspection(kernel);
-    reserve = new Reserve(kernel, wake);
-    ReceiverLog log = new ReceiverLog(settings.log(), reserve, tally);
+    spare = new SpareDescriptors(kernel, wake);
+    ReceiverLog log = new ReceiverLog(settings.log(), spare, tally);
     junkLog = new RateLimitedLog(kernel, log, JUNK_LOG_INTERVAL_NANOS);
     try {
       intake =
@@ -113,7 +113,7 @@ public final class DescriptorReceiver implements Closeable {
               tally,
               log);
     } catch (SystemCallException | RuntimeException | Error e) {
-      reserve.release();
+      spare.close();
       throw e;
     }
   }
@@ -399,11 +399,11 @@ public final class DescriptorReceiver implements Closeable {
     accepting.lock();
     try {
       // Closing may need a descriptor, for a class that was not needed before.
-      reserve.release();
+      spare.close();
       socket.close(kernel);
     } finally {
       intake.close();
-      reserve.release();
+      spare.close();
       synchronized (closingKernel) {
         wakeable = false;
         kernel.close(wake);

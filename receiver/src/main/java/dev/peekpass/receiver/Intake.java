@@ -90,10 +90,10 @@ final class Intake {
   private final Set<Fd> unixConnections = new HashSet<>();
 
   /** Of an acknowledging receiver: what is behind each of its UNIX connections. */
-  private final Map<Fd, AcknowledgedPeer> acknowledged = new HashMap<>();
+  private final Map<Fd, OfferChannel> acknowledged = new HashMap<>();
 
   /** Those of them that are owed an ACK. */
-  private final List<AcknowledgedPeer> owing = new ArrayList<>();
+  private final List<OfferChannel> owing = new ArrayList<>();
 
   private final int credits;
   private final IntSupplier load;
@@ -313,7 +313,7 @@ final class Intake {
     } else if (events.events(0) == Linux.EPOLLOUT) {
       // Room for an ACK that found none.
       modify(ready, Linux.EPOLLIN);
-      AcknowledgedPeer peer = acknowledged.get(ready);
+      OfferChannel peer = acknowledged.get(ready);
       if (peer != null) {
         owing.add(peer);
       }
@@ -338,7 +338,7 @@ final class Intake {
 
   /** Whether it is ours now; if not it is closed, and another has it. */
   private boolean claim(Arrival arrival) {
-    AcknowledgedPeer from = arrival.from();
+    OfferChannel from = arrival.from();
     if (from == null) {
       return true;
     }
@@ -351,7 +351,7 @@ final class Intake {
     return won;
   }
 
-  private void owe(AcknowledgedPeer peer) {
+  private void owe(OfferChannel peer) {
     if (peer.owesAck() && !owing.contains(peer)) {
       owing.add(peer);
     }
@@ -361,7 +361,7 @@ final class Intake {
   void acknowledge() {
     held = false;
     for (int i = 0; i < owing.size(); i++) {
-      AcknowledgedPeer peer = owing.get(i);
+      OfferChannel peer = owing.get(i);
       if (peer.owesAck() && !peer.acknowledge(draining, load.getAsInt())) {
         modify(peer.socket(), Linux.EPOLLIN | Linux.EPOLLOUT);
       }
@@ -387,7 +387,7 @@ final class Intake {
     for (Fd connection : unixConnections) {
       kernel.shutdown(connection, Linux.SHUT_RD);
     }
-    for (AcknowledgedPeer peer : acknowledged.values()) {
+    for (OfferChannel peer : acknowledged.values()) {
       peer.owe();
       owe(peer);
     }
@@ -424,7 +424,7 @@ final class Intake {
     tally.unixConnections.increment();
     tally.openUnixConnections.increment();
     if (type == SocketType.ACKNOWLEDGED) {
-      AcknowledgedPeer proxy = new AcknowledgedPeer(kernel, connection, credits);
+      OfferChannel proxy = new OfferChannel(kernel, connection, credits);
       acknowledged.put(connection, proxy);
       if (proxy.greet() < 0) {
         end(connection, true);
@@ -475,7 +475,7 @@ final class Intake {
       end(from, true);
       return false;
     }
-    AcknowledgedPeer peer = acknowledged.get(from);
+    OfferChannel peer = acknowledged.get(from);
     if (!allowed) {
       closeDescriptors();
     } else if (peer != null) {
@@ -494,7 +494,7 @@ final class Intake {
     return true;
   }
 
-  private void take(AcknowledgedPeer peer, int length) {
+  private void take(OfferChannel peer, int length) {
     waitMillis = 1;
     if (message.descriptorsTruncated()) {
       tally.truncated.increment();
@@ -619,7 +619,7 @@ final class Intake {
     if (Objects.equals(from, truncatedAt)) {
       truncatedAt = null;
     }
-    AcknowledgedPeer peer = acknowledged.remove(from);
+    OfferChannel peer = acknowledged.remove(from);
     if (peer != null) {
       if (peer.owesAck()) {
         // What was given out must not go to another: the end gives back what is not settled.
@@ -647,7 +647,7 @@ final class Intake {
       kernel.close(left.fd());
     }
     for (Fd fd : List.copyOf(unixConnections)) {
-      AcknowledgedPeer peer = acknowledged.remove(fd);
+      OfferChannel peer = acknowledged.remove(fd);
       if (peer != null) {
         peer.close();
       }

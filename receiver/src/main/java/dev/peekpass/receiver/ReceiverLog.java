@@ -11,18 +11,18 @@ import java.lang.System.Logger.Level;
  */
 final class ReceiverLog {
   private final System.Logger logger;
-  private final Reserve reserve;
+  private final SpareDescriptors spare;
   private final Tally tally;
 
-  ReceiverLog(System.Logger logger, Reserve reserve, Tally tally) {
+  ReceiverLog(System.Logger logger, SpareDescriptors spare, Tally tally) {
     this.logger = logger;
-    this.reserve = reserve;
+    this.spare = spare;
     this.tally = tally;
   }
 
   /** Logs a line, or counts it as lost. */
   void log(Level level, String message) {
-    reserve.release();
+    spare.close();
     try {
       logger.log(level, message);
     } catch (RuntimeException | Error e) {
@@ -32,7 +32,7 @@ final class ReceiverLog {
       }
       tally.unlogged.increment();
     } finally {
-      reserve.take();
+      spare.reopen();
     }
   }
 

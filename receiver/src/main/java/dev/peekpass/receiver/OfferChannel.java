@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  *
  * Either way the connection is settled, which the next ACK tells.
  */
-final class AcknowledgedPeer {
+final class OfferChannel {
   /** How many connections one message may bring at most, and of all descriptors which part. */
   private static final int MOST_AT_ONCE = 64;
 
@@ -63,7 +63,7 @@ final class AcknowledgedPeer {
    * @param credits how many connections may be offered and not settled, 1 to {@link
    *     HandOff#MAX_CLAIM_WORDS}
    */
-  AcknowledgedPeer(Kernel kernel, Fd socket, int credits) {
+  OfferChannel(Kernel kernel, Fd socket, int credits) {
     this.kernel = kernel;
     this.socket = socket;
     this.credits = credits;
