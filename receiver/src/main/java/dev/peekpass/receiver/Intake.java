@@ -100,6 +100,9 @@ final class Intake {
   private boolean draining;
   private boolean drained;
 
+  /** Of what is drained: whether no UNIX connection waits to be accepted any more. */
+  private boolean backlogTaken;
+
   /** Whether the caller may still give back what it was given last, by closing. */
   private boolean held;
 
@@ -267,7 +270,7 @@ final class Intake {
 
   /** Whether {@link #poll} has more to do of which epoll does not tell. */
   boolean hasPending() {
-    return !pending.isEmpty() || (draining && !drained && unixConnections.isEmpty());
+    return !pending.isEmpty() || (draining && backlogTaken && !drained && unixConnections.isEmpty());
   }
 
   /** Whether everything that was sent before it was drained has been given out. */
@@ -288,7 +291,7 @@ final class Intake {
    */
   private boolean look(int timeoutMillis) {
     pauseMillis = 0;
-    if (draining && unixConnections.isEmpty()) {
+    if (draining && backlogTaken && unixConnections.isEmpty()) {
       // Nothing is watched any more; what may be left is in the queue of datagrams.
       boolean more = type == SocketType.DATAGRAM && receive(socket);
       drained = !more && pauseMillis == 0;
@@ -379,11 +382,9 @@ final class Intake {
     }
     draining = true;
     kernel.shutdown(socket, Linux.SHUT_RD);
-    if (type != SocketType.DATAGRAM) {
-      while (acceptUnixConnection()) {}
+    if (type == SocketType.DATAGRAM) {
+      leaveHandOffSocket();
     }
-    kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
-    parked = false;
     for (Fd connection : unixConnections) {
       kernel.shutdown(connection, Linux.SHUT_RD);
     }
@@ -393,17 +394,32 @@ final class Intake {
     }
   }
 
-  /** Lets one in; returns whether there was one. */
-  private boolean acceptUnixConnection() {
+  /** Nothing waits in the hand-off socket's backlog any more, and nothing can come. */
+  private void leaveHandOffSocket() {
+    kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
+    backlogTaken = true;
+  }
+
+  /** Lets one in, if there is one. */
+  private void acceptUnixConnection() {
     int r = kernel.accept4(socket, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
     if (r < 0) {
       switch (-r) {
-        case Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED, Errno.EINVAL -> {
-          // Whoever it was has gone, or comes again. EINVAL: the last was taken while draining.
+        case Errno.EINTR, Errno.ECONNABORTED -> {
+          // Whoever it was has gone, or comes again.
+        }
+        case Errno.EAGAIN, Errno.EINVAL -> {
+          if (draining) {
+            // It is shut: that was the last.
+            leaveHandOffSocket();
+          } else if (r == -Errno.EINVAL) {
+            // Somebody else has shut it, and epoll would report it for ever.
+            waitForRoom("accept4: EINVAL");
+          }
         }
         default -> waitForRoom("accept4: " + Errno.name(-r));
       }
-      return r == -Errno.EINTR || r == -Errno.ECONNABORTED;
+      return;
     }
     Fd connection = Fd.of(r);
     PeerCredentials[] peer = new PeerCredentials[1];
@@ -412,13 +428,16 @@ final class Intake {
     if (known < 0 || who == null || !peers.allows(who.uid(), who.pid())) {
       // Closing it closes what is queued in it.
       kernel.close(connection);
-      return true;
+      return;
     }
     int watched = watch(epoll, connection);
     if (watched < 0) {
       kernel.close(connection);
       junkLog.warn(name + ": closed a UNIX connection: epoll_ctl: " + Errno.name(-watched));
-      return true;
+      return;
+    }
+    if (draining) {
+      kernel.shutdown(connection, Linux.SHUT_RD);
     }
     unixConnections.add(connection);
     tally.unixConnections.increment();
@@ -428,10 +447,14 @@ final class Intake {
       acknowledged.put(connection, proxy);
       if (proxy.greet() < 0) {
         end(connection, true);
-        return true;
+        return;
+      }
+      if (draining) {
+        proxy.owe();
+        owe(proxy);
       }
     }
-    if (unixConnections.size() == unixConnectionsMax && !draining) {
+    if (unixConnections.size() == unixConnectionsMax) {
       // Closing it would lose the connection that may be queued in it; left in the backlog, the
       // proxy finds that full in the end and turns elsewhere.
       kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
@@ -444,7 +467,6 @@ final class Intake {
     }
     // Under `once` the message is there already: taking it now keeps few of them open.
     receive(connection);
-    return true;
   }
 
   /** Receives one message; returns whether there was one. */
