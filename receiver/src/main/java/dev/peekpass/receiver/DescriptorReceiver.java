@@ -46,6 +46,7 @@ public final class DescriptorReceiver implements Closeable {
           OfferChannel.class,
           Acking.class,
           Arrival.class,
+          Messages.Result.class,
           HandedOff.class,
           SharedWords.class,
           FromReceiver.class,

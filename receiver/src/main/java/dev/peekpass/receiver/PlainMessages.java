@@ -1,0 +1,224 @@
+package dev.peekpass.receiver;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.Message;
+import dev.peekpass.linux.NativeBuffer;
+import java.util.Objects;
+import java.util.Queue;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Messages by the plain methods, {@code once}, {@code persistent} and {@code datagram}: one byte
+ * and descriptors, which are this process's as soon as the message is.
+ *
+ * <pre>{@code
+ * in the queue ──peek──> whole? ──yes──> dropped from the queue ──> arrived
+ *      ^                   │no: MSG_CTRUNC
+ *      └───────────────────┴── for too long, under a low limit ──> dropped, all closed
+ * }</pre>
+ */
+final class PlainMessages implements Messages {
+  /** How long a message with more descriptors than there is room for is tried. */
+  private static final long TRUNCATED_PATIENCE_NANOS = 10_000_000_000L;
+
+  /** With this limit of open descriptors the largest message there is fits sooner or later. */
+  private static final int ROOMY_LIMIT = 2 * (Linux.SCM_MAX_FD + 3);
+
+  /** A message has one byte; a few more are taken at a time from those who send more. */
+  private static final int PAYLOAD_BYTES = 64;
+
+  private static final long LOG_INTERVAL_NANOS = 1_000_000_000L;
+
+  private final Kernel kernel;
+  private final SocketType type;
+  private final String name;
+  private final PeerPolicy peers;
+  private final DescriptorLimit limit;
+  private final Tally tally;
+  private final RateLimitedLog log;
+  private final Message message = new Message(PAYLOAD_BYTES, Linux.SCM_MAX_FD);
+  private final NativeBuffer dropped = new NativeBuffer(PAYLOAD_BYTES);
+
+  /** Whose first message did not fit, and since when; null when none. */
+  private @Nullable Fd truncatedAt;
+
+  private long truncatedSinceNanos;
+
+  /**
+   * Begins with none.
+   *
+   * @param type {@link SocketType#STREAM} or {@link SocketType#DATAGRAM}
+   * @param name the receiver's, for the log
+   */
+  PlainMessages(
+      Kernel kernel,
+      SocketType type,
+      String name,
+      PeerPolicy peers,
+      DescriptorLimit limit,
+      Tally tally,
+      ReceiverLog log) {
+    this.kernel = kernel;
+    this.type = type;
+    this.name = name;
+    this.peers = peers;
+    this.limit = limit;
+    this.tally = tally;
+    this.log = new RateLimitedLog(kernel, log, LOG_INTERVAL_NANOS);
+  }
+
+  @Override
+  public boolean opened(Fd connection) {
+    return true;
+  }
+
+  @Override
+  public Result receive(Fd from, Queue<Arrival> arrived) {
+    int n =
+        kernel.recvmsg(from, message, Linux.MSG_PEEK | Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC);
+    if (n < 0) {
+      return cannotReceive(-n);
+    }
+    if (n == 0 && type == SocketType.STREAM) {
+      return Result.ENDED;
+    }
+    boolean allowed =
+        type == SocketType.STREAM || peers.allows(message.senderUid(), message.senderPid());
+    if (allowed && message.descriptorsTruncated() && mayStillFit(from)) {
+      closeDescriptors();
+      limit.reached("a message has more descriptors than there is room for");
+      return Result.ONE;
+    }
+    if (Objects.equals(from, truncatedAt)) {
+      truncatedAt = null;
+    }
+    if (!consume(from, n)) {
+      // Peeking again would give the same descriptors twice.
+      closeDescriptors();
+      return Result.BROKEN;
+    }
+    if (!allowed) {
+      closeDescriptors();
+    } else if (message.descriptorsTruncated()) {
+      closeDescriptors();
+      tally.truncated.increment();
+      log.warn(
+          name
+              + ": closed all descriptors of a message that does not fit under the limit of "
+              + limit.limit()
+              + " open descriptors: raise it (RLIMIT_NOFILE), or lower the backend's batch");
+    } else {
+      take(arrived);
+    }
+    return Result.ONE;
+  }
+
+  private Result cannotReceive(int errno) {
+    return switch (errno) {
+      // Ready for nothing: epoll tells when to come again.
+      case Errno.EAGAIN, Errno.ECONNRESET -> Result.NONE;
+      case Errno.EINTR -> Result.ONE;
+      case Errno.ENOMEM, Errno.ENOBUFS -> {
+        limit.reached("recvmsg: " + Errno.name(errno));
+        yield Result.NONE;
+      }
+      default -> {
+        log.warn(name + ": recvmsg: " + Errno.name(errno));
+        yield Result.BROKEN;
+      }
+    };
+  }
+
+  private void take(Queue<Arrival> arrived) {
+    limit.passed();
+    int count = message.descriptorCount();
+    if (count == 0) {
+      tally.withoutDescriptor.increment();
+      log.warn(name + ": dropped a message without a descriptor");
+    }
+    for (int i = 0; i < count; i++) {
+      arrived.add(Arrival.plain(message.descriptor(i)));
+    }
+  }
+
+  /**
+   * Removes what was peeked at from the queue. The message holds its descriptors afterwards, once.
+   *
+   * @return false when that failed
+   */
+  private boolean consume(Fd from, int peekedBytes) {
+    // A peek that fills the buffer may show the descriptors of the next message in a stream as
+    // well, so whose they are is known only by receiving. No proxy sends that much.
+    boolean ambiguous = type == SocketType.STREAM && peekedBytes == PAYLOAD_BYTES;
+    if (ambiguous) {
+      closeDescriptors();
+    }
+    int r;
+    do {
+      // A datagram goes as a whole, of a stream exactly what was seen.
+      r =
+          ambiguous
+              ? kernel.recvmsg(from, message, Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC)
+              : kernel.recv(from, dropped, 0, peekedBytes, Linux.MSG_DONTWAIT);
+    } while (r == -Errno.EINTR);
+    return r == peekedBytes;
+  }
+
+  /**
+   * Whether to keep a truncated message in the queue. One of which nothing fits waits for as long
+   * as it takes: the process is full. One of which a part fits may be larger than a low limit will
+   * ever allow, and would hold up all others.
+   */
+  private boolean mayStillFit(Fd from) {
+    long now = kernel.nanoTime();
+    if (truncatedAt == null) {
+      truncatedAt = from;
+      truncatedSinceNanos = now;
+    }
+    return message.descriptorCount() == 0
+        || limit.limit() >= ROOMY_LIMIT
+        || !Objects.equals(from, truncatedAt)
+        || now - truncatedSinceNanos < TRUNCATED_PATIENCE_NANOS;
+  }
+
+  private void closeDescriptors() {
+    for (int i = 0; i < message.descriptorCount(); i++) {
+      kernel.close(message.descriptor(i));
+    }
+  }
+
+  @Override
+  public boolean claim(Arrival arrival) {
+    return true;
+  }
+
+  @Override
+  public void hasRoom(Fd connection) {
+    // Nothing is ever sent.
+  }
+
+  @Override
+  public void acknowledge() {
+    // There is nobody who waits for it.
+  }
+
+  @Override
+  public void drain() {
+    // The shut socket says it.
+  }
+
+  @Override
+  public void ending(Fd connection, boolean byUs) {
+    if (Objects.equals(connection, truncatedAt)) {
+      truncatedAt = null;
+    }
+  }
+
+  @Override
+  public void close() {
+    // It holds nothing.
+  }
+}
