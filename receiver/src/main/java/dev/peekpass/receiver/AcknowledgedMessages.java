@@ -1,26 +1,21 @@
 package dev.peekpass.receiver;
 
-import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.Message;
-import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.wire.HandOff;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Queue;
-import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Messages of the acknowledged method: connections are offered, claimed one by one, and settled by
  * acknowledgements. Each UNIX connection is an {@link OfferChannel}.
  *
  * <pre>{@code
- * in the queue ──peek──> a part has come? ──yes──> dropped from the queue ──> arrived ──> claimed
+ * in the queue ──peek──> a part has come? ──yes──> dropped from the queue ──> left ───> claimed
  *      ^                   │no: MSG_CTRUNC             │ the others: given back    │ given out
  *      └───────────────────┘                           v                           v
  *                                                   REFUSE                 owing ──> ACK
@@ -32,35 +27,42 @@ final class AcknowledgedMessages implements Messages {
   /** One byte more than may come, to tell what is too long. */
   private static final int PAYLOAD_BYTES = HandOff.MAX_MESSAGE_BYTES + 1;
 
+  /** A packet goes as a whole, however little of it is received. */
+  private static final int DROPPED_BYTES = 1;
+
   private final Kernel kernel;
   private final Watch watch;
   private final int credits;
-  private final IntSupplier load;
   private final String name;
   private final DescriptorLimit limit;
   private final Tally tally;
   private final RateLimitedLog log;
-  private final Message message = new Message(PAYLOAD_BYTES, Linux.SCM_MAX_FD);
-  private final NativeBuffer dropped = new NativeBuffer(1);
+  private final IncomingMessage message;
   private final Map<Fd, OfferChannel> channels = new HashMap<>();
 
   /** Those of them that are owed an ACK. */
-  private final List<OfferChannel> owing = new ArrayList<>();
+  private final ArrayList<OfferChannel> owing = new ArrayList<>();
 
+  /** By which the connections came that are left in the message. */
+  private @Nullable OfferChannel offering;
+
+  /** Whether the first of those is claimed, and not given out. */
+  private boolean claimed;
+
+  private volatile int load = HandOff.LOAD_UNKNOWN;
   private boolean draining;
 
   /**
    * Begins with none.
    *
    * @param credits how many connections a proxy's loop may have offered and not acknowledged
-   * @param load how busy the application is, for the proxies
    * @param name the receiver's, for the log
    */
   AcknowledgedMessages(
       Kernel kernel,
       Watch watch,
+      DescriptorRefusal refusal,
       int credits,
-      IntSupplier load,
       String name,
       DescriptorLimit limit,
       Tally tally,
@@ -68,10 +70,10 @@ final class AcknowledgedMessages implements Messages {
     this.kernel = kernel;
     this.watch = watch;
     this.credits = credits;
-    this.load = load;
     this.name = name;
     this.limit = limit;
     this.tally = tally;
+    message = new IncomingMessage(kernel, refusal, PAYLOAD_BYTES, DROPPED_BYTES);
     this.log = new RateLimitedLog(kernel, log, LOG_INTERVAL_NANOS);
   }
 
@@ -79,6 +81,8 @@ final class AcknowledgedMessages implements Messages {
   public boolean opened(Fd connection) {
     OfferChannel channel = new OfferChannel(kernel, connection, credits);
     channels.put(connection, channel);
+    // So that to owe one never fails for want of memory.
+    owing.ensureCapacity(channels.size());
     if (channel.greet() < 0) {
       return false;
     }
@@ -90,85 +94,105 @@ final class AcknowledgedMessages implements Messages {
   }
 
   @Override
-  public Result receive(Fd from, Queue<Arrival> arrived) {
-    int n =
-        kernel.recvmsg(from, message, Linux.MSG_PEEK | Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC);
-    if (n < 0) {
-      return cannotReceive(-n);
+  public Result receive(Fd from) {
+    boolean keep = false;
+    try {
+      int n = message.peek(from);
+      if (n < 0) {
+        return Messages.cannotReceive(-n, name, limit, log);
+      }
+      if (n == 0) {
+        return withoutBytes();
+      }
+      if (message.isTruncated() && message.isEmpty()) {
+        limit.reached("a message has more descriptors than there is room for");
+        return Result.ONE;
+      }
+      if (message.drop(from, DROPPED_BYTES) != DROPPED_BYTES) {
+        // Peeking again would give the same descriptors twice.
+        return Result.BROKEN;
+      }
+      Result result = read(from, n);
+      keep = result == Result.ONE;
+      return result;
+    } finally {
+      if (!keep) {
+        message.refuseAll();
+      }
     }
-    if (n == 0) {
+  }
+
+  /** The end of the channel, or a packet without a byte: the same but for its descriptors. */
+  private Result withoutBytes() {
+    if (message.isEmpty() && !message.isTruncated()) {
       return Result.ENDED;
     }
-    if (message.descriptorsTruncated() && message.descriptorCount() == 0) {
-      limit.reached("a message has more descriptors than there is room for");
-      return Result.ONE;
-    }
-    if (!consume(from)) {
-      // Peeking again would give the same descriptors twice.
-      closeDescriptors();
-      return Result.BROKEN;
-    }
-    return take(Objects.requireNonNull(channels.get(from)), n, arrived);
+    return broken("a message with descriptors and without a byte");
   }
 
-  private Result cannotReceive(int errno) {
-    return switch (errno) {
-      // Ready for nothing, or interrupted: epoll tells when to come again. ECONNRESET: the proxy
-      // ended without having read all acknowledgements; what it sent is still there.
-      case Errno.EAGAIN, Errno.EINTR, Errno.ECONNRESET -> Result.NONE;
-      case Errno.ENOMEM, Errno.ENOBUFS -> {
-        limit.reached("recvmsg: " + Errno.name(errno));
-        yield Result.NONE;
+  /** Reads a message that is dropped from the queue: it is lost if this fails. */
+  private Result read(Fd from, int length) {
+    boolean read = false;
+    try {
+      limit.passed();
+      if (message.isTruncated()) {
+        tally.truncated.increment();
+        limit.warn("gave connections back to the proxy until there is room");
       }
-      default -> {
-        log.warn(name + ": recvmsg: " + Errno.name(errno));
-        yield Result.BROKEN;
+      OfferChannel channel = Objects.requireNonNull(channels.get(from));
+      String wrong = channel.read(message, length);
+      Result result = Result.ONE;
+      if (wrong != null) {
+        result = broken(wrong);
+      } else {
+        offering = channel;
+        claimed = false;
+        owe(channel);
       }
-    };
+      read = true;
+      return result;
+    } finally {
+      if (!read) {
+        // The next look finds the channel's end: what was not claimed goes back.
+        kernel.shutdown(from, Linux.SHUT_RD);
+      }
+    }
   }
 
-  /** Removes what was peeked at from the queue; returns false when that failed. */
-  private boolean consume(Fd from) {
-    int r;
-    do {
-      // A packet goes as a whole.
-      r = kernel.recv(from, dropped, 0, dropped.capacity(), Linux.MSG_DONTWAIT);
-    } while (r == -Errno.EINTR);
-    return r == dropped.capacity();
-  }
-
-  private Result take(OfferChannel channel, int length, Queue<Arrival> arrived) {
-    limit.passed();
-    if (message.descriptorsTruncated()) {
-      tally.truncated.increment();
-      limit.warn("gave connections back to the proxy until there is room");
-    }
-    String wrong = channel.take(message, length, arrived);
-    if (wrong != null) {
-      tally.refusedChannels.increment();
-      log.warn(name + ": closed a proxy's channel: " + wrong);
-      return Result.BROKEN;
-    }
-    owe(channel);
-    return Result.ONE;
-  }
-
-  private void closeDescriptors() {
-    for (int i = 0; i < message.descriptorCount(); i++) {
-      kernel.close(message.descriptor(i));
-    }
+  private Result broken(String why) {
+    tally.refusedChannels.increment();
+    log.warn(name + ": closed a proxy's channel: " + why);
+    return Result.BROKEN;
   }
 
   @Override
-  public boolean claim(Arrival arrival) {
-    OfferChannel from = Objects.requireNonNull(arrival.from());
-    boolean won = from.claim(arrival.number());
-    if (!won) {
-      kernel.close(arrival.fd());
+  public int left() {
+    return message.left();
+  }
+
+  @Override
+  public @Nullable Arrival next() {
+    OfferChannel from = offering;
+    while (from != null && !message.isEmpty()) {
+      // Made before it is claimed: should that fail, nothing has happened.
+      Arrival first = new Arrival(message.first(), from.metadata(message.firstIndex()));
+      if (!claimed) {
+        claimed = from.claim(message.firstIndex());
+        owe(from);
+      }
+      if (claimed) {
+        return first;
+      }
+      message.refuseFirst();
       tally.takenBack.increment();
     }
-    owe(from);
-    return won;
+    return null;
+  }
+
+  @Override
+  public void given() {
+    claimed = false;
+    message.take();
   }
 
   private void owe(OfferChannel channel) {
@@ -190,11 +214,16 @@ final class AcknowledgedMessages implements Messages {
   public void acknowledge() {
     for (int i = 0; i < owing.size(); i++) {
       OfferChannel channel = owing.get(i);
-      if (channel.owesAck() && !channel.acknowledge(draining, load.getAsInt())) {
+      if (channel.owesAck() && !channel.acknowledge(draining, load)) {
         watch.watchFor(channel.socket(), true);
       }
     }
     owing.clear();
+  }
+
+  @Override
+  public void load(int thousandths) {
+    load = thousandths;
   }
 
   @Override
@@ -207,23 +236,28 @@ final class AcknowledgedMessages implements Messages {
   }
 
   @Override
-  public void ending(Fd connection, boolean byUs) {
+  public void ending(Fd connection) {
     OfferChannel channel = channels.remove(connection);
     if (channel == null) {
       return;
     }
-    if (channel.owesAck()) {
-      // What was given out must not go to another: the end gives back what is not settled.
-      channel.acknowledge(draining, load.getAsInt());
-    }
-    channel.end(byUs);
     owing.remove(channel);
+    try {
+      if (channel.owesAck()) {
+        // What was given out must not go to another: the end gives back what is not settled.
+        channel.acknowledge(draining, load);
+      }
+    } finally {
+      channel.end();
+    }
   }
 
   @Override
   public void close() {
+    // Before the channels end: the proxies may then give what was not claimed to others.
+    message.refuseAll();
     for (OfferChannel channel : channels.values()) {
-      channel.close();
+      channel.end();
     }
     channels.clear();
   }

@@ -4,10 +4,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
 import java.lang.System.Logger.Level;
-import java.util.ArrayDeque;
-import java.util.Queue;
 import java.util.function.BooleanSupplier;
-import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,10 +14,10 @@ import org.jspecify.annotations.Nullable;
  * <pre>{@code
  *                        ┌──────────── room, or a moment has passed ────────────┐
  *                        v                                                      │
- * next() ──> arrived? ──no──> await ─┬─ hand-off socket ──> accept4 ──EMFILE────┤
+ * next() ──> left? ─────no──> await ─┬─ hand-off socket ──> accept4 ──EMFILE────┤
  *              │yes                  ├─ UNIX connection ──> message ─MSG_CTRUNC─┘
  *              v                     │                         │ whole
- *        claim, acknowledge <────────│──────── arrived <───────┘
+ *        claim, acknowledge <────────│──────── left <──────────┘
  *                                    └─ wake ──> drain, or stopped: null
  * }</pre>
  */
@@ -40,7 +37,6 @@ final class Intake {
   private final DescriptorLimit limit;
   private final UnixConnections connections;
   private final Messages messages;
-  private final Queue<Arrival> pending = new ArrayDeque<>();
   private boolean draining;
   private boolean drained;
 
@@ -55,8 +51,8 @@ final class Intake {
    * @param stopped whether {@link #next} shall end
    * @param unixConnectionsMax how many UNIX connections may be open at once
    * @param credits how many connections a proxy's loop may have offered and not acknowledged
-   * @param load how busy the application is, for the proxies
    * @param name the receiver's, for the log
+   * @param refusal where received descriptors end that are not given out
    * @throws SystemCallException when it cannot watch; nothing is left open
    */
   Intake(
@@ -67,7 +63,7 @@ final class Intake {
       BooleanSupplier stopped,
       int unixConnectionsMax,
       int credits,
-      IntSupplier load,
+      DescriptorRefusal refusal,
       String name,
       PeerPolicy peers,
       Tally tally,
@@ -81,15 +77,20 @@ final class Intake {
     this.name = name;
     this.tally = tally;
     this.log = log;
-    watch = new Watch(kernel, socket, wake);
     limit = new DescriptorLimit(kernel, name, tally, log);
-    connections =
-        new UnixConnections(
-            kernel, socket, watch, unixConnectionsMax, name, peers, limit, tally, log);
-    messages =
-        type == SocketType.ACKNOWLEDGED
-            ? new AcknowledgedMessages(kernel, watch, credits, load, name, limit, tally, log)
-            : new PlainMessages(kernel, type, name, peers, limit, tally, log);
+    watch = new Watch(kernel, socket, wake);
+    try {
+      connections =
+          new UnixConnections(
+              kernel, socket, watch, unixConnectionsMax, name, peers, limit, tally, log);
+      messages =
+          type == SocketType.ACKNOWLEDGED
+              ? new AcknowledgedMessages(kernel, watch, refusal, credits, name, limit, tally, log)
+              : new PlainMessages(kernel, type, refusal, name, peers, limit, tally, log);
+    } catch (RuntimeException | Error e) {
+      watch.close();
+      throw e;
+    }
   }
 
   /**
@@ -103,7 +104,7 @@ final class Intake {
       acknowledge();
     }
     while (!stopped.getAsBoolean()) {
-      Arrival first = claimNext();
+      Arrival first = messages.next();
       if (first != null) {
         given(acking);
         return first;
@@ -130,11 +131,11 @@ final class Intake {
    */
   @Nullable Arrival poll(Acking acking) {
     limit.begin();
-    Arrival first = claimNext();
+    Arrival first = messages.next();
     // Bounded: peers that only make noise must not keep the caller's thread. What is left then is
     // reported by epoll again.
     for (int i = 0; first == null && i < LOOKS_MAX && limit.pauseMillis() == 0 && look(0); i++) {
-      first = claimNext();
+      first = messages.next();
     }
     if (first == null) {
       acknowledge();
@@ -144,12 +145,14 @@ final class Intake {
     return first;
   }
 
+  /** The next connection is the caller's, unless this throws: then it comes again. */
   private void given(Acking acking) {
     if (acking == Acking.WHEN_BACK) {
       held = true;
-    } else if (acking == Acking.AT_ONCE || pending.isEmpty()) {
+    } else if (acking == Acking.AT_ONCE || messages.left() == 1) {
       acknowledge();
     }
+    messages.given();
   }
 
   /**
@@ -161,8 +164,8 @@ final class Intake {
   }
 
   /** Whether {@link #poll} has more to do of which epoll does not tell. */
-  boolean hasPending() {
-    return !pending.isEmpty() || (connections.isOver() && !drained);
+  boolean hasMore() {
+    return messages.left() > 0 || (connections.isOver() && !drained);
   }
 
   /** Whether everything that was sent before it was drained has been given out. */
@@ -183,13 +186,14 @@ final class Intake {
    */
   private boolean look(int timeoutMillis) {
     limit.begin();
+    connections.unparkIfRoom();
     if (connections.isOver()) {
       // Nothing is watched any more; what may be left is in the queue of datagrams.
       boolean more = type == SocketType.DATAGRAM && receive(socket);
       drained = !more && limit.pauseMillis() == 0;
       return more;
     }
-    Fd ready = watch.await(timeoutMillis);
+    Fd ready = watch.await(limit.pauseMillis() > 0 ? 0 : timeoutMillis);
     if (ready == null) {
       return false;
     }
@@ -197,8 +201,9 @@ final class Intake {
       if (stopped.getAsBoolean()) {
         return false;
       }
-      kernel.eventfdRead(wake);
+      // Read only when it is drained: what throws meanwhile is tried again.
       drain();
+      kernel.eventfdRead(wake);
     } else if (ready.equals(socket) && type != SocketType.DATAGRAM) {
       accept();
     } else if (watch.hasRoomOnly()) {
@@ -207,15 +212,6 @@ final class Intake {
       receive(ready);
     }
     return true;
-  }
-
-  /** Takes the first of those that arrived which is ours; null when there is none. */
-  private @Nullable Arrival claimNext() {
-    Arrival first = pending.poll();
-    while (first != null && !messages.claim(first)) {
-      first = pending.poll();
-    }
-    return first;
   }
 
   /** Acknowledges all that was given out. */
@@ -227,64 +223,79 @@ final class Intake {
   /** Sees to it that nothing more comes, and that all that was sent is taken. */
   private void drain() {
     if (!draining) {
-      draining = true;
       connections.drain(type != SocketType.DATAGRAM);
       messages.drain();
+      draining = true;
     }
   }
 
+  /** Lets a proxy's UNIX connection in, if there is one, and receives from it. */
   private void accept() {
     Fd connection = connections.accept();
     if (connection == null) {
       return;
     }
-    if (messages.opened(connection)) {
+    boolean usable = false;
+    try {
+      usable = messages.opened(connection);
+    } finally {
+      if (!usable) {
+        end(connection);
+      }
+    }
+    if (usable) {
+      connections.parkIfFull();
       // Under `once` the message is there already: taking it now keeps few of them open.
       receive(connection);
-    } else {
-      end(connection, true);
     }
   }
 
   /** Receives one message; returns whether there was one. */
   private boolean receive(Fd from) {
-    Messages.Result result = messages.receive(from, pending);
-    // Not a switch, which would be a class more to load.
-    if (result == Messages.Result.ENDED) {
-      end(from, false);
-    } else if (result == Messages.Result.BROKEN) {
-      end(from, true);
+    Messages.Result result = messages.receive(from);
+    if (result != Messages.Result.ENDED && result != Messages.Result.BROKEN) {
+      return result == Messages.Result.ONE;
     }
-    return result == Messages.Result.ONE;
-  }
-
-  /**
-   * Ends a UNIX connection.
-   *
-   * @param byUs whether it is this receiver that ends it, and not the proxy
-   */
-  private void end(Fd from, boolean byUs) {
     if (from.equals(socket)) {
       // The hand-off socket itself failed to give a datagram. That passes.
       limit.reached("the hand-off socket failed");
-      return;
+    } else {
+      end(from);
     }
-    messages.ending(from, byUs);
-    connections.end(from);
+    return false;
+  }
+
+  private void end(Fd connection) {
+    try {
+      messages.ending(connection);
+    } finally {
+      connections.end(connection);
+    }
+    connections.unparkIfRoom();
+  }
+
+  /** As of {@link Messages#load}. */
+  void load(int thousandths) {
+    messages.load(thousandths);
   }
 
   /** Closes the UNIX connections, and what was received and not asked for. */
   void close() {
-    if (!held) {
-      acknowledge();
+    try {
+      if (!held) {
+        acknowledge();
+      }
+    } finally {
+      try {
+        messages.close();
+      } finally {
+        try {
+          connections.close();
+        } finally {
+          watch.close();
+        }
+      }
     }
-    // Before the channels end: the proxies may then give what was not claimed to others.
-    for (Arrival left = pending.poll(); left != null; left = pending.poll()) {
-      kernel.close(left.fd());
-    }
-    messages.close();
-    connections.close();
-    watch.close();
     if (log.isLoggable(Level.DEBUG)) {
       log.log(Level.DEBUG, name + ": closed: " + tally.snapshot());
     }

@@ -1,7 +1,8 @@
 package dev.peekpass.receiver;
 
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
-import java.util.Queue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What comes on the hand-off socket or its UNIX connections: how a message is received, whose its
@@ -33,11 +34,27 @@ sealed interface Messages permits PlainMessages, AcknowledgedMessages {
    */
   boolean opened(Fd connection);
 
-  /** Receives a message, if there is one, and adds its connections to those that arrived. */
-  Result receive(Fd from, Queue<Arrival> arrived);
+  /**
+   * Receives a message, if there is one. Not while connections of the one before are left.
+   *
+   * <p>Whatever it throws, no descriptor is left open, and a message that was dropped from the
+   * queue is either kept, with its connections, or the channel it came by is shut.
+   */
+  Result receive(Fd from);
 
-  /** Whether an arrived connection is ours now; if not it is closed, and another has it. */
-  boolean claim(Arrival arrival);
+  /** How many connections have been received and not given out; some may have been taken back. */
+  int left();
+
+  /**
+   * Makes the next connection this process's where it was only offered. Asked again it gives the
+   * same, until {@link #given}.
+   *
+   * @return still this object's to close; null when none is left
+   */
+  @Nullable Arrival next();
+
+  /** What {@link #next} gave is the caller's now. */
+  void given();
 
   /** A UNIX connection has room to send again. */
   void hasRoom(Fd connection);
@@ -45,16 +62,37 @@ sealed interface Messages permits PlainMessages, AcknowledgedMessages {
   /** Acknowledges all that was given out. */
   void acknowledge();
 
+  /**
+   * Tells proxies, with the next acknowledgement, how busy the application is. From any thread.
+   *
+   * @param thousandths 0 to 1000
+   */
+  void load(int thousandths);
+
   /** Tells proxies that nothing more may come. */
   void drain();
 
-  /**
-   * A UNIX connection is about to be closed.
-   *
-   * @param byUs whether it is this receiver that ends it, and not the proxy
-   */
-  void ending(Fd connection, boolean byUs);
+  /** A UNIX connection is about to be closed. */
+  void ending(Fd connection);
 
-  /** All UNIX connections are about to be closed. */
+  /** Closes what was not given out; then all UNIX connections are about to be closed. */
   void close();
+
+  /** What recvmsg's failure means to either kind. */
+  static Result cannotReceive(int errno, String name, DescriptorLimit limit, RateLimitedLog log) {
+    return switch (errno) {
+      // Ready for nothing: epoll tells when to come again. ECONNRESET: the proxy ended without
+      // having read all acknowledgements; what it sent is still there.
+      case Errno.EAGAIN, Errno.ECONNRESET -> Result.NONE;
+      case Errno.EINTR -> Result.ONE;
+      case Errno.ENOMEM, Errno.ENOBUFS -> {
+        limit.reached("recvmsg: " + Errno.name(errno));
+        yield Result.NONE;
+      }
+      default -> {
+        log.warn(name + ": recvmsg: " + Errno.name(errno));
+        yield Result.BROKEN;
+      }
+    };
+  }
 }

@@ -4,10 +4,8 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.Message;
-import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.wire.Metadata;
 import java.util.Objects;
-import java.util.Queue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,8 +37,7 @@ final class PlainMessages implements Messages {
   private final DescriptorLimit limit;
   private final Tally tally;
   private final RateLimitedLog log;
-  private final Message message = new Message(PAYLOAD_BYTES, Linux.SCM_MAX_FD);
-  private final NativeBuffer dropped = new NativeBuffer(PAYLOAD_BYTES);
+  private final IncomingMessage message;
 
   /** Whose first message did not fit, and since when; null when none. */
   private @Nullable Fd truncatedAt;
@@ -56,6 +53,7 @@ final class PlainMessages implements Messages {
   PlainMessages(
       Kernel kernel,
       SocketType type,
+      DescriptorRefusal refusal,
       String name,
       PeerPolicy peers,
       DescriptorLimit limit,
@@ -67,6 +65,7 @@ final class PlainMessages implements Messages {
     this.peers = peers;
     this.limit = limit;
     this.tally = tally;
+    message = new IncomingMessage(kernel, refusal, PAYLOAD_BYTES, PAYLOAD_BYTES);
     this.log = new RateLimitedLog(kernel, log, LOG_INTERVAL_NANOS);
   }
 
@@ -76,95 +75,70 @@ final class PlainMessages implements Messages {
   }
 
   @Override
-  public Result receive(Fd from, Queue<Arrival> arrived) {
-    int n =
-        kernel.recvmsg(from, message, Linux.MSG_PEEK | Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC);
-    if (n < 0) {
-      return cannotReceive(-n);
-    }
-    if (n == 0 && type == SocketType.STREAM) {
-      return Result.ENDED;
-    }
-    boolean allowed =
-        type == SocketType.STREAM || peers.allows(message.senderUid(), message.senderPid());
-    if (allowed && message.descriptorsTruncated() && mayStillFit(from)) {
-      closeDescriptors();
-      limit.reached("a message has more descriptors than there is room for");
+  public Result receive(Fd from) {
+    boolean keep = false;
+    try {
+      int n = message.peek(from);
+      if (n < 0) {
+        return Messages.cannotReceive(-n, name, limit, log);
+      }
+      if (n == 0 && type == SocketType.STREAM) {
+        return Result.ENDED;
+      }
+      boolean allowed =
+          type == SocketType.STREAM || peers.allows(message.senderUid(), message.senderPid());
+      if (allowed && message.isTruncated() && mayStillFit(from)) {
+        limit.reached("a message has more descriptors than there is room for");
+        return Result.ONE;
+      }
+      forgetTruncated(from);
+      if (!drop(from, n)) {
+        // Peeking again would give the same descriptors twice.
+        return Result.BROKEN;
+      }
+      keep = allowed && !message.isTruncated();
+      if (keep) {
+        received();
+      } else if (allowed) {
+        tally.truncated.increment();
+        log.warn(
+            name
+                + ": closed all descriptors of a message that does not fit under the limit of "
+                + limit.limit()
+                + " open descriptors: raise it (RLIMIT_NOFILE), or lower the backend's batch");
+      }
       return Result.ONE;
+    } finally {
+      if (!keep) {
+        message.refuseAll();
+      }
     }
-    if (Objects.equals(from, truncatedAt)) {
-      truncatedAt = null;
-    }
-    if (!consume(from, n)) {
-      // Peeking again would give the same descriptors twice.
-      closeDescriptors();
-      return Result.BROKEN;
-    }
-    if (!allowed) {
-      closeDescriptors();
-    } else if (message.descriptorsTruncated()) {
-      closeDescriptors();
-      tally.truncated.increment();
-      log.warn(
-          name
-              + ": closed all descriptors of a message that does not fit under the limit of "
-              + limit.limit()
-              + " open descriptors: raise it (RLIMIT_NOFILE), or lower the backend's batch");
-    } else {
-      take(arrived);
-    }
-    return Result.ONE;
   }
 
-  private Result cannotReceive(int errno) {
-    return switch (errno) {
-      // Ready for nothing: epoll tells when to come again.
-      case Errno.EAGAIN, Errno.ECONNRESET -> Result.NONE;
-      case Errno.EINTR -> Result.ONE;
-      case Errno.ENOMEM, Errno.ENOBUFS -> {
-        limit.reached("recvmsg: " + Errno.name(errno));
-        yield Result.NONE;
-      }
-      default -> {
-        log.warn(name + ": recvmsg: " + Errno.name(errno));
-        yield Result.BROKEN;
-      }
-    };
-  }
-
-  private void take(Queue<Arrival> arrived) {
+  private void received() {
     limit.passed();
-    int count = message.descriptorCount();
-    if (count == 0) {
+    if (message.isEmpty()) {
       tally.withoutDescriptor.increment();
       log.warn(name + ": dropped a message without a descriptor");
-    }
-    for (int i = 0; i < count; i++) {
-      arrived.add(Arrival.plain(message.descriptor(i)));
     }
   }
 
   /**
-   * Removes what was peeked at from the queue. The message holds its descriptors afterwards, once.
+   * Drops what was peeked at from the queue. The message holds its descriptors afterwards, once.
    *
    * @return false when that failed
    */
-  private boolean consume(Fd from, int peekedBytes) {
-    // A peek that fills the buffer may show the descriptors of the next message in a stream as
-    // well, so whose they are is known only by receiving. No proxy sends that much.
-    boolean ambiguous = type == SocketType.STREAM && peekedBytes == PAYLOAD_BYTES;
-    if (ambiguous) {
-      closeDescriptors();
+  private boolean drop(Fd from, int peekedBytes) {
+    if (type == SocketType.STREAM && peekedBytes == PAYLOAD_BYTES) {
+      // A peek that fills the buffer may show the descriptors of the next message in a stream as
+      // well, so whose they are is known only by receiving. No proxy sends that much.
+      int r;
+      do {
+        r = message.receive(from);
+      } while (r == -Errno.EINTR);
+      return r == peekedBytes;
     }
-    int r;
-    do {
-      // A datagram goes as a whole, of a stream exactly what was seen.
-      r =
-          ambiguous
-              ? kernel.recvmsg(from, message, Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC)
-              : kernel.recv(from, dropped, 0, peekedBytes, Linux.MSG_DONTWAIT);
-    } while (r == -Errno.EINTR);
-    return r == peekedBytes;
+    return message.drop(from, peekedBytes) == peekedBytes;
   }
 
   /**
@@ -178,21 +152,31 @@ final class PlainMessages implements Messages {
       truncatedAt = from;
       truncatedSinceNanos = now;
     }
-    return message.descriptorCount() == 0
+    return message.isEmpty()
         || limit.limit() >= ROOMY_LIMIT
         || !Objects.equals(from, truncatedAt)
         || now - truncatedSinceNanos < TRUNCATED_PATIENCE_NANOS;
   }
 
-  private void closeDescriptors() {
-    for (int i = 0; i < message.descriptorCount(); i++) {
-      kernel.close(message.descriptor(i));
+  private void forgetTruncated(Fd from) {
+    if (Objects.equals(from, truncatedAt)) {
+      truncatedAt = null;
     }
   }
 
   @Override
-  public boolean claim(Arrival arrival) {
-    return true;
+  public int left() {
+    return message.left();
+  }
+
+  @Override
+  public @Nullable Arrival next() {
+    return message.isEmpty() ? null : new Arrival(message.first(), Metadata.NONE);
+  }
+
+  @Override
+  public void given() {
+    message.take();
   }
 
   @Override
@@ -206,19 +190,22 @@ final class PlainMessages implements Messages {
   }
 
   @Override
+  public void load(int thousandths) {
+    // There is nobody to tell.
+  }
+
+  @Override
   public void drain() {
     // The shut socket says it.
   }
 
   @Override
-  public void ending(Fd connection, boolean byUs) {
-    if (Objects.equals(connection, truncatedAt)) {
-      truncatedAt = null;
-    }
+  public void ending(Fd connection) {
+    forgetTruncated(connection);
   }
 
   @Override
   public void close() {
-    // It holds nothing.
+    message.refuseAll();
   }
 }

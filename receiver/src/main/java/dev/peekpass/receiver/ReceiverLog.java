@@ -32,11 +32,16 @@ final class ReceiverLog {
       }
       tally.unlogged.increment();
     } finally {
-      spare.reopen();
+      spare.open();
     }
   }
 
+  /** Whether a line of this level would be written, as far as the logger can say. */
   boolean isLoggable(Level level) {
-    return logger.isLoggable(level);
+    try {
+      return logger.isLoggable(level);
+    } catch (RuntimeException e) {
+      return false;
+    }
   }
 }

@@ -22,18 +22,17 @@ final class SpareDescriptors {
   private final @Nullable Fd[] held = new @Nullable Fd[DESCRIPTORS];
 
   /**
-   * Opens all of them, or as many as there is room for.
+   * Opens none yet.
    *
    * @param original duplicated for it; goes on being the caller's
    */
   SpareDescriptors(Kernel kernel, Fd original) {
     this.kernel = kernel;
     this.original = original;
-    reopen();
   }
 
   /** Opens those that are closed, as far as there is room. */
-  void reopen() {
+  void open() {
     for (int i = 0; i < held.length; i++) {
       if (held[i] == null) {
         int r = kernel.fcntl(original, Linux.F_DUPFD_CLOEXEC, 0);

@@ -6,7 +6,7 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.PeerCredentials;
 import java.util.HashSet;
-import java.util.List;
+import java.util.Iterator;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -81,35 +81,66 @@ final class UnixConnections {
       return null;
     }
     Fd connection = Fd.of(r);
+    boolean in = false;
+    try {
+      in = letIn(connection);
+    } finally {
+      if (!in) {
+        // Closing it closes what is queued in it.
+        open.remove(connection);
+        kernel.close(connection);
+      }
+    }
+    if (!in) {
+      return null;
+    }
+    tally.unixConnections.increment();
+    tally.openUnixConnections.increment();
+    return connection;
+  }
+
+  /** Begins to watch one that may come in; false when it must be closed. */
+  private boolean letIn(Fd connection) {
     PeerCredentials[] peer = new PeerCredentials[1];
     int known = kernel.peerCredentials(connection, peer);
     PeerCredentials who = peer[0];
     if (known < 0 || who == null || !peers.allows(who.uid(), who.pid())) {
-      // Closing it closes what is queued in it.
-      kernel.close(connection);
-      return null;
+      return false;
     }
-    int watched = watch.add(connection);
-    if (watched < 0) {
-      kernel.close(connection);
-      log.warn(name + ": closed a UNIX connection: epoll_ctl: " + Errno.name(-watched));
-      return null;
-    }
+    open.add(connection);
     if (draining) {
       kernel.shutdown(connection, Linux.SHUT_RD);
     }
-    open.add(connection);
-    tally.unixConnections.increment();
-    tally.openUnixConnections.increment();
-    if (open.size() == max) {
-      // Closing it would lose the connection that may be queued in it; left in the backlog, the
-      // proxy finds that full in the end and turns elsewhere.
-      watch.remove(socket);
-      parked = true;
-      fullLog.warn(
-          name + ": " + max + " UNIX connections are open: no more are taken until one ends");
+    int watched = watch.add(connection);
+    if (watched < 0) {
+      log.warn(name + ": closed a UNIX connection: epoll_ctl: " + Errno.name(-watched));
     }
-    return connection;
+    return watched >= 0;
+  }
+
+  /** Takes no more while as many are open as may be. */
+  void parkIfFull() {
+    if (open.size() < max || parked) {
+      return;
+    }
+    // Closing the next would lose the connection that may be queued in it; left in the backlog, the
+    // proxy finds that full in the end and turns elsewhere.
+    watch.remove(socket);
+    parked = true;
+    fullLog.warn(
+        name + ": " + max + " UNIX connections are open: no more are taken until one ends");
+  }
+
+  /** Takes more again, as soon as fewer are open. */
+  void unparkIfRoom() {
+    if (!parked || open.size() >= max) {
+      return;
+    }
+    int watched = backlogTaken ? 0 : watch.add(socket);
+    parked = watched < 0;
+    if (parked) {
+      limit.reached("epoll_ctl: " + Errno.name(-watched));
+    }
   }
 
   private void cannotAccept(int errno) {
@@ -161,20 +192,21 @@ final class UnixConnections {
   /** Closes one. */
   void end(Fd connection) {
     open.remove(connection);
-    tally.openUnixConnections.decrement();
-    watch.remove(connection);
-    kernel.close(connection);
-    if (parked) {
-      parked = watch.add(socket) < 0;
+    try {
+      watch.remove(connection);
+    } finally {
+      kernel.close(connection);
     }
+    tally.openUnixConnections.decrement();
   }
 
   /** Closes all of them. */
   void close() {
-    for (Fd connection : List.copyOf(open)) {
+    for (Iterator<Fd> each = open.iterator(); each.hasNext(); ) {
+      Fd connection = each.next();
+      each.remove();
       kernel.close(connection);
       tally.openUnixConnections.decrement();
     }
-    open.clear();
   }
 }

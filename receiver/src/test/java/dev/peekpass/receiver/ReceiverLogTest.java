@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.ResourceBundle;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class ReceiverLogTest {
@@ -19,6 +20,11 @@ class ReceiverLogTest {
   private final int before = OpenDescriptors.now().size();
   private final SpareDescriptors spare = new SpareDescriptors(proxy.kernel, event);
   private final Tally tally = new Tally();
+
+  @BeforeEach
+  void openThem() {
+    spare.open();
+  }
 
   @AfterEach
   void closeAll() throws IOException {
