@@ -40,7 +40,10 @@ final class ReceiverLog {
   boolean isLoggable(Level level) {
     try {
       return logger.isLoggable(level);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
+      if (e instanceof VirtualMachineError fatal) {
+        throw fatal;
+      }
       return false;
     }
   }

@@ -168,8 +168,8 @@ final class UnixConnections {
    * @param listening whether the hand-off socket has a backlog, which is still to be accepted
    */
   void drain(boolean listening) {
-    draining = true;
     kernel.shutdown(socket, Linux.SHUT_RD);
+    draining = true;
     if (!listening) {
       leaveHandOffSocket();
     }
