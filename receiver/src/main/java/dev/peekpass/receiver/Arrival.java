@@ -2,19 +2,10 @@ package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.wire.Metadata;
-import org.jspecify.annotations.Nullable;
 
 /**
- * A received descriptor, not inspected yet; whoever holds it closes it.
+ * A descriptor that is this process's, not inspected yet; whoever holds it closes it.
  *
- * @param from the proxy's channel when it was offered and must be claimed; null where a message is
- *     all there is
- * @param number of the connection on that channel; 0 without one
+ * @param metadata {@link Metadata#NONE} where a message is all there is
  */
-record Arrival(Fd fd, @Nullable AcknowledgedPeer from, long number, Metadata metadata) {
-
-  /** By one of the plain methods. */
-  static Arrival plain(Fd fd) {
-    return new Arrival(fd, null, 0, Metadata.NONE);
-  }
-}
+record Arrival(Fd fd, Metadata metadata) {}

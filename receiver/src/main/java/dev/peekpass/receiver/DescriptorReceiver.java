@@ -1,24 +1,16 @@
 package dev.peekpass.receiver;
 
-import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.PeerCredentials;
-import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SystemCallException;
-import dev.peekpass.wire.ClaimWord;
-import dev.peekpass.wire.FromProxy;
-import dev.peekpass.wire.FromReceiver;
 import dev.peekpass.wire.HandOff;
-import dev.peekpass.wire.Metadata;
 import java.io.Closeable;
 import java.io.IOException;
 import java.lang.System.Logger.Level;
 import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
@@ -29,30 +21,6 @@ import org.jspecify.annotations.Nullable;
  * too; but nothing of the JDK's inside is needed, so no {@code --add-opens}.
  */
 public final class DescriptorReceiver implements Closeable {
-  private static final long JUNK_LOG_INTERVAL_NANOS = 1_000_000_000L;
-
-  /**
-   * Classes that are first used when something comes in. To name them here loads them with this
-   * one: loading takes a descriptor, and a class that could not be loaded at the limit never can be
-   * again.
-   */
-  @SuppressWarnings("unused")
-  private static final List<Class<?>> LOADED_EARLY =
-      List.of(
-          Errno.class,
-          PeerCredentials.class,
-          Inspection.Kind.class,
-          Statistics.class,
-          AcknowledgedPeer.class,
-          Acking.class,
-          Arrival.class,
-          HandedOff.class,
-          SharedWords.class,
-          FromReceiver.class,
-          FromProxy.Kind.class,
-          ClaimWord.class,
-          Metadata.class);
-
   private final Kernel kernel;
 
   /**
@@ -68,18 +36,20 @@ public final class DescriptorReceiver implements Closeable {
   private final Fd wake;
   private final Intake intake;
   private final Inspection inspection;
-  private final Reserve reserve;
-  private final RateLimitedLog junkLog;
-  private final String name;
+  private final SpareDescriptors spare;
+  private final ReceiverLog log;
   private final boolean acknowledged;
   private final Tally tally = new Tally();
   private final AtomicBoolean closed = new AtomicBoolean();
-  private final AtomicBoolean draining = new AtomicBoolean();
-  private volatile int load = HandOff.LOAD_UNKNOWN;
 
   /** Held by the thread that uses {@code kernel}, {@code intake} and {@code inspection}. */
   private final ReentrantLock accepting = new ReentrantLock();
 
+  /**
+   * Starts to receive.
+   *
+   * @param socket this object's to close from now on, as {@code wake} is, unless this throws
+   */
   private DescriptorReceiver(
       Receiver.Settings settings,
       Kernel kernel,
@@ -87,17 +57,20 @@ public final class DescriptorReceiver implements Closeable {
       HandOffSocket socket,
       Fd wake)
       throws SystemCallException {
+    EarlyClasses.load();
     this.kernel = kernel;
     this.closingKernel = closingKernel;
     this.socket = socket;
     this.wake = wake;
-    name = "unix:" + settings.path();
+    String name = "unix:" + settings.path();
     acknowledged = settings.type() == SocketType.ACKNOWLEDGED;
-    inspection = new Inspection(kernel);
-    reserve = new Reserve(kernel, wake);
-    ReceiverLog log = new ReceiverLog(settings.log(), reserve, tally);
-    junkLog = new RateLimitedLog(kernel, log, JUNK_LOG_INTERVAL_NANOS);
+    spare = new SpareDescriptors(kernel, wake);
+    log = new ReceiverLog(settings.log(), spare, tally);
+    DescriptorRefusal refusal = new DescriptorRefusal(kernel);
+    inspection = new Inspection(kernel, refusal, name, tally, log);
+    PeerPolicy peers = new PeerPolicy(settings.allowedUids(), name, log, tally);
     try {
+      spare.open();
       intake =
           new Intake(
               kernel,
@@ -107,13 +80,13 @@ public final class DescriptorReceiver implements Closeable {
               closed::get,
               settings.unixConnectionsMax(),
               settings.credits(),
-              () -> load,
+              refusal,
               name,
-              new PeerPolicy(settings.allowedUids(), name, log, tally),
+              peers,
               tally,
               log);
     } catch (SystemCallException | RuntimeException | Error e) {
-      reserve.release();
+      spare.close();
       throw e;
     }
   }
@@ -121,6 +94,18 @@ public final class DescriptorReceiver implements Closeable {
   /** Opens everything that a receiver has open; on failure nothing is left. */
   static DescriptorReceiver open(Receiver.Settings settings, Kernel kernel, Kernel closingKernel)
       throws IOException {
+    DescriptorReceiver receiver = openSilently(settings, kernel, closingKernel);
+    try {
+      receiver.log.log(Level.DEBUG, "unix:" + settings.path() + ": open");
+    } catch (Error e) {
+      receiver.close();
+      throw e;
+    }
+    return receiver;
+  }
+
+  private static DescriptorReceiver openSilently(
+      Receiver.Settings settings, Kernel kernel, Kernel closingKernel) throws IOException {
     int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
     if (r < 0) {
       throw new SystemCallException("eventfd for unix:" + settings.path(), -r, "");
@@ -136,15 +121,15 @@ public final class DescriptorReceiver implements Closeable {
               settings.access(),
               settings.backlog(),
               settings.log());
-      DescriptorReceiver receiver =
-          new DescriptorReceiver(settings, kernel, closingKernel, socket, wake);
-      settings.log().log(Level.DEBUG, receiver.name + ": open");
-      return receiver;
+      return new DescriptorReceiver(settings, kernel, closingKernel, socket, wake);
     } catch (IOException | RuntimeException | Error e) {
-      if (socket != null) {
-        socket.close(kernel);
+      try {
+        if (socket != null) {
+          socket.close(kernel);
+        }
+      } finally {
+        kernel.close(wake);
       }
-      kernel.close(wake);
       throw e;
     }
   }
@@ -201,9 +186,8 @@ public final class DescriptorReceiver implements Closeable {
         if (arrival == null) {
           throw closed.get() ? new AsynchronousCloseException() : new ClosedChannelException();
         }
-        HandedOff connection = inspect(arrival);
+        HandedOff connection = inspection.inspect(arrival, false);
         if (connection != null) {
-          tally.accepted.increment();
           return connection;
         }
       }
@@ -250,23 +234,13 @@ public final class DescriptorReceiver implements Closeable {
         if (arrival == null) {
           return null;
         }
-        HandedOff connection = inspect(arrival);
+        HandedOff connection = inspection.inspect(arrival, true);
         if (connection != null) {
-          setNonBlocking(connection.fd());
-          tally.accepted.increment();
           return connection;
         }
       }
     } finally {
       accepting.unlock();
-    }
-  }
-
-  /** A sender that is not Peekpass may have left it off, and would stop the event loop. */
-  private void setNonBlocking(Fd fd) {
-    int flags = kernel.fcntl(fd, Linux.F_GETFL, 0);
-    if (flags >= 0 && (flags & Linux.O_NONBLOCK) == 0) {
-      kernel.fcntl(fd, Linux.F_SETFL, flags | Linux.O_NONBLOCK);
     }
   }
 
@@ -292,28 +266,7 @@ public final class DescriptorReceiver implements Closeable {
    * can bring many descriptors. For the thread that polls.
    */
   public boolean hasMore() {
-    return intake.hasPending();
-  }
-
-  /** Describes a received descriptor if it is a client's connection, else closes it: null. */
-  private @Nullable HandedOff inspect(Arrival arrival) {
-    Fd fd = arrival.fd();
-    // Not a switch, which would be a class more to load.
-    Inspection.Kind kind = inspection.inspect(fd);
-    if (kind == Inspection.Kind.GONE) {
-      kernel.close(fd);
-      tally.gone.increment();
-      return null;
-    }
-    if (kind == Inspection.Kind.OTHER) {
-      String what = inspection.describe(fd);
-      kernel.close(fd);
-      tally.notTcp.increment();
-      junkLog.warn(name + ": closed a descriptor that is not a connected TCP socket: " + what);
-      return null;
-    }
-    return new HandedOff(
-        fd, kind == Inspection.Kind.TCP_INET6, inspection.peer(), arrival.metadata());
+    return intake.hasMore();
   }
 
   /** As {@link Receiver#load}. */
@@ -321,7 +274,7 @@ public final class DescriptorReceiver implements Closeable {
     if (thousandths < 0 || thousandths > HandOff.MAX_LOAD) {
       throw new IllegalArgumentException("0 to " + HandOff.MAX_LOAD + ", not " + thousandths);
     }
-    load = thousandths;
+    intake.load(thousandths);
   }
 
   /**
@@ -331,9 +284,10 @@ public final class DescriptorReceiver implements Closeable {
    * @throws IOException when the socket file cannot be removed; it drains all the same
    */
   public void drain() throws IOException {
-    if (closed.get() || draining.getAndSet(true)) {
+    if (closed.get()) {
       return;
     }
+    // Twice does no harm: the file is no longer this socket's, and who waits is drained already.
     try {
       socket.removeFile();
     } finally {
@@ -395,20 +349,34 @@ public final class DescriptorReceiver implements Closeable {
     if (closed.getAndSet(true)) {
       return;
     }
-    wake();
-    accepting.lock();
+    try {
+      wake();
+    } finally {
+      accepting.lock();
+      try {
+        closeAll();
+      } finally {
+        accepting.unlock();
+      }
+    }
+  }
+
+  private void closeAll() throws IOException {
     try {
       // Closing may need a descriptor, for a class that was not needed before.
-      reserve.release();
+      spare.close();
       socket.close(kernel);
     } finally {
-      intake.close();
-      reserve.release();
-      synchronized (closingKernel) {
-        wakeable = false;
-        kernel.close(wake);
+      try {
+        intake.close();
+      } finally {
+        // Logging has opened them again.
+        spare.close();
+        synchronized (closingKernel) {
+          wakeable = false;
+          kernel.close(wake);
+        }
       }
-      accepting.unlock();
     }
   }
 }

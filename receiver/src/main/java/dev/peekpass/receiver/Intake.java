@@ -1,121 +1,47 @@
 package dev.peekpass.receiver;
 
-import dev.peekpass.linux.EpollEvents;
-import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.Message;
-import dev.peekpass.linux.NativeBuffer;
-import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SystemCallException;
-import dev.peekpass.wire.HandOff;
 import java.lang.System.Logger.Level;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.Queue;
-import java.util.Set;
 import java.util.function.BooleanSupplier;
-import java.util.function.IntSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Takes the descriptors out of the messages on the hand-off socket and its UNIX connections,
- * waiting for them or not. Belongs to one thread at a time.
+ * Gives out the connections that come in {@link Messages}, one at a time, waiting for them or not.
+ * Belongs to one thread at a time.
  *
  * <pre>{@code
- *                       ┌────────────── room, or a moment has passed ──────────────┐
- *                       v                                                          │
- * next() ──> pending? ──no──> epoll_wait ─┬─ hand-off socket ──> accept4 ──EMFILE──┤
- *              │yes                       └─ UNIX connection ──> peek ──MSG_CTRUNC─┘
- *              v                                                  │ whole
- *        claim, acknowledge <───────── pending <── drop message <──┘
+ *                        ┌──────────── room, or a moment has passed ────────────┐
+ *                        v                                                      │
+ * next() ──> left? ─────no──> await ─┬─ hand-off socket ──> accept4 ──EMFILE────┤
+ *              │yes                  ├─ UNIX connection ──> message ─MSG_CTRUNC─┘
+ *              v                     │                         │ whole
+ *        claim, acknowledge <────────│──────── left <──────────┘
+ *                                    └─ wake ──> drain, or stopped: null
  * }</pre>
- *
- * <p>A message is first peeked at, which gives duplicates of its descriptors, and dropped from the
- * queue only when all of them have arrived. So a process at its limit of open descriptors loses no
- * client, whoever else in it opens files at the same moment: the message stays where it is, later
- * ones wait behind it, and the proxy feels it. Receiving outright would lose what does not fit
- * (unix(7), MSG_CTRUNC).
  */
 final class Intake {
-  /** The longest wait at the limit before looking again. */
-  private static final int WAIT_MAX_MILLIS = 50;
-
-  /** How long a message with more descriptors than there is room for is tried. */
-  private static final long TRUNCATED_PATIENCE_NANOS = 10_000_000_000L;
-
-  /** With this limit of open descriptors the largest message there is fits sooner or later. */
-  private static final int ROOMY_LIMIT = 2 * (Linux.SCM_MAX_FD + 3);
-
-  private static final long LOG_INTERVAL_NANOS = 1_000_000_000L;
-  private static final long LIMIT_LOG_INTERVAL_NANOS = 60_000_000_000L;
-
   /** How many events {@link #poll} handles at most that bring no descriptor. */
   private static final int LOOKS_MAX = 64;
-
-  /** A message has one byte; a few more are taken at a time from those who send more. */
-  private static final int PAYLOAD_BYTES = 64;
 
   private final Kernel kernel;
   private final SocketType type;
   private final Fd socket;
   private final Fd wake;
   private final BooleanSupplier stopped;
-  private final int unixConnectionsMax;
   private final String name;
-  private final PeerPolicy peers;
   private final Tally tally;
   private final ReceiverLog log;
-  private final RateLimitedLog junkLog;
-  private final RateLimitedLog limitLog;
-
-  /** Holds the hand-off socket, the UNIX connections and {@code wake}. */
-  private final Fd epoll;
-
-  /** Holds {@code wake} only: a wait that nothing else ends. */
-  private final Fd wakeEpoll;
-
-  // One event a call: none can be about a descriptor that an earlier one closed, and level-
-  // triggered epoll reports those that are ready in turn, which is fair.
-  private final EpollEvents events = new EpollEvents(1);
-  private final Message message;
-  private final NativeBuffer dropped = new NativeBuffer(PAYLOAD_BYTES);
-  private final Queue<Arrival> pending = new ArrayDeque<>();
-  private final Set<Fd> unixConnections = new HashSet<>();
-
-  /** Of an acknowledging receiver: what is behind each of its UNIX connections. */
-  private final Map<Fd, AcknowledgedPeer> acknowledged = new HashMap<>();
-
-  /** Those of them that are owed an ACK. */
-  private final List<AcknowledgedPeer> owing = new ArrayList<>();
-
-  private final int credits;
-  private final IntSupplier load;
+  private final Watch watch;
+  private final DescriptorLimit limit;
+  private final UnixConnections connections;
+  private final Messages messages;
   private boolean draining;
   private boolean drained;
 
   /** Whether the caller may still give back what it was given last, by closing. */
   private boolean held;
-
-  /** Whether the hand-off socket is not watched, because of {@code unixConnectionsMax}. */
-  private boolean parked;
-
-  /** The next pause. */
-  private int waitMillis = 1;
-
-  /** What the last look asked for; 0 for none. */
-  private int pauseMillis;
-
-  /** Whose first message did not fit, and since when; null when none. */
-  private @Nullable Fd truncatedAt;
-
-  private long truncatedSinceNanos;
 
   /**
    * Starts watching.
@@ -125,8 +51,8 @@ final class Intake {
    * @param stopped whether {@link #next} shall end
    * @param unixConnectionsMax how many UNIX connections may be open at once
    * @param credits how many connections a proxy's loop may have offered and not acknowledged
-   * @param load how busy the application is, for the proxies
    * @param name the receiver's, for the log
+   * @param refusal where received descriptors end that are not given out
    * @throws SystemCallException when it cannot watch; nothing is left open
    */
   Intake(
@@ -137,7 +63,7 @@ final class Intake {
       BooleanSupplier stopped,
       int unixConnectionsMax,
       int credits,
-      IntSupplier load,
+      DescriptorRefusal refusal,
       String name,
       PeerPolicy peers,
       Tally tally,
@@ -148,52 +74,22 @@ final class Intake {
     this.socket = socket;
     this.wake = wake;
     this.stopped = stopped;
-    this.unixConnectionsMax = unixConnectionsMax;
-    this.credits = credits;
-    this.load = load;
-    // One byte more than may come, to tell what is too long.
-    int payloadBytes =
-        type == SocketType.ACKNOWLEDGED ? HandOff.MAX_MESSAGE_BYTES + 1 : PAYLOAD_BYTES;
-    message = new Message(payloadBytes, Linux.SCM_MAX_FD);
     this.name = name;
-    this.peers = peers;
     this.tally = tally;
     this.log = log;
-    junkLog = new RateLimitedLog(kernel, log, LOG_INTERVAL_NANOS);
-    limitLog = new RateLimitedLog(kernel, log, LIMIT_LOG_INTERVAL_NANOS);
-    epoll = newEpoll();
+    limit = new DescriptorLimit(kernel, name, tally, log);
+    watch = new Watch(kernel, socket, wake);
     try {
-      wakeEpoll = newEpoll();
-    } catch (SystemCallException e) {
-      kernel.close(epoll);
+      connections =
+          new UnixConnections(
+              kernel, socket, watch, unixConnectionsMax, name, peers, limit, tally, log);
+      messages =
+          type == SocketType.ACKNOWLEDGED
+              ? new AcknowledgedMessages(kernel, watch, refusal, credits, name, limit, tally, log)
+              : new PlainMessages(kernel, type, refusal, name, peers, limit, tally, log);
+    } catch (RuntimeException | Error e) {
+      watch.close();
       throw e;
-    }
-    try {
-      check("epoll_ctl", watch(epoll, wake));
-      check("epoll_ctl", watch(wakeEpoll, wake));
-      check("epoll_ctl", watch(epoll, socket));
-    } catch (SystemCallException e) {
-      close();
-      throw e;
-    }
-  }
-
-  private Fd newEpoll() throws SystemCallException {
-    int r = kernel.epollCreate1(Linux.EPOLL_CLOEXEC);
-    check("epoll_create1", r);
-    return Fd.of(r);
-  }
-
-  private int watch(Fd in, Fd fd) {
-    return kernel.epollCtl(in, Linux.EPOLL_CTL_ADD, fd, Linux.EPOLLIN, fd.number());
-  }
-
-  private static void check(String call, int r) throws SystemCallException {
-    if (r < 0) {
-      throw new SystemCallException(
-          call + " for a receiver",
-          -r,
-          r == -Errno.EMFILE ? "raise the limit of open descriptors (RLIMIT_NOFILE)" : "");
     }
   }
 
@@ -208,7 +104,7 @@ final class Intake {
       acknowledge();
     }
     while (!stopped.getAsBoolean()) {
-      Arrival first = claimNext();
+      Arrival first = messages.next();
       if (first != null) {
         given(acking);
         return first;
@@ -218,8 +114,8 @@ final class Intake {
       if (drained) {
         return null;
       }
-      if (pauseMillis > 0) {
-        kernel.epollWait(wakeEpoll, events, pauseMillis);
+      if (limit.pauseMillis() > 0) {
+        watch.pause(limit.pauseMillis());
       }
     }
     return null;
@@ -234,12 +130,12 @@ final class Intake {
    *     #pauseMillis} says so
    */
   @Nullable Arrival poll(Acking acking) {
-    pauseMillis = 0;
-    Arrival first = claimNext();
+    limit.begin();
+    Arrival first = messages.next();
     // Bounded: peers that only make noise must not keep the caller's thread. What is left then is
     // reported by epoll again.
-    for (int i = 0; first == null && i < LOOKS_MAX && pauseMillis == 0 && look(0); i++) {
-      first = claimNext();
+    for (int i = 0; first == null && i < LOOKS_MAX && limit.pauseMillis() == 0 && look(0); i++) {
+      first = messages.next();
     }
     if (first == null) {
       acknowledge();
@@ -249,12 +145,14 @@ final class Intake {
     return first;
   }
 
+  /** The next connection is the caller's, unless this throws: then it comes again. */
   private void given(Acking acking) {
     if (acking == Acking.WHEN_BACK) {
       held = true;
-    } else if (acking == Acking.AT_ONCE || pending.isEmpty()) {
+    } else if (acking == Acking.AT_ONCE || messages.left() == 1) {
       acknowledge();
     }
+    messages.given();
   }
 
   /**
@@ -262,12 +160,12 @@ final class Intake {
    * process is at its limit of open descriptors; 0 when it is not.
    */
   int pauseMillis() {
-    return pauseMillis;
+    return limit.pauseMillis();
   }
 
   /** Whether {@link #poll} has more to do of which epoll does not tell. */
-  boolean hasPending() {
-    return !pending.isEmpty() || (draining && !drained && unixConnections.isEmpty());
+  boolean hasMore() {
+    return messages.left() > 0 || (connections.isOver() && !drained);
   }
 
   /** Whether everything that was sent before it was drained has been given out. */
@@ -277,7 +175,7 @@ final class Intake {
 
   /** Readable when {@link #poll} may give something; this object's. */
   Fd pollable() {
-    return epoll;
+    return watch.pollable();
   }
 
   /**
@@ -287,376 +185,117 @@ final class Intake {
    * @return whether there was one
    */
   private boolean look(int timeoutMillis) {
-    pauseMillis = 0;
-    if (draining && unixConnections.isEmpty()) {
+    limit.begin();
+    connections.unparkIfRoom();
+    if (connections.isOver()) {
       // Nothing is watched any more; what may be left is in the queue of datagrams.
       boolean more = type == SocketType.DATAGRAM && receive(socket);
-      drained = !more && pauseMillis == 0;
+      drained = !more && limit.pauseMillis() == 0;
       return more;
     }
-    int n = kernel.epollWait(epoll, events, timeoutMillis);
-    if (n < 0 && n != -Errno.EINTR) {
-      throw new IllegalStateException("epoll_wait: " + Errno.name(-n));
-    }
-    if (n != 1) {
+    Fd ready = watch.await(limit.pauseMillis() > 0 ? 0 : timeoutMillis);
+    if (ready == null) {
       return false;
     }
-    Fd ready = Fd.of((int) events.data(0));
     if (ready.equals(wake)) {
       if (stopped.getAsBoolean()) {
         return false;
       }
-      kernel.eventfdRead(wake);
+      // Read only when it is drained: what throws meanwhile is tried again.
       drain();
+      kernel.eventfdRead(wake);
     } else if (ready.equals(socket) && type != SocketType.DATAGRAM) {
-      acceptUnixConnection();
-    } else if (events.events(0) == Linux.EPOLLOUT) {
-      // Room for an ACK that found none.
-      modify(ready, Linux.EPOLLIN);
-      AcknowledgedPeer peer = acknowledged.get(ready);
-      if (peer != null) {
-        owing.add(peer);
-      }
+      accept();
+    } else if (watch.hasRoomOnly()) {
+      messages.hasRoom(ready);
     } else {
       receive(ready);
     }
     return true;
   }
 
-  private void modify(Fd connection, int interest) {
-    kernel.epollCtl(epoll, Linux.EPOLL_CTL_MOD, connection, interest, connection.number());
-  }
-
-  /** Takes the first of those that arrived which is ours; null when there is none. */
-  private @Nullable Arrival claimNext() {
-    Arrival first = pending.poll();
-    while (first != null && !claim(first)) {
-      first = pending.poll();
-    }
-    return first;
-  }
-
-  /** Whether it is ours now; if not it is closed, and another has it. */
-  private boolean claim(Arrival arrival) {
-    AcknowledgedPeer from = arrival.from();
-    if (from == null) {
-      return true;
-    }
-    boolean won = from.claim(arrival.number());
-    if (!won) {
-      kernel.close(arrival.fd());
-      tally.takenBack.increment();
-    }
-    owe(from);
-    return won;
-  }
-
-  private void owe(AcknowledgedPeer peer) {
-    if (peer.owesAck() && !owing.contains(peer)) {
-      owing.add(peer);
-    }
-  }
-
   /** Acknowledges all that was given out. */
   void acknowledge() {
     held = false;
-    for (int i = 0; i < owing.size(); i++) {
-      AcknowledgedPeer peer = owing.get(i);
-      if (peer.owesAck() && !peer.acknowledge(draining, load.getAsInt())) {
-        modify(peer.socket(), Linux.EPOLLIN | Linux.EPOLLOUT);
-      }
-    }
-    owing.clear();
+    messages.acknowledge();
   }
 
-  /**
-   * Sees to it that nothing more comes, and that all that was sent is taken: proxies find the
-   * sockets shut, while what is queued in them can still be received, then comes their end.
-   */
+  /** Sees to it that nothing more comes, and that all that was sent is taken. */
   private void drain() {
-    if (draining) {
+    if (!draining) {
+      connections.drain(type != SocketType.DATAGRAM);
+      messages.drain();
+      draining = true;
+    }
+  }
+
+  /** Lets a proxy's UNIX connection in, if there is one, and receives from it. */
+  private void accept() {
+    Fd connection = connections.accept();
+    if (connection == null) {
       return;
     }
-    draining = true;
-    kernel.shutdown(socket, Linux.SHUT_RD);
-    if (type != SocketType.DATAGRAM) {
-      while (acceptUnixConnection()) {}
-    }
-    kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
-    parked = false;
-    for (Fd connection : unixConnections) {
-      kernel.shutdown(connection, Linux.SHUT_RD);
-    }
-    for (AcknowledgedPeer peer : acknowledged.values()) {
-      peer.owe();
-      owe(peer);
-    }
-  }
-
-  /** Lets one in; returns whether there was one. */
-  private boolean acceptUnixConnection() {
-    int r = kernel.accept4(socket, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
-    if (r < 0) {
-      switch (-r) {
-        case Errno.EAGAIN, Errno.EINTR, Errno.ECONNABORTED, Errno.EINVAL -> {
-          // Whoever it was has gone, or comes again. EINVAL: the last was taken while draining.
-        }
-        default -> waitForRoom("accept4: " + Errno.name(-r));
-      }
-      return r == -Errno.EINTR || r == -Errno.ECONNABORTED;
-    }
-    Fd connection = Fd.of(r);
-    PeerCredentials[] peer = new PeerCredentials[1];
-    int known = kernel.peerCredentials(connection, peer);
-    PeerCredentials who = peer[0];
-    if (known < 0 || who == null || !peers.allows(who.uid(), who.pid())) {
-      // Closing it closes what is queued in it.
-      kernel.close(connection);
-      return true;
-    }
-    int watched = watch(epoll, connection);
-    if (watched < 0) {
-      kernel.close(connection);
-      junkLog.warn(name + ": closed a UNIX connection: epoll_ctl: " + Errno.name(-watched));
-      return true;
-    }
-    unixConnections.add(connection);
-    tally.unixConnections.increment();
-    tally.openUnixConnections.increment();
-    if (type == SocketType.ACKNOWLEDGED) {
-      AcknowledgedPeer proxy = new AcknowledgedPeer(kernel, connection, credits);
-      acknowledged.put(connection, proxy);
-      if (proxy.greet() < 0) {
-        end(connection, true);
-        return true;
+    boolean usable = false;
+    try {
+      usable = messages.opened(connection);
+    } finally {
+      if (!usable) {
+        end(connection);
       }
     }
-    if (unixConnections.size() == unixConnectionsMax && !draining) {
-      // Closing it would lose the connection that may be queued in it; left in the backlog, the
-      // proxy finds that full in the end and turns elsewhere.
-      kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket, 0, 0);
-      parked = true;
-      limitLog.warn(
-          name
-              + ": "
-              + unixConnectionsMax
-              + " UNIX connections are open: no more are taken until one ends");
+    if (usable) {
+      connections.parkIfFull();
+      // Under `once` the message is there already: taking it now keeps few of them open.
+      receive(connection);
     }
-    // Under `once` the message is there already: taking it now keeps few of them open.
-    receive(connection);
-    return true;
   }
 
   /** Receives one message; returns whether there was one. */
   private boolean receive(Fd from) {
-    int n =
-        kernel.recvmsg(from, message, Linux.MSG_PEEK | Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC);
-    if (n < 0) {
-      cannotReceive(from, -n);
-      return n == -Errno.EINTR;
+    Messages.Result result = messages.receive(from);
+    if (result != Messages.Result.ENDED && result != Messages.Result.BROKEN) {
+      return result == Messages.Result.ONE;
     }
-    if (n == 0 && type != SocketType.DATAGRAM) {
-      end(from, false);
-      return false;
-    }
-    boolean allowed =
-        type != SocketType.DATAGRAM || peers.allows(message.senderUid(), message.senderPid());
-    if (allowed && message.descriptorsTruncated() && mayStillFit(from)) {
-      closeDescriptors();
-      waitForRoom("a message has more descriptors than there is room for");
-      return true;
-    }
-    if (Objects.equals(from, truncatedAt)) {
-      truncatedAt = null;
-    }
-    if (!consume(from, n)) {
-      // Peeking again would give the same descriptors twice.
-      closeDescriptors();
-      end(from, true);
-      return false;
-    }
-    AcknowledgedPeer peer = acknowledged.get(from);
-    if (!allowed) {
-      closeDescriptors();
-    } else if (peer != null) {
-      take(peer, n);
-    } else if (message.descriptorsTruncated()) {
-      closeDescriptors();
-      tally.truncated.increment();
-      junkLog.warn(
-          name
-              + ": closed all descriptors of a message that does not fit under the limit of "
-              + kernel.getrlimit(Linux.RLIMIT_NOFILE)
-              + " open descriptors: raise it (RLIMIT_NOFILE), or lower the backend's batch");
-    } else {
-      take();
-    }
-    return true;
-  }
-
-  private void take(AcknowledgedPeer peer, int length) {
-    waitMillis = 1;
-    if (message.descriptorsTruncated()) {
-      tally.truncated.increment();
-      limitLog.warn(
-          name
-              + ": gave connections back to the proxy until there is room. The limit is "
-              + kernel.getrlimit(Linux.RLIMIT_NOFILE)
-              + " open descriptors (RLIMIT_NOFILE): raise it, or close connections sooner");
-    }
-    String wrong = peer.take(message, length, pending);
-    if (wrong != null) {
-      tally.refusedChannels.increment();
-      junkLog.warn(name + ": closed a proxy's channel: " + wrong);
-      end(peer.socket(), true);
-    } else {
-      owe(peer);
-    }
-  }
-
-  private void take() {
-    waitMillis = 1;
-    int count = message.descriptorCount();
-    if (count == 0) {
-      tally.withoutDescriptor.increment();
-      junkLog.warn(name + ": dropped a message without a descriptor");
-    }
-    for (int i = 0; i < count; i++) {
-      pending.add(Arrival.plain(message.descriptor(i)));
-    }
-  }
-
-  private void cannotReceive(Fd from, int errno) {
-    switch (errno) {
-      case Errno.EAGAIN, Errno.EINTR, Errno.ECONNRESET -> {
-        // Ready for nothing, or interrupted: epoll tells when to come again. ECONNRESET: the proxy
-        // ended without having read all acknowledgements; what it sent is still there.
-      }
-      case Errno.ENOMEM, Errno.ENOBUFS -> waitForRoom("recvmsg: " + Errno.name(errno));
-      default -> {
-        junkLog.warn(name + ": recvmsg: " + Errno.name(errno));
-        end(from, true);
-      }
-    }
-  }
-
-  /**
-   * Removes what was peeked at from the queue. The message holds its descriptors afterwards, once.
-   *
-   * @return false when that failed
-   */
-  private boolean consume(Fd from, int peekedBytes) {
-    // A peek that fills the buffer may show the descriptors of the next message in a stream as
-    // well, so whose they are is known only by receiving. No proxy sends that much.
-    boolean ambiguous = type == SocketType.STREAM && peekedBytes == PAYLOAD_BYTES;
-    int drop = Math.min(peekedBytes, PAYLOAD_BYTES);
-    if (ambiguous) {
-      closeDescriptors();
-    }
-    int r;
-    do {
-      // A datagram or packet goes as a whole, of a stream exactly what was seen.
-      r =
-          ambiguous
-              ? kernel.recvmsg(from, message, Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC)
-              : kernel.recv(from, dropped, 0, drop, Linux.MSG_DONTWAIT);
-    } while (r == -Errno.EINTR);
-    return r == drop;
-  }
-
-  /**
-   * Whether to keep a truncated message in the queue. One of which nothing fits waits for as long
-   * as it takes: the process is full. One of which a part fits may be larger than a low limit will
-   * ever allow, and would hold up all others; where connections are only offered, it is taken as
-   * far as it fits.
-   */
-  private boolean mayStillFit(Fd from) {
-    if (type == SocketType.ACKNOWLEDGED) {
-      return message.descriptorCount() == 0;
-    }
-    long now = kernel.nanoTime();
-    if (truncatedAt == null) {
-      truncatedAt = from;
-      truncatedSinceNanos = now;
-    }
-    return message.descriptorCount() == 0
-        || kernel.getrlimit(Linux.RLIMIT_NOFILE) >= ROOMY_LIMIT
-        || !from.equals(truncatedAt)
-        || now - truncatedSinceNanos < TRUNCATED_PATIENCE_NANOS;
-  }
-
-  private void closeDescriptors() {
-    for (int i = 0; i < message.descriptorCount(); i++) {
-      kernel.close(message.descriptor(i));
-    }
-  }
-
-  /** Asks for a pause, since level-triggered epoll would report the same again and again. */
-  private void waitForRoom(String why) {
-    tally.waitsForRoom.increment();
-    limitLog.warn(
-        name
-            + ": "
-            + why
-            + ": taking nothing until there is room. The limit is "
-            + kernel.getrlimit(Linux.RLIMIT_NOFILE)
-            + " open descriptors (RLIMIT_NOFILE): raise it, or close connections sooner");
-    pauseMillis = waitMillis;
-    waitMillis = Math.min(2 * waitMillis, WAIT_MAX_MILLIS);
-  }
-
-  /**
-   * Ends a UNIX connection.
-   *
-   * @param byUs whether it is this receiver that ends it, and not the proxy
-   */
-  private void end(Fd from, boolean byUs) {
     if (from.equals(socket)) {
       // The hand-off socket itself failed to give a datagram. That passes.
-      waitForRoom("the hand-off socket failed");
-      return;
+      limit.reached("the hand-off socket failed");
+    } else {
+      end(from);
     }
-    if (Objects.equals(from, truncatedAt)) {
-      truncatedAt = null;
+    return false;
+  }
+
+  private void end(Fd connection) {
+    try {
+      messages.ending(connection);
+    } finally {
+      connections.end(connection);
     }
-    AcknowledgedPeer peer = acknowledged.remove(from);
-    if (peer != null) {
-      if (peer.owesAck()) {
-        // What was given out must not go to another: the end gives back what is not settled.
-        peer.acknowledge(draining, load.getAsInt());
-      }
-      peer.end(byUs);
-      owing.remove(peer);
-    }
-    unixConnections.remove(from);
-    tally.openUnixConnections.decrement();
-    kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, from, 0, 0);
-    kernel.close(from);
-    if (parked) {
-      parked = watch(epoll, socket) < 0;
-    }
+    connections.unparkIfRoom();
+  }
+
+  /** As of {@link Messages#load}. */
+  void load(int thousandths) {
+    messages.load(thousandths);
   }
 
   /** Closes the UNIX connections, and what was received and not asked for. */
   void close() {
-    if (!held) {
-      acknowledge();
-    }
-    // Before the channels end: the proxies may then give what was not claimed to others.
-    for (Arrival left = pending.poll(); left != null; left = pending.poll()) {
-      kernel.close(left.fd());
-    }
-    for (Fd fd : List.copyOf(unixConnections)) {
-      AcknowledgedPeer peer = acknowledged.remove(fd);
-      if (peer != null) {
-        peer.close();
+    try {
+      if (!held) {
+        acknowledge();
       }
-      kernel.close(fd);
-      tally.openUnixConnections.decrement();
+    } finally {
+      try {
+        messages.close();
+      } finally {
+        try {
+          connections.close();
+        } finally {
+          watch.close();
+        }
+      }
     }
-    unixConnections.clear();
-    kernel.close(epoll);
-    kernel.close(wakeEpoll);
     if (log.isLoggable(Level.DEBUG)) {
       log.log(Level.DEBUG, name + ": closed: " + tally.snapshot());
     }

@@ -63,6 +63,7 @@ public final class Receiver implements Closeable {
 
   private final DescriptorReceiver descriptors;
   private final Kernel kernel;
+  private final DescriptorRefusal refusal;
   private final ChannelAdopter adopter;
   private final System.Logger log;
 
@@ -79,6 +80,7 @@ public final class Receiver implements Closeable {
       DescriptorReceiver descriptors, Kernel kernel, ChannelAdopter adopter, System.Logger log) {
     this.descriptors = descriptors;
     this.kernel = kernel;
+    refusal = new DescriptorRefusal(kernel);
     this.adopter = adopter;
     this.log = log;
   }
@@ -118,9 +120,9 @@ public final class Receiver implements Closeable {
       HandedOff received = descriptors.accept(acking);
       adopting.lock();
       try {
-        SocketChannel channel = adopt(received);
-        if (channel != null) {
-          return new AdoptedConnection(channel, received.metadata());
+        AdoptedConnection connection = adopt(received);
+        if (connection != null) {
+          return connection;
         }
       } finally {
         adopting.unlock();
@@ -128,8 +130,8 @@ public final class Receiver implements Closeable {
     }
   }
 
-  /** Makes a channel of a received descriptor, or closes it and returns null. */
-  private @Nullable SocketChannel adopt(HandedOff received) {
+  /** Makes a channel of a received descriptor, or refuses it and returns null, or throws. */
+  private @Nullable AdoptedConnection adopt(HandedOff received) {
     Fd fd = received.fd();
     ProtocolFamily family =
         received.inet6() ? StandardProtocolFamily.INET6 : StandardProtocolFamily.INET;
@@ -140,14 +142,15 @@ public final class Receiver implements Closeable {
       if (flags >= 0 && (flags & Linux.O_NONBLOCK) != 0) {
         kernel.fcntl(fd, Linux.F_SETFL, flags & ~Linux.O_NONBLOCK);
       }
-      return adopter.adopt(fd, family);
+      return new AdoptedConnection(adopter.adopt(fd, family), received.metadata());
     } catch (IOException e) {
       // Its addresses could not be asked: the client has left since it was inspected.
-      kernel.close(fd);
+      refusal.refuse(fd);
       descriptors.countGone();
       return null;
     } catch (RuntimeException | Error e) {
-      kernel.close(fd);
+      // Its channel, if it was made, is nobody's.
+      refusal.refuse(fd);
       throw e;
     }
   }
@@ -167,7 +170,20 @@ public final class Receiver implements Closeable {
       } catch (ClosedChannelException e) {
         return;
       }
-      Thread.startVirtualThread(() -> handle(connection, handler));
+      try {
+        Thread.startVirtualThread(() -> handle(connection, handler));
+      } catch (RuntimeException | Error e) {
+        closeQuietly(connection.channel());
+        throw e;
+      }
+    }
+  }
+
+  private void closeQuietly(SocketChannel channel) {
+    try {
+      channel.close();
+    } catch (IOException e) {
+      log.log(Level.DEBUG, name() + ": a connection ended", e);
     }
   }
 

@@ -11,18 +11,18 @@ import java.lang.System.Logger.Level;
  */
 final class ReceiverLog {
   private final System.Logger logger;
-  private final Reserve reserve;
+  private final SpareDescriptors spare;
   private final Tally tally;
 
-  ReceiverLog(System.Logger logger, Reserve reserve, Tally tally) {
+  ReceiverLog(System.Logger logger, SpareDescriptors spare, Tally tally) {
     this.logger = logger;
-    this.reserve = reserve;
+    this.spare = spare;
     this.tally = tally;
   }
 
   /** Logs a line, or counts it as lost. */
   void log(Level level, String message) {
-    reserve.release();
+    spare.close();
     try {
       logger.log(level, message);
     } catch (RuntimeException | Error e) {
@@ -32,11 +32,19 @@ final class ReceiverLog {
       }
       tally.unlogged.increment();
     } finally {
-      reserve.take();
+      spare.open();
     }
   }
 
+  /** Whether a line of this level would be written, as far as the logger can say. */
   boolean isLoggable(Level level) {
-    return logger.isLoggable(level);
+    try {
+      return logger.isLoggable(level);
+    } catch (RuntimeException | Error e) {
+      if (e instanceof VirtualMachineError fatal) {
+        throw fatal;
+      }
+      return false;
+    }
   }
 }

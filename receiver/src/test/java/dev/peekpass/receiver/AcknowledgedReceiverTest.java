@@ -234,6 +234,21 @@ class AcknowledgedReceiverTest {
   }
 
   @Test
+  void aPacketWithoutAByteLeavesNothingOpen() throws Exception {
+    acceptAll();
+    TestOffers offers = connect(true);
+    List<Accepted> clients = new ArrayList<>();
+    offers.sendBytes(new byte[0], clients(2, clients));
+    assertThat(offers.isEnded()).isTrue();
+    assertThat(receiver.statistics().refusedChannels()).isOne();
+    for (Accepted client : clients) {
+      proxy.close(client.fd());
+      assertThat(client.client().getInputStream().read()).isEqualTo(-1);
+    }
+    offers.close();
+  }
+
+  @Test
   void anOfferBeforeTheHelloIsRefused() throws Exception {
     acceptAll();
     TestOffers offers = new TestOffers(proxy, path);

@@ -11,18 +11,24 @@ import java.util.List;
 import java.util.ResourceBundle;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class ReceiverLogTest {
   private final TestProxy proxy = new TestProxy();
   private final Fd event = proxy.own(proxy.kernel.eventfd(0, Linux.EFD_CLOEXEC));
   private final int before = OpenDescriptors.now().size();
-  private final Reserve reserve = new Reserve(proxy.kernel, event);
+  private final SpareDescriptors spare = new SpareDescriptors(proxy.kernel, event);
   private final Tally tally = new Tally();
+
+  @BeforeEach
+  void openThem() {
+    spare.open();
+  }
 
   @AfterEach
   void closeAll() throws IOException {
-    reserve.release();
+    spare.close();
     assertThat(OpenDescriptors.now()).hasSize(before);
     proxy.close();
   }
@@ -51,7 +57,7 @@ class ReceiverLogTest {
   }
 
   @Test
-  void theReserveIsFreeWhileTheLoggerWorksAndTakenAgain() {
+  void theSpareDescriptorsAreClosedWhileTheLoggerWorksAndOpenAfterwards() {
     List<String> lines = new ArrayList<>();
     List<Integer> open = new ArrayList<>();
     Logger logger =
@@ -59,13 +65,13 @@ class ReceiverLogTest {
           lines.add(line);
           open.add(OpenDescriptors.now().size());
         });
-    assertThat(OpenDescriptors.now()).hasSize(before + Reserve.DESCRIPTORS);
+    assertThat(OpenDescriptors.now()).hasSize(before + SpareDescriptors.DESCRIPTORS);
 
-    new ReceiverLog(logger, reserve, tally).log(Level.WARNING, "full");
+    new ReceiverLog(logger, spare, tally).log(Level.WARNING, "full");
 
     assertThat(lines).containsExactly("full");
     assertThat(open).containsExactly(before);
-    assertThat(OpenDescriptors.now()).hasSize(before + Reserve.DESCRIPTORS);
+    assertThat(OpenDescriptors.now()).hasSize(before + SpareDescriptors.DESCRIPTORS);
     assertThat(tally.snapshot().unlogged()).isZero();
   }
 
@@ -81,10 +87,10 @@ class ReceiverLogTest {
             }
             throw (RuntimeException) each;
           });
-      new ReceiverLog(logger, reserve, tally).log(Level.WARNING, "full");
+      new ReceiverLog(logger, spare, tally).log(Level.WARNING, "full");
     }
 
     assertThat(tally.snapshot().unlogged()).isEqualTo(2);
-    assertThat(OpenDescriptors.now()).hasSize(before + Reserve.DESCRIPTORS);
+    assertThat(OpenDescriptors.now()).hasSize(before + SpareDescriptors.DESCRIPTORS);
   }
 }

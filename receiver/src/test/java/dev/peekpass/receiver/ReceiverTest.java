@@ -476,8 +476,8 @@ class ReceiverTest {
         // By number and what it stands for: numbers are used again.
         received.entrySet().removeAll(before.entrySet());
         received.remove(to.number());
-        // Listener, its UNIX connection, connection, eventfd, two epolls, and the reserve.
-        assertThat(received).hasSize(6 + Reserve.DESCRIPTORS);
+        // Listener, its UNIX connection, connection, eventfd, two epolls, and the spare ones.
+        assertThat(received).hasSize(6 + SpareDescriptors.DESCRIPTORS);
         for (Integer number : received.keySet()) {
           String flags = Files.readAllLines(Path.of("/proc/self/fdinfo/" + number)).get(1);
           // O_CLOEXEC in octal, proc_pid_fdinfo(5).

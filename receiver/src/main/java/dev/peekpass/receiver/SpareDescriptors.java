@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Other threads may take them meanwhile; then fewer are held until there is room again. Belongs
  * to the thread that uses the receiver's kernel.
  */
-final class Reserve {
+final class SpareDescriptors {
   /** How many: a logger opens its files one after the other, each through a few layers. */
   static final int DESCRIPTORS = 8;
 
@@ -22,18 +22,17 @@ final class Reserve {
   private final @Nullable Fd[] held = new @Nullable Fd[DESCRIPTORS];
 
   /**
-   * Takes the reserve, or as much of it as there is room for.
+   * Opens none yet.
    *
    * @param original duplicated for it; goes on being the caller's
    */
-  Reserve(Kernel kernel, Fd original) {
+  SpareDescriptors(Kernel kernel, Fd original) {
     this.kernel = kernel;
     this.original = original;
-    take();
   }
 
-  /** Takes what is missing, as far as there is room. */
-  void take() {
+  /** Opens those that are closed, as far as there is room. */
+  void open() {
     for (int i = 0; i < held.length; i++) {
       if (held[i] == null) {
         int r = kernel.fcntl(original, Linux.F_DUPFD_CLOEXEC, 0);
@@ -45,8 +44,8 @@ final class Reserve {
     }
   }
 
-  /** Closes what is held. */
-  void release() {
+  /** Closes those that are open. */
+  void close() {
     for (int i = 0; i < held.length; i++) {
       Fd fd = held[i];
       if (fd != null) {

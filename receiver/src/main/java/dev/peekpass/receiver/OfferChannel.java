@@ -4,30 +4,30 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SharedWords;
 import dev.peekpass.wire.ClaimWord;
 import dev.peekpass.wire.FromProxy;
 import dev.peekpass.wire.FromReceiver;
 import dev.peekpass.wire.HandOff;
-import java.util.Queue;
+import dev.peekpass.wire.Metadata;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One proxy loop's channel to an acknowledging receiver: what it may send, what has come, whose it
- * is (docs/protocol.md, version 1). Belongs to the thread that owns the {@link Intake}.
+ * is (docs/protocol.md, version 1). Owns the claim page and no descriptor. Belongs to the thread
+ * that owns the {@link Intake}.
  *
  * <pre>{@code
  *          HELLO sent          HELLO came            OFFER                 claim
  * accepted ──────────> greeted ──────────> open ──────────────> arrived ──────────> the application's
  *                                                                  │ revoked
- *                                                                  └─────────> closed
+ *                                                                  └─────────> refused
  * }</pre>
  *
  * Either way the connection is settled, which the next ACK tells.
  */
-final class AcknowledgedPeer {
+final class OfferChannel {
   /** How many connections one message may bring at most, and of all descriptors which part. */
   private static final int MOST_AT_ONCE = 64;
 
@@ -42,7 +42,7 @@ final class AcknowledgedPeer {
   private final Fd socket;
   private final int credits;
   private final NativeBuffer out = new NativeBuffer(OUT_BYTES);
-  private final FromProxy message = new FromProxy();
+  private final FromProxy view = new FromProxy();
 
   private boolean helloCame;
   private @Nullable SharedWords words;
@@ -51,11 +51,13 @@ final class AcknowledgedPeer {
   private long arrived;
 
   private long settled;
+
+  /** Of the last message: the number of its first connection, and how many are not claimed. */
+  private long first;
+
   private int unclaimed;
   private long granted;
   private boolean ackOwed;
-  private boolean ended;
-  private boolean abandoned;
 
   /**
    * Takes charge of the channel's state, not of its socket.
@@ -63,13 +65,13 @@ final class AcknowledgedPeer {
    * @param credits how many connections may be offered and not settled, 1 to {@link
    *     HandOff#MAX_CLAIM_WORDS}
    */
-  AcknowledgedPeer(Kernel kernel, Fd socket, int credits) {
+  OfferChannel(Kernel kernel, Fd socket, int credits) {
     this.kernel = kernel;
     this.socket = socket;
     this.credits = credits;
   }
 
-  /** The channel's socket, which the intake owns. */
+  /** The channel's socket, which goes on being {@link UnixConnections}'. */
   Fd socket() {
     return socket;
   }
@@ -84,49 +86,48 @@ final class AcknowledgedPeer {
   }
 
   /**
-   * Takes a message that came whole.
+   * Reads a message, of which the connections that came are then to be claimed one after the other.
    *
-   * @param from its descriptors belong to this method, or go into {@code to} with their owner
-   * @return null, or what is wrong with it: then all of them are closed and the channel must end
+   * @param message keeps its descriptors, and must not change until all are claimed
+   * @return null, or what is wrong with it: then the channel must end
    */
-  @Nullable String take(Message from, int length, Queue<Arrival> to) {
+  @Nullable String read(IncomingMessage message, int length) {
     if (length > HandOff.MAX_MESSAGE_BYTES) {
-      return refuse(from, "a message of more than " + HandOff.MAX_MESSAGE_BYTES + " bytes");
+      return "a message of more than " + HandOff.MAX_MESSAGE_BYTES + " bytes";
     }
     // Not a switch, which would be a class more to load.
-    FromProxy.Kind kind = message.parse(from.payload(), length);
+    FromProxy.Kind kind = view.parse(message.payload(), length);
     if (kind == FromProxy.Kind.OFFER) {
-      return offer(from, to);
+      return offer(message);
     }
     if (kind == FromProxy.Kind.HELLO) {
-      return hello(from);
+      return hello(message);
     }
-    return refuse(from, kind == FromProxy.Kind.UNKNOWN ? null : "a malformed message");
+    message.refuseAll();
+    return kind == FromProxy.Kind.UNKNOWN ? null : "a malformed message";
   }
 
-  private @Nullable String hello(Message from) {
+  private @Nullable String hello(IncomingMessage message) {
     if (helloCame) {
-      return refuse(from, "a second HELLO");
+      return "a second HELLO";
     }
-    if (message.version() != HandOff.VERSION) {
-      return refuse(
-          from,
-          "it wants version "
-              + message.version()
-              + " of the protocol and this receiver speaks "
-              + HandOff.VERSION
-              + ": upgrade the older of the two");
+    if (view.version() != HandOff.VERSION) {
+      return "it wants version "
+          + view.version()
+          + " of the protocol and this receiver speaks "
+          + HandOff.VERSION
+          + ": upgrade the older of the two";
     }
-    int count = message.words();
-    if (from.descriptorCount() != (count > 0 ? 1 : 0)) {
-      return refuse(from, "a HELLO with " + from.descriptorCount() + " descriptors");
+    int count = view.words();
+    if (message.left() != (count > 0 ? 1 : 0)) {
+      return "a HELLO with " + message.left() + " descriptors";
     }
     if (count > 0) {
-      String wrong = map(from.descriptor(0), count);
+      String wrong = map(message.first(), count);
       if (wrong != null) {
-        return refuse(from, wrong);
+        return wrong;
       }
-      close(from);
+      message.refuseAll();
     }
     helloCame = true;
     return null;
@@ -150,75 +151,64 @@ final class AcknowledgedPeer {
     return null;
   }
 
-  private @Nullable String offer(Message from, Queue<Arrival> to) {
-    int count = message.count();
+  private @Nullable String offer(IncomingMessage message) {
+    int count = view.count();
     if (!helloCame) {
-      return refuse(from, "an OFFER before HELLO");
+      return "an OFFER before HELLO";
     }
-    if (message.first() != arrived || arrived + count > granted) {
-      return refuse(
-          from,
-          "it offers "
-              + count
-              + " from number "
-              + message.first()
-              + " on, when "
-              + arrived
-              + " is next and numbers below "
-              + granted
-              + " were granted");
+    if (view.first() != arrived || arrived + count > granted) {
+      return "it offers "
+          + count
+          + " from number "
+          + view.first()
+          + " on, when "
+          + arrived
+          + " is next and numbers below "
+          + granted
+          + " were granted";
     }
-    int came = from.descriptorCount();
-    if (came > count || (came < count && !from.descriptorsTruncated())) {
-      return refuse(from, "an OFFER of " + count + " with " + came + " descriptors");
+    int came = message.left();
+    if (came > count || (came < count && !message.isTruncated())) {
+      return "an OFFER of " + count + " with " + came + " descriptors";
     }
     // At this process's limit of descriptors only the first have come. The others are untouched,
-    // and
-    // go to somebody else.
+    // and go to somebody else.
     for (int i = came; i < count; i++) {
       if (send(FromReceiver.writeRefuse(out.bytes(), arrived + i)) < 0) {
         // The end of the channel says the same.
-        return refuse(from, "a message for which there is no room");
+        return "a message for which there is no room";
       }
     }
-    for (int i = 0; i < came; i++) {
-      to.add(new Arrival(from.descriptor(i), this, arrived + i, message.metadata(i)));
-    }
-    unclaimed += came;
+    first = arrived;
     arrived += count;
+    unclaimed = came;
     settle();
     return null;
   }
 
-  private @Nullable String refuse(Message from, @Nullable String why) {
-    close(from);
-    return why;
-  }
-
-  private void close(Message from) {
-    for (int i = 0; i < from.descriptorCount(); i++) {
-      kernel.close(from.descriptor(i));
-    }
+  /** What the proxy says about one of the last message's connections, by its place from 0 on. */
+  Metadata metadata(int index) {
+    return view.metadata(index);
   }
 
   /**
-   * Makes a connection this process's, and settles it.
+   * Makes one of the last message's connections this process's, and settles it.
    *
-   * @return false when the proxy has taken it back: close it, another has it
+   * @param index its place in the message, from 0 on, each in turn
+   * @return false when the proxy has taken it back: refuse it, another has it
    */
-  boolean claim(long number) {
+  boolean claim(int index) {
+    long number = first + index;
     SharedWords shared = words;
-    boolean won;
-    if (shared == null) {
-      won = !abandoned;
-    } else {
-      int index = (int) (number & shared.count() - 1);
-      won = shared.compareAndSet(index, ClaimWord.offered(number), ClaimWord.claimed(number));
+    boolean won = true;
+    if (shared != null) {
+      int word = (int) (number & shared.count() - 1);
+      won = shared.compareAndSet(word, ClaimWord.offered(number), ClaimWord.claimed(number));
     }
     // They leave in the order they came, so those before it are settled.
     unclaimed--;
     settled = number + 1;
-    ackOwed = !ended;
+    ackOwed = true;
     settle();
     return won;
   }
@@ -227,9 +217,8 @@ final class AcknowledgedPeer {
   private void settle() {
     if (unclaimed == 0 && settled < arrived) {
       settled = arrived;
-      ackOwed = !ended;
+      ackOwed = true;
     }
-    release();
   }
 
   /** Whether an ACK is to be sent. */
@@ -267,29 +256,13 @@ final class AcknowledgedPeer {
   }
 
   /**
-   * Notes that the channel has ended. What arrived may still be claimed, if the proxy cannot give
-   * it to others meanwhile.
-   *
-   * @param byUs whether it was this receiver that ended it: then the proxy does so
+   * Gives the page back. What was not claimed may not be any more: from the end of its socket on
+   * the proxy may give it to others.
    */
-  void end(boolean byUs) {
-    ended = true;
-    abandoned = byUs;
-    ackOwed = false;
-    release();
-  }
-
-  /** Ends it when nothing that arrived will be claimed any more. */
-  void close() {
-    unclaimed = 0;
-    end(true);
-  }
-
-  /** Gives the page back once nobody needs it. */
-  private void release() {
+  void end() {
     SharedWords shared = words;
-    if (ended && unclaimed == 0 && shared != null) {
-      words = null;
+    words = null;
+    if (shared != null) {
       kernel.munmap(shared);
     }
   }
