@@ -12,6 +12,7 @@ import dev.peekpass.proxy.listen.Listener;
 import dev.peekpass.proxy.listen.ListenerSocket;
 import dev.peekpass.proxy.listen.SocketPlan;
 import dev.peekpass.proxy.listen.SocketPlan.Held;
+import dev.peekpass.proxy.output.LineSink;
 import dev.peekpass.proxy.probe.Probes;
 import dev.peekpass.proxy.route.Reading;
 import dev.peekpass.proxy.status.BackendStatus;
@@ -20,7 +21,6 @@ import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.status.ProxyStatus;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
@@ -64,6 +64,9 @@ public final class Proxy {
   /** How long the loops are given to do what they are asked; they turn within microseconds. */
   private static final long ANSWER_SECONDS = 10;
 
+  /** The access log ends within a second of its loop; this is for one that does not. */
+  private static final long LOG_NANOS = 2_000_000_000;
+
   /** A socket that takes what had begun. */
   private static final class Closing {
     final Held held;
@@ -79,9 +82,9 @@ public final class Proxy {
   /** Used by whoever holds this object's lock. */
   private final Kernel kernel;
 
-  private final PrintStream accessLogOut;
+  private final LineSink accessLogOut;
   private final List<Loop> loops = new ArrayList<>();
-  private final List<Thread> logThreads = new CopyOnWriteArrayList<>();
+  private final List<AccessLog> startedLogs = new CopyOnWriteArrayList<>();
   private final CountDownLatch ended;
   private final ScheduledThreadPoolExecutor timer;
   private final Probes probes;
@@ -99,7 +102,7 @@ public final class Proxy {
   private volatile boolean failed;
 
   private Proxy(
-      Configuration configuration, Supplier<? extends Kernel> kernels, PrintStream accessLogOut) {
+      Configuration configuration, Supplier<? extends Kernel> kernels, LineSink accessLogOut) {
     this.configuration = configuration;
     this.kernels = kernels;
     this.accessLogOut = accessLogOut;
@@ -127,7 +130,7 @@ public final class Proxy {
    * @throws SystemCallException when a listener cannot be bound; nothing is left open
    */
   public static Proxy start(
-      Configuration configuration, Supplier<? extends Kernel> kernels, PrintStream accessLog)
+      Configuration configuration, Supplier<? extends Kernel> kernels, LineSink accessLog)
       throws SystemCallException {
     return start(configuration, kernels, accessLog, Inherited.NOTHING);
   }
@@ -142,7 +145,7 @@ public final class Proxy {
   public static Proxy start(
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
-      PrintStream accessLog,
+      LineSink accessLog,
       Inherited inherited)
       throws SystemCallException {
     Proxy proxy = new Proxy(configuration, kernels, accessLog);
@@ -207,7 +210,7 @@ public final class Proxy {
       AccessLog log =
           before != null && before.accessLog.isEnabled() == next.accessLog()
               ? before.accessLog
-              : startLog(next.accessLog());
+              : startLog(loops.get(i), next.accessLog());
       made.add(new Setup(loops.get(i), before, next, plan.ofLoop(i), drained, log));
     }
     configuration = next;
@@ -217,13 +220,11 @@ public final class Proxy {
     probes.update(next.backends());
   }
 
-  private AccessLog startLog(boolean enabled) {
+  private AccessLog startLog(Loop loop, boolean enabled) {
     AccessLog log = new AccessLog(enabled ? accessLogOut : null);
-    Thread writer = log.start();
-    logThreads.removeIf(thread -> !thread.isAlive());
-    if (writer != null) {
-      logThreads.add(writer);
-    }
+    log.start(loop.counters());
+    startedLogs.removeIf(AccessLog::isWritten);
+    startedLogs.add(log);
     return log;
   }
 
@@ -499,7 +500,8 @@ public final class Proxy {
   }
 
   /**
-   * Waits until all loops have ended and the access log is written.
+   * Waits until all loops have ended and the access log is written, for which a reader that is slow
+   * or stuck has some two seconds.
    *
    * @return whether they ended because they were asked to
    * @throws InterruptedException when the waiting thread is interrupted
@@ -507,8 +509,9 @@ public final class Proxy {
   public boolean await() throws InterruptedException {
     ended.await();
     timer.shutdownNow();
-    for (Thread writer : logThreads) {
-      writer.join();
+    long start = System.nanoTime();
+    for (AccessLog log : startedLogs) {
+      log.awaitWritten(LOG_NANOS - (System.nanoTime() - start));
     }
     return !failed;
   }

@@ -44,7 +44,12 @@ public enum Counter {
   /** Refused connections closed without waiting for the client to read the answer. */
   LINGER_LIMIT_REACHED,
   /** Access log entries dropped because the log was not written fast enough. */
-  ACCESS_LOG_DROPPED;
+  ACCESS_LOG_DROPPED,
+  /**
+   * Access log lines lost because writing failed (a full disk, a reader that has ended), or because
+   * nobody read them when the log ended.
+   */
+  ACCESS_LOG_FAILED;
 
   private final String label = name().toLowerCase(Locale.ROOT).replace('_', '-');
 
