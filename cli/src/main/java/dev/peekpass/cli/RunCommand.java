@@ -18,12 +18,7 @@ import dev.peekpass.proxy.config.Mistake;
 import dev.peekpass.proxy.systemd.ActivationSockets;
 import dev.peekpass.proxy.systemd.Notifier;
 import dev.peekpass.proxy.systemd.Watchdog;
-import java.io.BufferedOutputStream;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -51,14 +46,16 @@ import picocli.CommandLine.Spec;
           + " the configuration, a line for each connection follows. Events go to standard error.",
       "",
       "SIGHUP reads the configuration anew, like peekpass reload. SIGTERM and SIGINT finish what"
-          + " is under way, for a second at most; a second one of them ends the process at once."
+          + " is under way, for a second at most. A second SIGINT ends the process at once, and so"
+          + " does another SIGTERM 300 ms later or more."
     },
     mixinStandardHelpOptions = true,
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {
       "0:stopped by a signal, cleanly, or taken over by another process",
       "1:the configuration has mistakes, an address cannot be bound, or a fault ended the proxy",
-      "2:wrong usage"
+      "2:wrong usage",
+      "130, 143:ended at once by a further SIGINT or SIGTERM"
     })
 final class RunCommand implements Callable<Integer> {
   private static final Logger LOG = LoggerFactory.getLogger(RunCommand.class);
@@ -119,6 +116,8 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
+    // Whoever starts it may stop reading.
+    Console.install();
     Logging.level(level);
     return switch (ConfigurationFile.read(file, System.in)) {
       case ConfigurationReader.Valid(Configuration valid, List<Mistake> warnings) -> {
@@ -143,7 +142,8 @@ final class RunCommand implements Callable<Integer> {
       String path = adminPath(configuration, kernel).orElse("");
       old = takeover ? beginTakeover(kernel, path) : null;
       admin = adminSocket(configuration, kernel, path, old);
-      Proxy proxy = Proxy.start(configuration, LinuxKernel::open, accessLog(), inherit(old));
+      Proxy proxy =
+          Proxy.start(configuration, LinuxKernel::open, Console.out().lines(), inherit(old));
       if (old != null) {
         end(old, proxy, admin);
       }
@@ -287,14 +287,6 @@ final class RunCommand implements Callable<Integer> {
                   "start the proxy with -c FILE")));
     }
     return ConfigurationFile.read(file, System.in);
-  }
-
-  /** The access log writes lines by the thousand: System.out would flush each. */
-  private static PrintStream accessLog() {
-    return new PrintStream(
-        new BufferedOutputStream(new FileOutputStream(FileDescriptor.out), 1 << 16),
-        false,
-        StandardCharsets.UTF_8);
   }
 
   private static String nonZero(Map<? extends Enum<?>, Long> counts) {

@@ -4,6 +4,7 @@ import dev.peekpass.cli.process.Signals;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.admin.AdminClient;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,6 +29,9 @@ public final class Training {
   private static final long DEADLINE_SECONDS = 60;
 
   private static final long POLL_NANOS = 5_000_000;
+
+  /** As it is at the beginning: what is written to it is not lost by halt. */
+  private static final PrintStream ERRORS = System.err;
 
   private final LinuxKernel kernel = LinuxKernel.open();
   private final String admin;
@@ -133,7 +137,7 @@ public final class Training {
         .daemon()
         .name("training-" + name)
         .uncaughtExceptionHandler((thread, thrown) -> {
-          thrown.printStackTrace();
+          thrown.printStackTrace(ERRORS);
           Runtime.getRuntime().halt(1);
         })
         .start(work);

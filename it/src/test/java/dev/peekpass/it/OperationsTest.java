@@ -545,8 +545,10 @@ class OperationsTest {
         Socket pending = new Socket(InetAddress.getLoopbackAddress(), proxy.port(0))) {
       pending.getOutputStream().write("GET".getBytes(StandardCharsets.US_ASCII));
       Running.await("it is pending", () -> askStatus().contains("\"pending\":1"));
-      Running.run(
-          dir, "sh", "-c", "kill -TERM $0; kill -INT $0", String.valueOf(proxy.process.pid()));
+      String pid = String.valueOf(proxy.process.pid());
+      Running.run(dir, "kill", "-INT", pid);
+      proxy.awaitOutput("it stops", () -> proxy.errors().contains("stopping: "));
+      Running.run(dir, "kill", "-INT", pid);
 
       assertThat(proxy.await()).isEqualTo(130);
     }

@@ -11,10 +11,7 @@ import dev.peekpass.linux.SockAddr;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.net.InetAddress;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -97,11 +94,7 @@ public class HandOffBenchmark {
     if (!(ConfigurationReader.read("jmh.yaml", yaml) instanceof ConfigurationReader.Valid valid)) {
       throw new IllegalStateException(yaml);
     }
-    proxy =
-        Proxy.start(
-            valid.configuration(),
-            LinuxKernel::open,
-            new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));
+    proxy = Proxy.start(valid.configuration(), LinuxKernel::open, (lines, length, givesUp) -> 0);
     String bound = proxy.addresses().getFirst();
     int port = Integer.parseInt(bound.substring(bound.lastIndexOf(':') + 1));
     proxyAddress.inet(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), port, 0);

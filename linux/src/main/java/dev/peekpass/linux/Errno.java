@@ -41,6 +41,9 @@ public final class Errno {
   /** Too many open files. */
   public static final int EMFILE = 24;
 
+  /** File too large: more than RLIMIT_FSIZE or the file system allows. */
+  public static final int EFBIG = 27;
+
   /** No space left on device; of epoll_ctl(2), more watches than max_user_watches allows. */
   public static final int ENOSPC = 28;
 
@@ -112,6 +115,9 @@ public final class Errno {
 
   /** Operation now in progress. */
   public static final int EINPROGRESS = 115;
+
+  /** Disk quota exceeded. */
+  public static final int EDQUOT = 122;
 
   private static final String[] NAMES = {
     "", "EPERM", "ENOENT", "ESRCH", "EINTR", "EIO",

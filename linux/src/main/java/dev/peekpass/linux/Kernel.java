@@ -87,6 +87,12 @@ public interface Kernel {
   /** send(2) from {@code buffer}; returns how many bytes were taken. */
   int send(Fd socket, NativeBuffer buffer, int offset, int length, int flags);
 
+  /**
+   * write(2) from {@code buffer}; returns how many bytes were taken. Where there is no room it
+   * waits, unless the descriptor is non-blocking.
+   */
+  int write(Fd descriptor, NativeBuffer buffer, int offset, int length);
+
   /** sendmsg(2); the caller goes on owning the descriptors in the message. */
   int sendmsg(Fd socket, Message message, int flags);
 

@@ -51,6 +51,7 @@ final class Libc {
 
   static final MethodHandle RECV = link("recv");
   static final MethodHandle SEND = link("send");
+  static final MethodHandle WRITE = link("write");
   static final MethodHandle SENDMSG = link("sendmsg");
   static final MethodHandle RECVMSG = link("recvmsg");
   static final MethodHandle SHUTDOWN = link("shutdown");

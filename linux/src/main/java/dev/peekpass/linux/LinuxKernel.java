@@ -300,6 +300,24 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
+  public int write(Fd descriptor, NativeBuffer buffer, int offset, int length) {
+    try {
+      return result(
+          (long)
+              Libc.WRITE.invokeExact(
+                  errno,
+                  (long) descriptor.number(),
+                  buffer.address(offset, length),
+                  (long) length,
+                  0L,
+                  0L,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
   public int sendmsg(Fd socket, Message message, int flags) {
     try {
       return result(

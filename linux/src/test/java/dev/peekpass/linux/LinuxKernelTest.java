@@ -287,6 +287,15 @@ class LinuxKernelTest {
   }
 
   @Test
+  void writeTakesBytesOrSaysWhyNot() {
+    Fd event = own(kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK));
+    buffer.bytes().order(java.nio.ByteOrder.nativeOrder()).putLong(8, -2);
+    assertThat(kernel.write(event, buffer, 8, 8)).isEqualTo(8);
+    assertThat(kernel.write(event, buffer, 8, 8)).isEqualTo(-Errno.EAGAIN);
+    assertThat(kernel.write(event, buffer, 8, 1)).isEqualTo(-Errno.EINVAL);
+  }
+
+  @Test
   void aFilteredListenerTakesNoNewConnectionAndKeepsThoseItHas() throws Exception {
     Fd listener = listenTcp();
     Fd before = connectTo(listener);

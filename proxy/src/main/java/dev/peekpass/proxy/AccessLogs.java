@@ -3,33 +3,32 @@ package dev.peekpass.proxy;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.connection.AccessLog;
-import java.io.PrintStream;
+import dev.peekpass.proxy.output.LineSink;
+import dev.peekpass.proxy.status.Counters;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** The access logs that a proxy has started, all to one place. */
 final class AccessLogs {
-  private final PrintStream out;
-  private final List<Thread> writers = new CopyOnWriteArrayList<>();
+  private final LineSink out;
+  private final List<AccessLog> started = new CopyOnWriteArrayList<>();
 
-  AccessLogs(PrintStream out) {
+  AccessLogs(LineSink out) {
     this.out = out;
   }
 
   /** See {@link Facilities#startLog}. */
-  AccessLog start(boolean enabled) throws SystemCallException {
+  AccessLog start(Counters counters, boolean enabled) throws SystemCallException {
     AccessLog log = new AccessLog(enabled ? out : null);
-    writers.removeIf(thread -> !thread.isAlive());
+    started.removeIf(AccessLog::isWritten);
     try {
-      Thread writer = log.start();
-      if (writer != null) {
-        writers.add(writer);
-      }
-      return log;
+      log.start(counters);
     } catch (OutOfMemoryError e) {
       throw noThread(e);
     }
+    started.add(log);
+    return log;
   }
 
   /**
@@ -40,8 +39,8 @@ final class AccessLogs {
    */
   void await(Duration limit) throws InterruptedException {
     long start = System.nanoTime();
-    for (Thread writer : writers) {
-      writer.join(limit.minusNanos(System.nanoTime() - start));
+    for (AccessLog log : started) {
+      log.awaitWritten(limit.toNanos() - (System.nanoTime() - start));
     }
   }
 

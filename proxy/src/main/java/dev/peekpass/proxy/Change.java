@@ -18,11 +18,11 @@ final class Change {
   /** Makes an access log. */
   interface Logs {
     /**
-     * Makes one whose writing thread runs.
+     * Makes one for a loop, whose writing thread runs.
      *
      * @throws SystemCallException when there can be no such thread
      */
-    AccessLog start(boolean enabled) throws SystemCallException;
+    AccessLog start(Loop loop, boolean enabled) throws SystemCallException;
   }
 
   final Configuration configuration;
@@ -77,7 +77,7 @@ final class Change {
       throws SystemCallException {
     boolean keeps = before != null && before.accessLog().isEnabled() == configuration.accessLog();
     AccessLog log =
-        before != null && keeps ? before.accessLog() : logs.start(configuration.accessLog());
+        before != null && keeps ? before.accessLog() : logs.start(loop, configuration.accessLog());
     started.add(keeps ? null : log);
     generations.add(new Generation(loop, before, configuration, plan.ofLoop(index), drained, log));
   }

@@ -6,12 +6,12 @@ import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.connection.AccessLog;
+import dev.peekpass.proxy.output.LineSink;
 import dev.peekpass.proxy.probe.Probes;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.status.ProxyStatus;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -69,7 +69,7 @@ public final class Proxy {
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
       List<Loop> loops,
-      PrintStream accessLog) {
+      LineSink accessLog) {
     this.kernels = kernels;
     this.loops = List.copyOf(loops);
     accessLogs = new AccessLogs(accessLog);
@@ -84,8 +84,8 @@ public final class Proxy {
   /** What the operator needs of this process. */
   private final class OwnFacilities implements Facilities {
     @Override
-    public AccessLog startLog(boolean enabled) throws SystemCallException {
-      return accessLogs.start(enabled);
+    public AccessLog startLog(Loop loop, boolean enabled) throws SystemCallException {
+      return accessLogs.start(loop.counters(), enabled);
     }
 
     @Override
@@ -121,7 +121,7 @@ public final class Proxy {
    *     nothing is left open
    */
   public static Proxy start(
-      Configuration configuration, Supplier<? extends Kernel> kernels, PrintStream accessLog)
+      Configuration configuration, Supplier<? extends Kernel> kernels, LineSink accessLog)
       throws SystemCallException {
     return start(configuration, kernels, accessLog, Inherited.NOTHING);
   }
@@ -137,7 +137,7 @@ public final class Proxy {
   public static Proxy start(
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
-      PrintStream accessLog,
+      LineSink accessLog,
       Inherited inherited)
       throws SystemCallException {
     Proxy proxy = prepare(configuration, kernels, accessLog, inherited);
@@ -156,7 +156,7 @@ public final class Proxy {
   public static Proxy prepare(
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
-      PrintStream accessLog,
+      LineSink accessLog,
       Inherited inherited)
       throws SystemCallException {
     return prepare(configuration, kernels, accessLog, inherited, Threads.PLATFORM);
@@ -165,7 +165,7 @@ public final class Proxy {
   static Proxy prepare(
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
-      PrintStream accessLog,
+      LineSink accessLog,
       Inherited inherited,
       Threads threads)
       throws SystemCallException {
@@ -185,7 +185,7 @@ public final class Proxy {
   private static Proxy bind(
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
-      PrintStream accessLog,
+      LineSink accessLog,
       Inherited inherited)
       throws SystemCallException {
     List<Loop> loops = new ArrayList<>();

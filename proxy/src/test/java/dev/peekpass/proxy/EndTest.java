@@ -6,11 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.output.LineSink;
 import dev.peekpass.proxy.status.Counter;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -19,7 +18,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -32,6 +30,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whatever ends a loop ends the proxy, which then neither listens nor keeps anybody waiting. */
 class EndTest {
+  private static final LineSink NOWHERE = (lines, length, givesUp) -> 0;
+
   private static final String REQUEST = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
 
   /** Loops end what is pending within a second, and the log has another. */
@@ -53,10 +53,9 @@ class EndTest {
         .formatted(threads, log, dir.resolve("shop"));
   }
 
-  private static Proxy start(String yaml, SteeredKernel kernel, OutputStream log)
+  private static Proxy start(String yaml, SteeredKernel kernel, LineSink log)
       throws IOException {
-    return Proxy.start(
-        Tests.configuration(yaml), kernel, new PrintStream(log, true, StandardCharsets.UTF_8));
+    return Proxy.start(Tests.configuration(yaml), kernel, log);
   }
 
   private static Socket connect(Proxy proxy) throws IOException {
@@ -100,7 +99,7 @@ class EndTest {
     warmUp();
     long before = Tests.openDescriptors();
     SteeredKernel kernel = new SteeredKernel();
-    Proxy proxy = start(yaml(threads, log), kernel, new ByteArrayOutputStream());
+    Proxy proxy = start(yaml(threads, log), kernel, NOWHERE);
     // One wait that fails is not the end: all of one loop's do.
     AtomicReference<Thread> victim = new AtomicReference<>();
     kernel.fail(
@@ -132,7 +131,7 @@ class EndTest {
   }
 
   private void warmUp() throws Exception {
-    Proxy proxy = start(yaml(1, true), new SteeredKernel(), new ByteArrayOutputStream());
+    Proxy proxy = start(yaml(1, true), new SteeredKernel(), NOWHERE);
     try (Socket client = connect(proxy)) {
       send(client);
     }
@@ -143,7 +142,7 @@ class EndTest {
   @Test
   void anErrorInATaskIsTheAskersAnswerAndEndsTheProxy() throws Exception {
     SteeredKernel kernel = new SteeredKernel();
-    Proxy proxy = start(yaml(2, true), kernel, new ByteArrayOutputStream());
+    Proxy proxy = start(yaml(2, true), kernel, NOWHERE);
     kernel.fail(
         "acceptQueue",
         n -> {
@@ -159,22 +158,13 @@ class EndTest {
   @ParameterizedTest
   @ValueSource(ints = {1, 2})
   void aReaderOfTheLogThatHasStoppedReadingKeepsNobody(int threads) throws Exception {
-    CountDownLatch never = new CountDownLatch(1);
-    OutputStream stuck =
-        new OutputStream() {
-          @Override
-          public void write(int b) throws IOException {
-            write(new byte[] {(byte) b}, 0, 1);
+    // As LineOutput waits while nobody reads.
+    LineSink stuck =
+        (lines, length, givesUp) -> {
+          while (!givesUp.getAsBoolean()) {
+            LockSupport.parkNanos(50_000_000);
           }
-
-          @Override
-          public void write(byte[] bytes, int offset, int length) throws IOException {
-            try {
-              never.await();
-            } catch (InterruptedException e) {
-              throw new IOException(e);
-            }
-          }
+          return 1;
         };
     Proxy proxy = start(yaml(threads, true), new SteeredKernel(), stuck);
     try (Socket client = connect(proxy);
@@ -184,8 +174,6 @@ class EndTest {
       proxy.stop();
 
       assertThat(end(proxy)).isTrue();
-    } finally {
-      never.countDown();
     }
   }
 
@@ -193,7 +181,7 @@ class EndTest {
   void aReloadThatMeetsAStopLeavesTheLogToTheLoop() throws Exception {
     SteeredKernel kernel = new SteeredKernel();
     ByteArrayOutputStream log = new ByteArrayOutputStream();
-    Proxy proxy = start(yaml(1, true), kernel, log);
+    Proxy proxy = start(yaml(1, true), kernel, Tests.sink(log));
     kernel.hold();
     try (Socket client = connect(proxy)) {
       send(client);
@@ -235,7 +223,7 @@ class EndTest {
 
   @Test
   void itMayBeStoppedByAnyThreadAgainAndAgain() throws Exception {
-    Proxy proxy = start(yaml(2, true), new SteeredKernel(), new ByteArrayOutputStream());
+    Proxy proxy = start(yaml(2, true), new SteeredKernel(), NOWHERE);
     for (int i = 0; i < 4; i++) {
       Thread.ofVirtual().start(proxy::stop);
     }
@@ -247,7 +235,7 @@ class EndTest {
     assertThat(proxy.status().listeners()).isEmpty();
   }
 
-  private Proxy prepare(int threads, Threads starter, PrintStream log) throws Exception {
+  private Proxy prepare(int threads, Threads starter, LineSink log) throws Exception {
     return Proxy.prepare(
         Tests.configuration(yaml(threads, true)),
         LinuxKernel::open,
@@ -270,7 +258,7 @@ class EndTest {
           Threads.PLATFORM.start(name, body);
         };
 
-    assertThatThrownBy(() -> prepare(3, scarce, new PrintStream(PrintStream.nullOutputStream())))
+    assertThatThrownBy(() -> prepare(3, scarce, NOWHERE))
         .isInstanceOf(SystemCallException.class)
         .hasMessageContaining("create a thread")
         .hasMessageContaining("TasksMax");
@@ -281,7 +269,7 @@ class EndTest {
   void whatIsPreparedAndStoppedHasAcceptedNobodyAndClosesAll() throws Exception {
     warmUp();
     long before = Tests.openDescriptors();
-    Proxy proxy = prepare(2, Threads.PLATFORM, new PrintStream(PrintStream.nullOutputStream()));
+    Proxy proxy = prepare(2, Threads.PLATFORM, NOWHERE);
     try (Socket client = connect(proxy)) {
       send(client);
       proxy.stop();
@@ -300,7 +288,7 @@ class EndTest {
   void operationsThatMeetEachOtherAndAStopAllHaveAResult() throws Exception {
     warmUp();
     long before = Tests.openDescriptors();
-    Proxy proxy = start(yaml(3, true), new SteeredKernel(), new ByteArrayOutputStream());
+    Proxy proxy = start(yaml(3, true), new SteeredKernel(), NOWHERE);
     AtomicInteger done = new AtomicInteger();
     AtomicInteger refused = new AtomicInteger();
     List<Thread> callers = new ArrayList<>();

@@ -86,7 +86,7 @@ final class OperationPlan {
   /** What an operator needs of its process, where there is no log and nothing is probed. */
   private static final class Nothing implements Facilities {
     @Override
-    public AccessLog startLog(boolean enabled) {
+    public AccessLog startLog(Loop loop, boolean enabled) {
       return new AccessLog(null);
     }
 

@@ -578,7 +578,10 @@ class ProxyTest {
 
       for (String threads : List.of("", "threads: 2\n")) {
         assertThatThrownBy(() ->
-                Proxy.start(Tests.configuration(threads + yaml), LinuxKernel::open, System.out))
+                Proxy.start(
+                    Tests.configuration(threads + yaml),
+                    LinuxKernel::open,
+                    (lines, length, givesUp) -> 0))
             .isInstanceOf(SystemCallException.class)
             .hasMessageContaining("EADDRINUSE")
             .hasMessageContaining("another process");

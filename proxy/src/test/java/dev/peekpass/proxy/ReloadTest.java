@@ -13,7 +13,6 @@ import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.status.Outcome;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -397,7 +396,7 @@ class ReloadTest {
           Proxy.start(
               Tests.configuration(yaml(after, "127.0.0.1:0", "shop", "")),
               LinuxKernel::open,
-              new PrintStream(PrintStream.nullOutputStream()),
+              (lines, length, givesUp) -> 0,
               new Inherited(sockets, old.proxy.drained()));
       try {
         assertThat(next.addresses()).containsExactly("127.0.0.1:" + port);
@@ -437,7 +436,7 @@ class ReloadTest {
             Proxy.start(
                 Tests.configuration(yaml(1, "127.0.0.1:0", "shop", "")),
                 LinuxKernel::open,
-                new PrintStream(PrintStream.nullOutputStream()),
+                (lines, length, givesUp) -> 0,
                 new Inherited(List.of(new TransferredSocket("", event)), Set.of())))
         .isInstanceOf(SystemCallException.class)
         .hasMessageContaining("ENOTSOCK");
@@ -459,7 +458,7 @@ class ReloadTest {
           Proxy.start(
               Tests.configuration(yaml(2, "[::]:" + port, "shop", "")),
               LinuxKernel::open,
-              new PrintStream(PrintStream.nullOutputStream()),
+              (lines, length, givesUp) -> 0,
               new Inherited(List.of(new TransferredSocket("", both)), Set.of()));
       try {
         assertThat(proxy.addresses()).containsExactly("[::]:" + port);

@@ -7,11 +7,11 @@ import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.output.LineSink;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -62,6 +62,14 @@ public final class Tests {
     }
   }
 
+  /** Takes lines into memory. */
+  static LineSink sink(ByteArrayOutputStream out) {
+    return (lines, length, givesUp) -> {
+      out.write(lines, 0, length);
+      return 0;
+    };
+  }
+
   /** A proxy in this process. */
   static final class Running implements AutoCloseable {
     final ByteArrayOutputStream accessLog = new ByteArrayOutputStream();
@@ -72,11 +80,7 @@ public final class Tests {
     }
 
     Running(String yaml, Supplier<Kernel> kernels) throws IOException {
-      proxy =
-          Proxy.start(
-              configuration(yaml),
-              kernels,
-              new PrintStream(accessLog, true, StandardCharsets.UTF_8));
+      proxy = Proxy.start(configuration(yaml), kernels, sink(accessLog));
     }
 
     Socket connect() throws IOException {

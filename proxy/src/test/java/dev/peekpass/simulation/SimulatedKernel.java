@@ -426,6 +426,12 @@ public final class SimulatedKernel implements Kernel {
     return leave(Call.SEND, to, to.send(partly ? 1 + world.chance().below(length) : length));
   }
 
+  /** No loop writes to a file: that is for threads that may wait. */
+  @Override
+  public int write(Fd descriptor, NativeBuffer buffer, int offset, int length) {
+    throw new AssertionError("write(2) of " + descriptor);
+  }
+
   @Override
   public int shutdown(Fd socket, int how) {
     TcpConnection connection = as(TcpConnection.class, socket);

@@ -1,7 +1,8 @@
 package dev.peekpass.cli.process;
 
 import java.lang.reflect.Proxy;
-import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Signals, without the JVM's own way of handling them, which would end the process with status 143
@@ -12,30 +13,59 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * silences.
  */
 public final class Signals {
+  /** 128 and the signal's number, as shells say it. */
   private static final int STATUS_INTERRUPTED = 130;
+
+  private static final int STATUS_TERMINATED = 143;
+  private static final int STATUS_FAULT = 1;
+
+  private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.cli");
 
   private Signals() {}
 
   /**
-   * Calls {@code action} on the first SIGTERM or SIGINT, on a thread of its own. A second one ends
-   * the process at once, with status 130.
+   * Calls {@code action} on the first SIGTERM or SIGINT, on a thread of its own. A later one ends
+   * the process at once, with status 143 or 130; within 300 ms of the first only a second SIGINT
+   * does, see {@link StopSignals}. When {@code action} throws, the log says so and the process ends
+   * with status 1.
    */
   public static void onStop(Runnable action) {
-    AtomicBoolean called = new AtomicBoolean();
-    Runnable once =
-        () -> {
-          if (called.getAndSet(true)) {
-            Runtime.getRuntime().halt(STATUS_INTERRUPTED);
-          }
-          action.run();
-        };
-    handle("TERM", once);
-    handle("INT", once);
+    StopSignals signals = new StopSignals();
+    handle("TERM", () -> stop(signals, false, action));
+    handle("INT", () -> stop(signals, true, action));
   }
 
-  /** Calls {@code action} at each SIGHUP, which would otherwise end the process. */
+  private static void stop(StopSignals signals, boolean interrupt, Runnable action) {
+    StopSignals.Request request = signals.received(interrupt, System.nanoTime());
+    if (request == StopSignals.Request.END_AT_ONCE) {
+      Runtime.getRuntime().halt(interrupt ? STATUS_INTERRUPTED : STATUS_TERMINATED);
+    } else if (request == StopSignals.Request.STOP) {
+      try {
+        action.run();
+      } catch (RuntimeException | Error e) {
+        try {
+          LOG.error("it cannot stop as it should, and ends at once", e);
+        } finally {
+          Runtime.getRuntime().exit(STATUS_FAULT);
+        }
+      }
+    }
+  }
+
+  /**
+   * Calls {@code action} at each SIGHUP, which would otherwise end the process. The log says what
+   * it throws.
+   */
   public static void onHangUp(Runnable action) {
-    handle("HUP", action);
+    handle(
+        "HUP",
+        () -> {
+          try {
+            action.run();
+          } catch (RuntimeException | Error e) {
+            LOG.error("SIGHUP could not be handled", e);
+          }
+        });
   }
 
   /** Sends this process SIGTERM. */

@@ -1,27 +1,38 @@
 package dev.peekpass.proxy.connection;
 
 import dev.peekpass.linux.SockAddr;
+import dev.peekpass.proxy.output.LineSink;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Counters;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.Protocol;
-import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One loop's access log: a line a connection, written by a thread of its own, so that a slow disk
  * or pipe never holds up the loop. When the ring between the two is full, entries are dropped and
- * counted.
+ * counted; so are lines that cannot be written. Once the log is closed its thread has a second for
+ * what is there, however slow the reader.
  */
 public final class AccessLog {
   /** How many entries wait to be written, at most. A power of two. */
   public static final int RING_ENTRIES = 4096;
 
   private static final long IDLE_NANOS = 20_000_000;
+  private static final long CLOSING_NANOS = 1_000_000_000;
+  private static final int BATCH_BYTES = 1 << 15;
 
-  private final @Nullable PrintStream out;
+  private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
+
+  private final @Nullable LineSink out;
   private final Entry[] ring;
 
   /** Next entry to fill, and to write. Each is advanced by one side and read by both. */
@@ -30,16 +41,25 @@ public final class AccessLog {
   private volatile int written;
   private volatile boolean closed;
 
+  /** When it was closed, by System.nanoTime. */
+  private volatile long closedNanos;
+
+  private @Nullable Thread writer;
+
   /**
    * Makes a log.
    *
    * @param out where lines go, or null for no log
    */
-  public AccessLog(@Nullable PrintStream out) {
+  public AccessLog(@Nullable LineSink out) {
     this.out = out;
     ring = new Entry[out == null ? 0 : RING_ENTRIES];
     for (int i = 0; i < ring.length; i++) {
       ring[i] = new Entry();
+    }
+    if (ring.length > 0) {
+      // Loads now what a line needs: a class that is missing must not end a loop or the writer.
+      ring[0].format(new StringBuilder());
     }
   }
 
@@ -47,17 +67,40 @@ public final class AccessLog {
     return out != null;
   }
 
-  /** Starts the writing thread, which ends after {@link #close}. */
-  public @Nullable Thread start() {
-    PrintStream target = out;
-    return target == null
-        ? null
-        : Thread.ofPlatform().name("access-log").daemon().start(() -> write(target));
+  /**
+   * Starts the writing thread, which ends after {@link #close}.
+   *
+   * @param counters where it counts the lines that cannot be written
+   */
+  public void start(Counters counters) {
+    LineSink target = out;
+    if (target != null) {
+      writer = Thread.ofPlatform().name("access-log").daemon().start(() -> write(target, counters));
+    }
   }
 
-  /** Lets the writing thread write what is there and end. */
+  /** Lets the writing thread write what is there, for a second at most, and end. */
   public void close() {
+    closedNanos = System.nanoTime();
     closed = true;
+  }
+
+  /** Whether there is nothing to wait for: its writing thread has ended, or was never started. */
+  public boolean isWritten() {
+    Thread started = writer;
+    return started == null || !started.isAlive();
+  }
+
+  /**
+   * Waits until the writing thread has ended, after {@link #close}.
+   *
+   * @param nanos at most so long; 0 or less only looks
+   * @return whether it has ended
+   * @throws InterruptedException when the waiting thread is interrupted
+   */
+  public boolean awaitWritten(long nanos) throws InterruptedException {
+    Thread started = writer;
+    return started == null || started.join(Duration.ofNanos(Math.max(0, nanos)));
   }
 
   /**
@@ -75,23 +118,84 @@ public final class AccessLog {
     return true;
   }
 
-  private void write(PrintStream target) {
-    StringBuilder line = new StringBuilder(256);
+  private void write(LineSink target, Counters counters) {
+    Lines lines = new Lines(target, counters);
     while (true) {
       boolean last = closed;
       int end = filled;
       for (int at = written; at != end; at = written) {
-        line.setLength(0);
-        ring[at & ring.length - 1].format(line);
+        lines.add(ring[at & ring.length - 1]);
         written = at + 1;
-        // In one piece: other loops write to the same stream.
-        target.append(line.append('\n'));
       }
-      target.flush();
+      lines.write();
       if (last) {
         return;
       }
       LockSupport.parkNanos(IDLE_NANOS);
+    }
+  }
+
+  private boolean givesUp() {
+    return closed && System.nanoTime() - closedNanos >= CLOSING_NANOS;
+  }
+
+  /** The writing thread's: lines that are written together. */
+  private final class Lines {
+    private final LineSink target;
+    private final Counters counters;
+    private final BooleanSupplier givesUp = AccessLog.this::givesUp;
+    private final StringBuilder line = new StringBuilder(256);
+    private byte[] bytes = new byte[BATCH_BYTES];
+    private int length;
+    private int count;
+    private boolean faultTold;
+
+    Lines(LineSink target, Counters counters) {
+      this.target = target;
+      this.counters = counters;
+    }
+
+    void add(Entry entry) {
+      try {
+        line.setLength(0);
+        entry.format(line);
+        byte[] next = line.append('\n').toString().getBytes(StandardCharsets.UTF_8);
+        if (next.length > bytes.length - length) {
+          write();
+        }
+        if (next.length > bytes.length) {
+          bytes = new byte[next.length];
+        }
+        System.arraycopy(next, 0, bytes, length, next.length);
+        length += next.length;
+        count++;
+      } catch (RuntimeException | LinkageError e) {
+        lose(1, e);
+      }
+    }
+
+    void write() {
+      int all = length;
+      int lines = count;
+      length = 0;
+      count = 0;
+      try {
+        int gone = all == 0 ? 0 : target.write(bytes, all, givesUp);
+        if (gone > 0) {
+          counters.countBeside(Counter.ACCESS_LOG_FAILED, gone);
+        }
+      } catch (RuntimeException | LinkageError e) {
+        lose(lines, e);
+      }
+    }
+
+    /** The log goes on: one line that cannot be written is not the end of all. */
+    private void lose(int lines, Throwable fault) {
+      counters.countBeside(Counter.ACCESS_LOG_FAILED, lines);
+      if (!faultTold) {
+        faultTold = true;
+        LOG.error("a line of the access log could not be written: a fault in Peekpass", fault);
+      }
     }
   }
 

@@ -50,7 +50,12 @@ public enum Counter {
   /** Times accept failed for a reason that is neither the client's nor a limit's. */
   ACCEPT_FAILED,
   /** Faults in Peekpass itself that were contained: each is logged, at most one a second. */
-  FAULTS;
+  FAULTS,
+  /**
+   * Access log lines lost because writing failed (a full disk, a reader that has ended), or because
+   * nobody read them when the log ended.
+   */
+  ACCESS_LOG_FAILED;
 
   private final String label = name().toLowerCase(Locale.ROOT).replace('_', '-');
 

@@ -3,8 +3,8 @@ package dev.peekpass.proxy.status;
 import java.util.concurrent.atomic.AtomicLongArray;
 
 /**
- * One loop's counts. Written by its thread alone, without locked instructions; read by any thread,
- * which may see a value a moment old.
+ * One loop's counts. Written by its thread alone, without locked instructions, but for {@link
+ * #countBeside}; read by any thread, which may see a value a moment old.
  */
 @SuppressWarnings("EnumOrdinal") // an index within one process, and the fastest there is
 public final class Counters {
@@ -21,6 +21,14 @@ public final class Counters {
 
   public void count(Counter counter) {
     increment(OUTCOMES + counter.ordinal());
+  }
+
+  /**
+   * Counts what threads beside the loop's see. A counter that is counted so is never {@linkplain
+   * #count(Counter) counted by the loop}: one of the two would be lost.
+   */
+  public void countBeside(Counter counter, long number) {
+    values.getAndAdd(OUTCOMES + counter.ordinal(), number);
   }
 
   public long get(Outcome outcome) {

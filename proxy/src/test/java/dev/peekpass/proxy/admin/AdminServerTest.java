@@ -9,7 +9,6 @@ import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.systemd.Notifier;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
@@ -46,11 +45,7 @@ class AdminServerTest {
   @BeforeEach
   void start() throws IOException {
     var valid = (ConfigurationReader.Valid) ConfigurationReader.read("a.yaml", YAML);
-    proxy =
-        Proxy.start(
-            valid.configuration(),
-            LinuxKernel::open,
-            new PrintStream(PrintStream.nullOutputStream()));
+    proxy = Proxy.start(valid.configuration(), LinuxKernel::open, (lines, length, givesUp) -> 0);
     Operations operations =
         new Operations(
             proxy,
