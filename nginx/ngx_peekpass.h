@@ -20,7 +20,7 @@
  *             received waits in the kernel, what is waits in the intake
  *
  * A descriptor is owned by the intake from recvmsg() until it is closed by
- * ngx_peekpass_refuse(), ngx_peekpass_clear() or becomes a connection's.
+ * ngx_peekpass_close() or becomes a connection's.
  *
  *   ngx_peekpass_module.c      the module, and the begin of each cycle
  *   ngx_peekpass_directive.c   "peekpass": a listen of its parameters
@@ -195,6 +195,7 @@ void ngx_peekpass_retry_handler(ngx_event_t *ev);
 void ngx_peekpass_init_intake(ngx_peekpass_intake_t *in,
     ngx_peekpass_listen_t *pl, ngx_connection_t *c, ngx_listening_t *ls);
 void ngx_peekpass_clear(ngx_peekpass_intake_t *in);
+void ngx_peekpass_close(ngx_peekpass_intake_t *in, int fd);
 ngx_int_t ngx_peekpass_receive(ngx_peekpass_intake_t *in, ngx_int_t budget);
 ngx_int_t ngx_peekpass_pause(ngx_peekpass_intake_t *in);
 ngx_int_t ngx_peekpass_has_connections(ngx_peekpass_intake_t *in,

@@ -50,7 +50,7 @@ void
 ngx_peekpass_clear(ngx_peekpass_intake_t *in)
 {
     while (in->pos < in->last) {
-        (void) close(in->fds[in->pos++]);
+        ngx_peekpass_close(in, in->fds[in->pos++]);
     }
 
     in->pos = 0;
@@ -58,6 +58,18 @@ ngx_peekpass_clear(ngx_peekpass_intake_t *in)
 
     if (in->retry.timer_set) {
         ngx_del_timer(&in->retry);
+    }
+}
+
+
+/* closes a descriptor that becomes no connection: it may be of anything */
+
+void
+ngx_peekpass_close(ngx_peekpass_intake_t *in, int fd)
+{
+    if (close(fd) == -1) {
+        ngx_log_error(NGX_LOG_ERR, &in->log, ngx_errno,
+                      "peekpass: close() failed");
     }
 }
 
