@@ -45,28 +45,6 @@
 /* SCM_MAX_FD of the kernel: no message carries more */
 #define NGX_PEEKPASS_MAX_FDS     253
 
-/* messages and descriptors taken at the most before others have a turn */
-#define NGX_PEEKPASS_BUDGET      64
-
-/* until it is tried again, while something is short */
-#define NGX_PEEKPASS_PAUSE       50
-
-/* a complaint of one kind is logged once in this many seconds */
-#define NGX_PEEKPASS_LOG_TIME    60
-
-/*
- * The window in a SYN-ACK has 16 bits.  A receive buffer that can not hold what
- * fits in it makes the kernel drop segments that the client may send.
- */
-#define NGX_PEEKPASS_RCVBUF      65536
-
-/*
- * More descriptors than this a worker process does not open in a millisecond:
- * each takes it a request, or a part of one.  So how many it has open needs
- * not be asked again while those that are left last longer.
- */
-#define NGX_PEEKPASS_OPENS       100
-
 
 typedef enum {
     NGX_PEEKPASS_PERSISTENT = 0,
@@ -160,15 +138,6 @@ typedef struct {
 } ngx_peekpass_intake_t;
 
 
-/* how many descriptors this process may still open */
-typedef struct {
-    ngx_fd_t                    proc;
-    ngx_uint_t                  limit;
-    ngx_uint_t                  left;
-    ngx_msec_t                  time;
-} ngx_peekpass_room_t;
-
-
 /* ngx_peekpass_directive.c */
 
 char *ngx_peekpass_directive(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
@@ -180,31 +149,33 @@ ngx_peekpass_listen_t *ngx_peekpass_find(ngx_cycle_t *cycle,
 ngx_int_t ngx_peekpass_take_over(ngx_cycle_t *cycle,
     ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 void ngx_peekpass_remove_stale(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl);
+ngx_int_t ngx_peekpass_pass_credentials(ngx_cycle_t *cycle,
+    ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 ngx_int_t ngx_peekpass_set_access(ngx_cycle_t *cycle,
     ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 
 /* ngx_peekpass_event.c */
 
+ngx_int_t ngx_peekpass_init_listening(ngx_cycle_t *cycle,
+    ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 void ngx_peekpass_init_channel(ngx_connection_t *c);
-void ngx_peekpass_accept_handler(ngx_event_t *ev);
-void ngx_peekpass_datagram_handler(ngx_event_t *ev);
-void ngx_peekpass_retry_handler(ngx_event_t *ev);
 
 /* ngx_peekpass_intake.c */
 
-void ngx_peekpass_init_intake(ngx_peekpass_intake_t *in,
-    ngx_peekpass_listen_t *pl, ngx_connection_t *c, ngx_listening_t *ls);
 void ngx_peekpass_clear(ngx_peekpass_intake_t *in);
 void ngx_peekpass_close(ngx_peekpass_intake_t *in, int fd);
 ngx_int_t ngx_peekpass_receive(ngx_peekpass_intake_t *in, ngx_int_t budget);
 ngx_int_t ngx_peekpass_pause(ngx_peekpass_intake_t *in);
 ngx_int_t ngx_peekpass_has_connections(ngx_peekpass_intake_t *in,
     ngx_uint_t n);
+void ngx_peekpass_init_allowed(void);
 ngx_int_t ngx_peekpass_allowed(ngx_peekpass_listen_t *pl, struct ucred *cred);
 
 /* ngx_peekpass_room.c */
 
+ngx_int_t ngx_peekpass_init_room(ngx_cycle_t *cycle);
 ngx_int_t ngx_peekpass_has_room(ngx_peekpass_intake_t *in);
+void ngx_peekpass_take_room(ngx_uint_t n);
 
 /* ngx_peekpass_adopt.c */
 
@@ -217,9 +188,7 @@ ngx_uint_t ngx_peekpass_may_complain(ngx_peekpass_intake_t *in,
 u_char *ngx_peekpass_log_error(ngx_log_t *log, u_char *buf, size_t len);
 
 
-extern ngx_module_t         ngx_peekpass_module;
-extern ngx_peekpass_room_t  ngx_peekpass_room;
-extern ngx_uid_t            ngx_peekpass_uid;
+extern ngx_module_t  ngx_peekpass_module;
 
 
 #endif /* _NGX_PEEKPASS_H_INCLUDED_ */

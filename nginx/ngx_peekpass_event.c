@@ -13,11 +13,76 @@
 #include <ngx_peekpass.h>
 
 
+/* messages and descriptors taken at the most before others have a turn */
+#define NGX_PEEKPASS_BUDGET      64
+
+
+static void ngx_peekpass_init_intake(ngx_peekpass_intake_t *in,
+    ngx_peekpass_listen_t *pl, ngx_connection_t *c, ngx_listening_t *ls);
+static void ngx_peekpass_retry_handler(ngx_event_t *ev);
+static ngx_int_t ngx_peekpass_check_peer(ngx_peekpass_intake_t *in);
 static void ngx_peekpass_channel_handler(ngx_event_t *rev);
 static void ngx_peekpass_empty_handler(ngx_event_t *wev);
+static void ngx_peekpass_drain_channel(ngx_connection_t *c);
 static void ngx_peekpass_close_channel(ngx_connection_t *c);
+static void ngx_peekpass_accept_handler(ngx_event_t *ev);
+static void ngx_peekpass_datagram_handler(ngx_event_t *ev);
 static void ngx_peekpass_suspend(ngx_event_t *ev);
 static void ngx_peekpass_resume(ngx_event_t *ev);
+
+
+/* in a worker process: the intake of a listening socket, and its handler */
+
+ngx_int_t
+ngx_peekpass_init_listening(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_listening_t *ls)
+{
+    ngx_connection_t       *lc;
+    ngx_peekpass_intake_t  *in;
+
+    lc = ls->connection;
+
+    in = ngx_palloc(cycle->pool, sizeof(ngx_peekpass_intake_t));
+    if (in == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_peekpass_init_intake(in, pl, lc, ls);
+
+    in->listening = 1;
+
+    lc->data = in;
+    lc->read->handler = pl->method == NGX_PEEKPASS_DATAGRAM
+                        ? ngx_peekpass_datagram_handler
+                        : ngx_peekpass_accept_handler;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_peekpass_init_intake(ngx_peekpass_intake_t *in, ngx_peekpass_listen_t *pl,
+    ngx_connection_t *c, ngx_listening_t *ls)
+{
+    ngx_memzero(in, sizeof(ngx_peekpass_intake_t));
+
+    in->pl = pl;
+    in->ls = ls;
+    in->connection = c;
+    in->burst = 1;
+
+    in->log = *c->log;
+    in->log.data = in;
+    in->log.handler = ngx_peekpass_log_error;
+    in->log.action = NULL;
+
+    in->dumb.data = in;
+    in->dumb.fd = (ngx_socket_t) -1;
+
+    in->retry.handler = ngx_peekpass_retry_handler;
+    in->retry.data = &in->dumb;
+    in->retry.log = &in->log;
+}
 
 
 /* the handler of a listening stream socket: a proxy has connected to it */
@@ -25,9 +90,6 @@ static void ngx_peekpass_resume(ngx_event_t *ev);
 void
 ngx_peekpass_init_channel(ngx_connection_t *c)
 {
-    socklen_t               len;
-    ngx_uint_t              level;
-    struct ucred            cred;
     ngx_peekpass_listen_t  *pl;
     ngx_peekpass_intake_t  *in;
 
@@ -61,35 +123,10 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
     c->write->log = &in->log;
     c->log_error = NGX_ERROR_INFO;
 
-    len = sizeof(struct ucred);
-
-    if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
-                      "peekpass: getsockopt(SO_PEERCRED) failed");
+    if (ngx_peekpass_check_peer(in) != NGX_OK) {
         ngx_peekpass_close_channel(c);
         return;
     }
-
-    if (ngx_peekpass_allowed(pl, &cred) != NGX_OK) {
-
-        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
-            ngx_log_error(NGX_LOG_ERR, c->log, 0,
-                          "peekpass: refused pid %P of uid %ud and gid %ud, "
-                          "which may not pass connections: if that is the "
-                          "proxy, add \"peer_uid=%ud\" to \"peekpass %V\"",
-                          cred.pid, (uint32_t) cred.uid, (uint32_t) cred.gid,
-                          (uint32_t) cred.uid, &pl->name);
-        }
-
-        ngx_peekpass_close_channel(c);
-        return;
-    }
-
-    /* with once there are as many channels as clients */
-    level = (pl->method == NGX_PEEKPASS_ONCE) ? NGX_LOG_DEBUG : NGX_LOG_INFO;
-
-    ngx_log_error(level, c->log, 0, "peekpass: channel from pid %P of uid %ud",
-                  cred.pid, (uint32_t) cred.uid);
 
     c->read->handler = ngx_peekpass_channel_handler;
     c->write->handler = ngx_peekpass_empty_handler;
@@ -110,6 +147,52 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
     }
 
     ngx_peekpass_channel_handler(c->read);
+}
+
+
+/* of a channel: its messages all come from who has connected */
+
+static ngx_int_t
+ngx_peekpass_check_peer(ngx_peekpass_intake_t *in)
+{
+    socklen_t               len;
+    ngx_uint_t              level;
+    struct ucred            cred;
+    ngx_peekpass_listen_t  *pl;
+
+    pl = in->pl;
+    len = sizeof(struct ucred);
+
+    if (getsockopt(in->connection->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len)
+        == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, &in->log, ngx_socket_errno,
+                      "peekpass: getsockopt(SO_PEERCRED) failed");
+        return NGX_ERROR;
+    }
+
+    if (ngx_peekpass_allowed(pl, &cred) != NGX_OK) {
+
+        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
+            ngx_log_error(NGX_LOG_ERR, &in->log, 0,
+                          "peekpass: refused pid %P of uid %ud and gid %ud, "
+                          "which may not pass connections: if that is the "
+                          "proxy, add \"peer_uid=%ud\" to \"peekpass %V\"",
+                          cred.pid, (uint32_t) cred.uid, (uint32_t) cred.gid,
+                          (uint32_t) cred.uid, &pl->name);
+        }
+
+        return NGX_DECLINED;
+    }
+
+    /* with once there are as many channels as clients */
+    level = (pl->method == NGX_PEEKPASS_ONCE) ? NGX_LOG_DEBUG : NGX_LOG_INFO;
+
+    ngx_log_error(level, &in->log, 0,
+                  "peekpass: channel from pid %P of uid %ud",
+                  cred.pid, (uint32_t) cred.uid);
+
+    return NGX_OK;
 }
 
 
@@ -136,21 +219,7 @@ ngx_peekpass_channel_handler(ngx_event_t *rev)
     }
 
     if (c->close && !in->draining) {
-
-        /*
-         * The worker process is going to end.  No more can be sent from here
-         * on, and what was is taken, in a turn of the event loop of its own:
-         * that sees the sessions begin before it looks for timers left.
-         */
-
-        in->draining = 1;
-
-        if (shutdown(c->fd, SHUT_RD) == -1) {
-            ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
-                          "peekpass: shutdown(SHUT_RD) failed");
-        }
-
-        ngx_add_timer(&in->retry, 0);
+        ngx_peekpass_drain_channel(c);
         return;
     }
 
@@ -221,6 +290,29 @@ ngx_peekpass_empty_handler(ngx_event_t *wev)
 }
 
 
+/*
+ * The worker process is going to end.  No more can be sent from here on, and
+ * what was is taken, in a turn of the event loop of its own: that sees the
+ * sessions begin before it looks for timers left.
+ */
+
+static void
+ngx_peekpass_drain_channel(ngx_connection_t *c)
+{
+    ngx_peekpass_intake_t  *in;
+
+    in = c->data;
+    in->draining = 1;
+
+    if (shutdown(c->fd, SHUT_RD) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
+                      "peekpass: shutdown(SHUT_RD) failed");
+    }
+
+    ngx_add_timer(&in->retry, 0);
+}
+
+
 static void
 ngx_peekpass_close_channel(ngx_connection_t *c)
 {
@@ -248,7 +340,7 @@ ngx_peekpass_close_channel(ngx_connection_t *c)
  * be taken by channels whose clients wait.
  */
 
-void
+static void
 ngx_peekpass_accept_handler(ngx_event_t *ev)
 {
     ngx_connection_t       *lc;
@@ -278,7 +370,7 @@ ngx_peekpass_accept_handler(ngx_event_t *ev)
 
 /* the handler of a datagram socket */
 
-void
+static void
 ngx_peekpass_datagram_handler(ngx_event_t *ev)
 {
     ngx_int_t               budget;
@@ -370,7 +462,7 @@ ngx_peekpass_resume(ngx_event_t *ev)
 
 /* a pause is over, or a channel is to be drained */
 
-void
+static void
 ngx_peekpass_retry_handler(ngx_event_t *ev)
 {
     ngx_connection_t       *dumb;

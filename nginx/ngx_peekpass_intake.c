@@ -13,35 +13,20 @@
 #include <ngx_peekpass.h>
 
 
+/* until it is tried again, while something is short */
+#define NGX_PEEKPASS_PAUSE       50
+
+
 static ngx_int_t ngx_peekpass_receive_message(ngx_peekpass_intake_t *in);
+static ngx_int_t ngx_peekpass_recvmsg(ngx_peekpass_intake_t *in, size_t *size,
+    struct ucred *cred, int *flags);
+static void ngx_peekpass_take_control(ngx_peekpass_intake_t *in,
+    struct msghdr *msg, struct ucred *cred);
+static ngx_int_t ngx_peekpass_check_sender(ngx_peekpass_intake_t *in,
+    struct ucred *cred);
 
 
-ngx_uid_t  ngx_peekpass_uid;
-
-
-void
-ngx_peekpass_init_intake(ngx_peekpass_intake_t *in, ngx_peekpass_listen_t *pl,
-    ngx_connection_t *c, ngx_listening_t *ls)
-{
-    ngx_memzero(in, sizeof(ngx_peekpass_intake_t));
-
-    in->pl = pl;
-    in->ls = ls;
-    in->connection = c;
-    in->burst = 1;
-
-    in->log = *c->log;
-    in->log.data = in;
-    in->log.handler = ngx_peekpass_log_error;
-    in->log.action = NULL;
-
-    in->dumb.data = in;
-    in->dumb.fd = (ngx_socket_t) -1;
-
-    in->retry.handler = ngx_peekpass_retry_handler;
-    in->retry.data = &in->dumb;
-    in->retry.log = &in->log;
-}
+static ngx_uid_t  ngx_peekpass_uid;
 
 
 /* closes what the intake holds, and ends its timer */
@@ -163,15 +148,70 @@ ngx_peekpass_has_connections(ngx_peekpass_intake_t *in, ngx_uint_t n)
 static ngx_int_t
 ngx_peekpass_receive_message(ngx_peekpass_intake_t *in)
 {
-    u_char           buf[64];
-    size_t           size;
-    ssize_t          n;
-    ngx_err_t        err;
-    ngx_uint_t       level;
-    struct iovec     iov[1];
-    struct ucred     cred;
-    struct msghdr    msg;
-    struct cmsghdr  *cmsg;
+    int           flags;
+    size_t        size;
+    ngx_int_t     rc;
+    struct ucred  cred;
+
+    rc = ngx_peekpass_recvmsg(in, &size, &cred, &flags);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ngx_peekpass_take_room(in->last);
+
+    if (in->pl->method == NGX_PEEKPASS_DATAGRAM) {
+
+        if (ngx_peekpass_check_sender(in, &cred) != NGX_OK) {
+            ngx_peekpass_clear(in);
+            return NGX_OK;
+        }
+
+    } else if (size == 0 && in->last == 0) {
+        return NGX_DONE;
+    }
+
+    if (flags & MSG_CTRUNC) {
+
+        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_TRUNCATED)) {
+            ngx_log_error(NGX_LOG_ALERT, &in->log, 0,
+                          "peekpass: descriptors of a message were lost "
+                          "(MSG_CTRUNC), %ui came: raise "
+                          "worker_rlimit_nofile, and set \"batch=\" as the "
+                          "proxy's", in->last);
+        }
+
+    } else if (in->last == 0) {
+
+        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_NO_DESCRIPTOR)) {
+            ngx_log_error(NGX_LOG_ERR, &in->log, 0,
+                          "peekpass: a message without a descriptor, %uz bytes",
+                          size);
+        }
+    }
+
+    in->received = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * One recvmsg(): on NGX_OK the descriptors are the intake's, cred is the
+ * sender's if the socket has SO_PASSCRED, else nobody's.
+ */
+
+static ngx_int_t
+ngx_peekpass_recvmsg(ngx_peekpass_intake_t *in, size_t *size,
+    struct ucred *cred, int *flags)
+{
+    u_char         buf[64];
+    ssize_t        n;
+    ngx_err_t      err;
+    ngx_uint_t     level;
+    struct iovec   iov[1];
+    struct msghdr  msg;
 
     union {
         struct cmsghdr  align;
@@ -209,11 +249,30 @@ ngx_peekpass_receive_message(ngx_peekpass_intake_t *in)
         return NGX_ERROR;
     }
 
-    cred.pid = 0;
-    cred.uid = (uid_t) -1;
-    cred.gid = (gid_t) -1;
+    ngx_peekpass_take_control(in, &msg, cred);
 
-    for (cmsg = CMSG_FIRSTHDR(&msg); cmsg; cmsg = CMSG_NXTHDR(&msg, cmsg)) {
+    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &in->log, 0,
+                   "peekpass recvmsg: %z bytes, %ui descriptors", n, in->last);
+
+    *size = n;
+    *flags = msg.msg_flags;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_peekpass_take_control(ngx_peekpass_intake_t *in, struct msghdr *msg,
+    struct ucred *cred)
+{
+    size_t           size;
+    struct cmsghdr  *cmsg;
+
+    cred->pid = 0;
+    cred->uid = (uid_t) -1;
+    cred->gid = (gid_t) -1;
+
+    for (cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
 
         if (cmsg->cmsg_level != SOL_SOCKET) {
             continue;
@@ -226,63 +285,44 @@ ngx_peekpass_receive_message(ngx_peekpass_intake_t *in)
             ngx_memcpy(in->fds, CMSG_DATA(cmsg), size);
 
         } else if (cmsg->cmsg_type == SCM_CREDENTIALS) {
-            ngx_memcpy(&cred, CMSG_DATA(cmsg), sizeof(struct ucred));
+            ngx_memcpy(cred, CMSG_DATA(cmsg), sizeof(struct ucred));
         }
     }
-
-    ngx_log_debug2(NGX_LOG_DEBUG_EVENT, &in->log, 0,
-                   "peekpass recvmsg: %z bytes, %ui descriptors", n, in->last);
-
-    ngx_peekpass_room.left -= ngx_min(in->last, ngx_peekpass_room.left);
-
-    if (in->pl->method == NGX_PEEKPASS_DATAGRAM) {
-
-        if (ngx_peekpass_allowed(in->pl, &cred) != NGX_OK) {
-
-            if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
-                ngx_log_error(NGX_LOG_ERR, &in->log, 0,
-                              "peekpass: refused a message of pid %P, uid %ud "
-                              "and gid %ud, which may not pass connections: "
-                              "if that is the proxy, add \"peer_uid=%ud\" to "
-                              "\"peekpass %V\"",
-                              cred.pid, (uint32_t) cred.uid,
-                              (uint32_t) cred.gid, (uint32_t) cred.uid,
-                              &in->pl->name);
-            }
-
-            ngx_peekpass_clear(in);
-
-            return NGX_OK;
-        }
-
-    } else if (n == 0 && in->last == 0) {
-        return NGX_DONE;
-    }
-
-    if (msg.msg_flags & MSG_CTRUNC) {
-
-        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_TRUNCATED)) {
-            ngx_log_error(NGX_LOG_ALERT, &in->log, 0,
-                          "peekpass: descriptors of a message were lost "
-                          "(MSG_CTRUNC), %ui came: raise "
-                          "worker_rlimit_nofile, and set \"batch=\" as the "
-                          "proxy's", in->last);
-        }
-
-    } else if (in->last == 0) {
-
-        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_NO_DESCRIPTOR)) {
-            ngx_log_error(NGX_LOG_ERR, &in->log, 0,
-                          "peekpass: a message without a descriptor, %z bytes",
-                          n);
-        }
-    }
-
-    in->received = 1;
-
-    return NGX_OK;
 }
 
+
+/* of a datagram: each message has a sender of its own */
+
+static ngx_int_t
+ngx_peekpass_check_sender(ngx_peekpass_intake_t *in, struct ucred *cred)
+{
+    if (ngx_peekpass_allowed(in->pl, cred) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
+        ngx_log_error(NGX_LOG_ERR, &in->log, 0,
+                      "peekpass: refused a message of pid %P, uid %ud and "
+                      "gid %ud, which may not pass connections: if that is "
+                      "the proxy, add \"peer_uid=%ud\" to \"peekpass %V\"",
+                      cred->pid, (uint32_t) cred->uid, (uint32_t) cred->gid,
+                      (uint32_t) cred->uid, &in->pl->name);
+    }
+
+    return NGX_DECLINED;
+}
+
+
+/* in each process, when it has become the user that it stays */
+
+void
+ngx_peekpass_init_allowed(void)
+{
+    ngx_peekpass_uid = geteuid();
+}
+
+
+/* whether its process may pass connections to this socket */
 
 ngx_int_t
 ngx_peekpass_allowed(ngx_peekpass_listen_t *pl, struct ucred *cred)

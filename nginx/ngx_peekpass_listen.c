@@ -13,6 +13,13 @@
 #include <ngx_peekpass.h>
 
 
+/*
+ * The window in a SYN-ACK has 16 bits.  A receive buffer that can not hold what
+ * fits in it makes the kernel drop segments that the client may send.
+ */
+#define NGX_PEEKPASS_RCVBUF      65536
+
+
 /* of http, if there is http in this nginx; else its address is NULL */
 extern void ngx_http_init_connection(ngx_connection_t *c)
     __attribute__((weak));
@@ -192,29 +199,39 @@ ngx_peekpass_remove_stale(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl)
 }
 
 
+/* of a datagram socket: each message says who has sent it */
+
+ngx_int_t
+ngx_peekpass_pass_credentials(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_listening_t *ls)
+{
+    int  on;
+
+    on = 1;
+
+    if (setsockopt(ls->fd, SOL_SOCKET, SO_PASSCRED, (const void *) &on,
+                   sizeof(int))
+        == -1)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_socket_errno,
+                      "peekpass: setsockopt(SO_PASSCRED) %V failed",
+                      &pl->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* owner, group and mode of the socket's file */
+
 ngx_int_t
 ngx_peekpass_set_access(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
     ngx_listening_t *ls)
 {
-    int          on;
     const char  *name;
 
     name = (char *) ls->addr_text.data + sizeof("unix:") - 1;
-
-    if (pl->method == NGX_PEEKPASS_DATAGRAM) {
-
-        on = 1;
-
-        if (setsockopt(ls->fd, SOL_SOCKET, SO_PASSCRED, (const void *) &on,
-                       sizeof(int))
-            == -1)
-        {
-            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_socket_errno,
-                          "peekpass: setsockopt(SO_PASSCRED) %V failed",
-                          &pl->name);
-            return NGX_ERROR;
-        }
-    }
 
     if (pl->owner != (ngx_uid_t) NGX_CONF_UNSET_UINT
         || pl->group != (ngx_gid_t) NGX_CONF_UNSET_UINT)

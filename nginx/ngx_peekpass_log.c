@@ -12,6 +12,10 @@
 #include <ngx_peekpass.h>
 
 
+/* a complaint of one kind is logged once in this many seconds */
+#define NGX_PEEKPASS_LOG_TIME    60
+
+
 /* who can send junk can send much of it: not all of it is logged */
 
 ngx_uint_t

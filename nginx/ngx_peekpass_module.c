@@ -11,12 +11,12 @@
 #include <ngx_event.h>
 #include <ngx_peekpass.h>
 
-#include <sys/resource.h>
-
 
 static void *ngx_peekpass_create_conf(ngx_cycle_t *cycle);
 static char *ngx_peekpass_init_conf(ngx_cycle_t *cycle, void *conf);
 static ngx_int_t ngx_peekpass_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_peekpass_init_socket(ngx_cycle_t *cycle,
+    ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 static ngx_int_t ngx_peekpass_init_process(ngx_cycle_t *cycle);
 
 
@@ -141,7 +141,8 @@ ngx_peekpass_init_module(ngx_cycle_t *cycle)
 
         pl = ngx_peekpass_find(cycle, &ls[i]);
 
-        if (pl == NULL || ngx_peekpass_set_access(cycle, pl, &ls[i]) == NGX_OK)
+        if (pl == NULL
+            || ngx_peekpass_init_socket(cycle, pl, &ls[i]) == NGX_OK)
         {
             continue;
         }
@@ -158,34 +159,35 @@ ngx_peekpass_init_module(ngx_cycle_t *cycle)
 
 
 static ngx_int_t
-ngx_peekpass_init_process(ngx_cycle_t *cycle)
+ngx_peekpass_init_socket(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_listening_t *ls)
 {
-    ngx_uint_t              i;
-    struct rlimit           rlmt;
-    ngx_listening_t        *ls;
-    ngx_connection_t       *c;
-    ngx_peekpass_listen_t  *pl;
-    ngx_peekpass_intake_t  *in;
-
-    ngx_peekpass_uid = geteuid();
-
-    if (getrlimit(RLIMIT_NOFILE, &rlmt) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
-                      "peekpass: getrlimit(RLIMIT_NOFILE) failed");
+    if (pl->method == NGX_PEEKPASS_DATAGRAM
+        && ngx_peekpass_pass_credentials(cycle, pl, ls) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
-    ngx_peekpass_room.limit = (ngx_uint_t) ngx_min(rlmt.rlim_cur,
-                                                   NGX_MAX_INT32_VALUE);
-    ngx_peekpass_room.left = 0;
+    return ngx_peekpass_set_access(cycle, pl, ls);
+}
+
+
+/* in a worker process */
+
+static ngx_int_t
+ngx_peekpass_init_process(ngx_cycle_t *cycle)
+{
+    ngx_uint_t              i;
+    ngx_listening_t        *ls;
+    ngx_peekpass_listen_t  *pl;
+
+    ngx_peekpass_init_allowed();
 
     ls = cycle->listening.elts;
 
     for (i = 0; i < cycle->listening.nelts; i++) {
 
-        c = ls[i].connection;
-
-        if (c == NULL) {
+        if (ls[i].connection == NULL) {
             continue;
         }
 
@@ -195,25 +197,11 @@ ngx_peekpass_init_process(ngx_cycle_t *cycle)
             continue;
         }
 
-        if (ngx_peekpass_room.proc == NGX_INVALID_FILE) {
-            /* if there is no /proc, has_room() finds another way */
-            ngx_peekpass_room.proc = open("/proc/self/fd",
-                                          O_RDONLY|O_DIRECTORY|O_CLOEXEC);
-        }
-
-        in = ngx_palloc(cycle->pool, sizeof(ngx_peekpass_intake_t));
-        if (in == NULL) {
+        if (ngx_peekpass_init_room(cycle) != NGX_OK
+            || ngx_peekpass_init_listening(cycle, pl, &ls[i]) != NGX_OK)
+        {
             return NGX_ERROR;
         }
-
-        ngx_peekpass_init_intake(in, pl, c, &ls[i]);
-
-        in->listening = 1;
-
-        c->data = in;
-        c->read->handler = pl->method == NGX_PEEKPASS_DATAGRAM
-                           ? ngx_peekpass_datagram_handler
-                           : ngx_peekpass_accept_handler;
     }
 
     return NGX_OK;

@@ -11,11 +11,58 @@
 #include <ngx_event.h>
 #include <ngx_peekpass.h>
 
+#include <sys/resource.h>
+
+
+/*
+ * More descriptors than this a worker process does not open in a millisecond:
+ * each takes it a request, or a part of one.  So how many it has open needs
+ * not be asked again while those that are left last longer.
+ */
+#define NGX_PEEKPASS_OPENS       100
+
+
+/* how many descriptors this process may still open */
+typedef struct {
+    ngx_fd_t                    proc;
+    ngx_uint_t                  limit;
+    ngx_uint_t                  left;
+    ngx_msec_t                  time;
+} ngx_peekpass_room_t;
+
 
 static ngx_uint_t ngx_peekpass_count_room(ngx_uint_t n);
 
 
-ngx_peekpass_room_t  ngx_peekpass_room = { NGX_INVALID_FILE, 0, 0, 0 };
+static ngx_peekpass_room_t  ngx_peekpass_room = { NGX_INVALID_FILE, 0, 0, 0 };
+
+
+/* in a worker process */
+
+ngx_int_t
+ngx_peekpass_init_room(ngx_cycle_t *cycle)
+{
+    struct rlimit         rlmt;
+    ngx_peekpass_room_t  *room;
+
+    room = &ngx_peekpass_room;
+
+    if (getrlimit(RLIMIT_NOFILE, &rlmt) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "peekpass: getrlimit(RLIMIT_NOFILE) failed");
+        return NGX_ERROR;
+    }
+
+    room->limit = (ngx_uint_t) ngx_min(rlmt.rlim_cur, NGX_MAX_INT32_VALUE);
+    room->left = 0;
+
+    if (room->proc == NGX_INVALID_FILE) {
+        /* if there is no /proc, has_room() finds another way */
+        room->proc = open("/proc/self/fd", O_RDONLY|O_DIRECTORY|O_CLOEXEC);
+    }
+
+    return NGX_OK;
+}
 
 
 /*
@@ -54,6 +101,15 @@ ngx_peekpass_has_room(ngx_peekpass_intake_t *in)
     }
 
     return NGX_BUSY;
+}
+
+
+/* n descriptors have been received */
+
+void
+ngx_peekpass_take_room(ngx_uint_t n)
+{
+    ngx_peekpass_room.left -= ngx_min(n, ngx_peekpass_room.left);
 }
 
 
