@@ -20,6 +20,10 @@
 #define NGX_PEEKPASS_RCVBUF      65536
 
 
+static ngx_int_t ngx_peekpass_set_file_access(ngx_cycle_t *cycle,
+    ngx_peekpass_listen_t *pl, ngx_fd_t fd, const char *name);
+
+
 /* of http, if there is http in this nginx; else its address is NULL */
 extern void ngx_http_init_connection(ngx_connection_t *c)
     __attribute__((weak));
@@ -223,20 +227,67 @@ ngx_peekpass_pass_credentials(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
 }
 
 
-/* owner, group and mode of the socket's file */
+/*
+ * Owner, group and mode of the socket's file.  Who may write in its directory
+ * may put another file in its place, or a symbolic link to one: so what the
+ * name leads to is opened first, and must be a socket.
+ */
 
 ngx_int_t
 ngx_peekpass_set_access(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
     ngx_listening_t *ls)
 {
+    ngx_fd_t     fd;
+    ngx_int_t    rc;
     const char  *name;
 
     name = (char *) ls->addr_text.data + sizeof("unix:") - 1;
 
+    fd = open(name, O_PATH|O_NOFOLLOW|O_CLOEXEC);
+
+    if (fd == NGX_INVALID_FILE) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "peekpass: open(\"%s\") failed", name);
+        return NGX_ERROR;
+    }
+
+    rc = ngx_peekpass_set_file_access(cycle, pl, fd, name);
+
+    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      ngx_close_file_n " \"%s\" failed", name);
+    }
+
+    return rc;
+}
+
+
+/* fd is the caller's, opened with O_PATH; name is for the log */
+
+static ngx_int_t
+ngx_peekpass_set_file_access(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_fd_t fd, const char *name)
+{
+    u_char           path[sizeof("/proc/self/fd/") + NGX_INT_T_LEN];
+    ngx_file_info_t  fi;
+
+    if (ngx_fd_info(fd, &fi) == NGX_FILE_ERROR) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      ngx_fd_info_n " \"%s\" failed", name);
+        return NGX_ERROR;
+    }
+
+    if (!S_ISSOCK(fi.st_mode)) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "peekpass: \"%s\" is not a socket any more, its owner "
+                      "and mode are left alone", name);
+        return NGX_ERROR;
+    }
+
     if (pl->owner != (ngx_uid_t) NGX_CONF_UNSET_UINT
         || pl->group != (ngx_gid_t) NGX_CONF_UNSET_UINT)
     {
-        if (lchown(name, pl->owner, pl->group) == -1) {
+        if (fchownat(fd, "", pl->owner, pl->group, AT_EMPTY_PATH) == -1) {
             ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
                           "peekpass: chown(\"%s\") failed, only root may "
                           "choose any owner", name);
@@ -244,12 +295,14 @@ ngx_peekpass_set_access(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
         }
     }
 
-    /* after the owner: chown() may clear bits */
+    /* after the owner: chown() may clear bits; fchmod() takes no O_PATH */
 
-    if (chmod(name, pl->mode) == -1) {
+    ngx_sprintf(path, "/proc/self/fd/%d%Z", fd);
+
+    if (chmod((char *) path, pl->mode) == -1) {
         ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
-                      "peekpass: chmod(\"%s\", %04o) failed", name,
-                      (unsigned int) pl->mode);
+                      "peekpass: chmod(\"%s\", %04o) through %s failed", name,
+                      (unsigned int) pl->mode, path);
         return NGX_ERROR;
     }
 
