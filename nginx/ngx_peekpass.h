@@ -174,7 +174,7 @@ ngx_int_t ngx_peekpass_allowed(ngx_peekpass_listen_t *pl, struct ucred *cred);
 /* ngx_peekpass_room.c */
 
 ngx_int_t ngx_peekpass_init_room(ngx_cycle_t *cycle);
-ngx_int_t ngx_peekpass_has_room(ngx_peekpass_intake_t *in);
+ngx_int_t ngx_peekpass_has_room(ngx_peekpass_intake_t *in, ngx_uint_t n);
 void ngx_peekpass_take_room(ngx_uint_t n);
 
 /* ngx_peekpass_adopt.c */

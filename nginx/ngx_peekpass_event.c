@@ -90,6 +90,7 @@ ngx_peekpass_init_intake(ngx_peekpass_intake_t *in, ngx_peekpass_listen_t *pl,
 void
 ngx_peekpass_init_channel(ngx_connection_t *c)
 {
+    ngx_event_t            *lev;
     ngx_peekpass_listen_t  *pl;
     ngx_peekpass_intake_t  *in;
 
@@ -133,10 +134,17 @@ ngx_peekpass_init_channel(ngx_connection_t *c)
 
     in->number = 1;
 
+    ngx_peekpass_take_room(1);
+
     /* with multi_accept the next would be accepted in the same turn */
 
-    if (ngx_peekpass_has_connections(in, 2) != NGX_OK) {
-        c->listening->connection->read->available = 0;
+    lev = c->listening->connection->read;
+
+    if (lev->available
+        && (ngx_peekpass_has_connections(in, 2) != NGX_OK
+            || ngx_peekpass_has_room(in, 1 + pl->batch) != NGX_OK))
+    {
+        lev->available = 0;
     }
 
     /* ngx_close_idle_connections() is how a worker process says that it ends */
@@ -337,7 +345,7 @@ ngx_peekpass_close_channel(ngx_connection_t *c)
  * The handler of a listening stream socket, before nginx's own: that would
  * close a channel for which there is no connection, with the client in it.
  * One is wanted for the channel and another for its first client, lest all
- * be taken by channels whose clients wait.
+ * be taken by channels whose clients wait; the same with descriptors.
  */
 
 static void
@@ -358,7 +366,9 @@ ngx_peekpass_accept_handler(ngx_event_t *ev)
         }
     }
 
-    if (ngx_peekpass_has_connections(in, 2) != NGX_OK) {
+    if (ngx_peekpass_has_connections(in, 2) != NGX_OK
+        || ngx_peekpass_has_room(in, 1 + in->pl->batch) != NGX_OK)
+    {
         (void) ngx_peekpass_pause(in);
         ngx_peekpass_suspend(ev);
         return;

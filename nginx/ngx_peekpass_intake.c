@@ -93,7 +93,7 @@ ngx_peekpass_receive(ngx_peekpass_intake_t *in, ngx_int_t budget)
         }
 
         if (ngx_peekpass_has_connections(in, 1) != NGX_OK
-            || ngx_peekpass_has_room(in) != NGX_OK)
+            || ngx_peekpass_has_room(in, in->pl->batch) != NGX_OK)
         {
             return ngx_peekpass_pause(in);
         }

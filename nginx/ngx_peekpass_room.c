@@ -31,7 +31,7 @@ typedef struct {
 } ngx_peekpass_room_t;
 
 
-static ngx_uint_t ngx_peekpass_count_room(ngx_uint_t n);
+static ngx_uint_t ngx_peekpass_count_room(ngx_socket_t s, ngx_uint_t n);
 
 
 static ngx_peekpass_room_t  ngx_peekpass_room = { NGX_INVALID_FILE, 0, 0, 0 };
@@ -66,26 +66,26 @@ ngx_peekpass_init_room(ngx_cycle_t *cycle)
 
 
 /*
+ * Whether n descriptors are left.
+ *
  * At the limit of descriptors recvmsg() destroys those that it can not
  * deliver, and their clients are reset, where accept() would leave them in
  * the queue.  So nothing is received unless a message fits for certain.
  */
 
 ngx_int_t
-ngx_peekpass_has_room(ngx_peekpass_intake_t *in)
+ngx_peekpass_has_room(ngx_peekpass_intake_t *in, ngx_uint_t n)
 {
-    ngx_uint_t            n;
     ngx_msec_t            elapsed;
     ngx_peekpass_room_t  *room;
 
-    n = in->pl->batch;
     room = &ngx_peekpass_room;
     elapsed = ngx_current_msec - room->time;
 
     if (elapsed >= room->left / NGX_PEEKPASS_OPENS
         || room->left - elapsed * NGX_PEEKPASS_OPENS < n)
     {
-        room->left = ngx_peekpass_count_room(n);
+        room->left = ngx_peekpass_count_room(in->connection->fd, n);
         room->time = ngx_current_msec;
     }
 
@@ -104,7 +104,7 @@ ngx_peekpass_has_room(ngx_peekpass_intake_t *in)
 }
 
 
-/* n descriptors have been received */
+/* n descriptors have been received, or accepted */
 
 void
 ngx_peekpass_take_room(ngx_uint_t n)
@@ -113,12 +113,15 @@ ngx_peekpass_take_room(ngx_uint_t n)
 }
 
 
-/* how many descriptors may be opened, or just whether n may */
+/*
+ * How many descriptors may be opened, or, by duplicating s, just whether n may:
+ * a message's and one more at the most.
+ */
 
 static ngx_uint_t
-ngx_peekpass_count_room(ngx_uint_t n)
+ngx_peekpass_count_room(ngx_socket_t s, ngx_uint_t n)
 {
-    int                   fds[NGX_PEEKPASS_MAX_FDS];
+    int                   fds[1 + NGX_PEEKPASS_MAX_FDS];
     ngx_uint_t            i, used;
     ngx_file_info_t       fi;
     ngx_peekpass_room_t  *room;
@@ -137,7 +140,7 @@ ngx_peekpass_count_room(ngx_uint_t n)
     }
 
     for (i = 0; i < n; i++) {
-        fds[i] = fcntl(ngx_cycle->log->file->fd, F_DUPFD_CLOEXEC, 0);
+        fds[i] = fcntl(s, F_DUPFD_CLOEXEC, 0);
 
         if (fds[i] == -1) {
             break;
