@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @Tag("agent")
 @ParameterizedClass
 @ValueSource(strings = {"socket", "http", "netty-epoll", "netty-adapter"})
+@Tag("processes")
 class AdapterFaultTest extends BackendFaults {
   @Parameter String kind = "";
 

@@ -20,6 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * would have accepted itself.
  */
 @Tag("agent")
+@Tag("processes")
 class AgentServersTest {
   private static final int RESETS = 300;
   private static final int AT_ONCE = 100;

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the agent does beside passing connections on: methods, options, limits, refusals. */
 @Tag("agent")
+@Tag("processes")
 class AgentTest {
   private static final Path OLD_JDK = Path.of("/usr/lib/jvm/java-17-openjdk-amd64/bin/java");
 

@@ -13,10 +13,12 @@ import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The cache that {@code peekpass run} starts from: when it is used, and when it is not. */
+@Tag("processes")
 class AotCacheTest {
   /** A class that each proxy needs. */
   private static final String LOOP = "dev.peekpass.proxy.Loop source: ";

@@ -18,12 +18,14 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Several backends' processes behind one route, of which some end, drain, freeze and hang. */
+@Tag("processes")
 class BalanceTest {
   private static final int RATE = 50;
   private static final Pattern BACKEND = Pattern.compile("\nX-Backend: (\\S+)\r\n");

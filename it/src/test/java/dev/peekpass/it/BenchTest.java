@@ -13,10 +13,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The benchmark still runs from end to end. What it measures in so short a time says nothing. */
+@Tag("processes")
 class BenchTest {
   private static final String OURS = "peekpass persistent";
   private static final String REFERENCE = "C-one";

@@ -9,10 +9,12 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The first thing that a newcomer runs. */
+@Tag("processes")
 class DemoTest {
   private static final Pattern DIRECTORY = Pattern.compile("(?:two|three) sites in (\\S+)");
 

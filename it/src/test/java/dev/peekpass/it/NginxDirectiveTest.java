@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The directive: mistakes and their remedies, and what becomes of the socket file. */
+@Tag("processes")
 class NginxDirectiveTest {
   @TempDir private Path dir;
   private Path socket;
@@ -131,6 +133,30 @@ class NginxDirectiveTest {
       assertThat(Files.getAttribute(socket, "unix:uid")).isEqualTo(12_345);
       assertThat(Files.getAttribute(socket, "unix:gid")).isEqualTo(12_346);
       expectServing("persistent");
+      nginx.quit();
+    }
+  }
+
+  /** Who may write in the directory must not get the mode of another file changed. */
+  @ParameterizedTest
+  @ValueSource(strings = {"persistent", "datagram"})
+  void aReloadFollowsNoSymbolicLink(String method) throws IOException {
+    String config = config("peekpass SOCKET method=%s owner=0:0;".formatted(method));
+    Path precious = Files.writeString(dir.resolve("precious"), "precious\n");
+    Files.setPosixFilePermissions(precious, PosixFilePermissions.fromString("rw-------"));
+    try (Nginx nginx = Nginx.start(dir, config)) {
+      Files.move(socket, dir.resolve("moved.sock"));
+      Files.createSymbolicLink(socket, precious);
+      long old = nginx.worker();
+      nginx.signal("HUP");
+      Running.await("there is another worker", () -> !nginx.workers().contains(old));
+
+      assertThat(PosixFilePermissions.toString(Files.getPosixFilePermissions(precious)))
+          .isEqualTo("rw-------");
+      nginx.awaitLogged("[emerg]", "peekpass:", "is not a socket", socket.toString());
+      // What went wrong with the file does not concern the socket, which is open.
+      assertThat(Sender.run(dir, dir.resolve("moved.sock"), method, "passed(path, method, 3)\n"))
+          .isEqualTo("answered 3\n");
       nginx.quit();
     }
   }

@@ -16,9 +16,11 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
 /** nginx's http behind the proxy: after the hand-off everything is as on TCP. */
+@Tag("processes")
 class NginxHttpTest {
   private static final String CLIENT = "127.0.0.2";
   private static final String DENIED = "127.0.0.3";

@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -14,6 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** nginx at its limits: what it cannot take waits, and is taken once it can. */
+@Tag("processes")
 class NginxLimitsTest {
   /** Many more than a worker has places for. */
   private static final int CLIENTS = 100;
@@ -93,6 +95,43 @@ class NginxLimitsTest {
           .hasSize(1)
           .allMatch(line -> line.contains("[alert]"));
       expectNothingLeaks(nginx, method);
+    }
+  }
+
+  /** UNIX connections may not take all descriptors, or their clients would wait for ever. */
+  @ParameterizedTest
+  @ValueSource(strings = {"once", "persistent"})
+  void channelsLeaveDescriptorsForTheirConnections(String method) throws IOException {
+    Tool.require("python3");
+    try (NginxDeployment nginx =
+        NginxDeployment.in(dir)
+            .methods(method)
+            .withoutProxy()
+            .main("worker_processes 1;\nworker_rlimit_nofile 50;\n")
+            .directive("timeout=60s")
+            .http("http", "", NginxDeployment.WHO)
+            .start()) {
+      String script =
+          """
+          channels = [unix(path, method) for _ in range(60)]
+          print("connected")
+          while not os.path.exists(path + ".go"):
+              time.sleep(0.01)
+          clients, accepted = pairs(60)
+          for channel, connection in zip(channels, accepted):
+              send(channel, [connection])
+              channel.close()
+          ask(clients)
+          """;
+      Path socket = nginx.socket("http", method);
+      try (Running sender = Sender.start(dir, socket, method, script)) {
+        nginx.nginx.awaitLogged("descriptor");
+        Files.createFile(Path.of(socket + ".go"));
+
+        assertThat(sender.await()).as(sender.errors()).isZero();
+        assertThat(sender.output()).as(nginx.nginx.log()).isEqualTo("connected\nanswered 60\n");
+      }
+      nginx.nginx.quit();
     }
   }
 

@@ -15,11 +15,13 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Options of {@code listen}, and what nginx counts and logs, as on TCP. */
+@Tag("processes")
 class NginxListenTest {
   private static final String CLIENT = "127.0.0.2";
   private static final String DEBUGGED = "127.0.0.5";

@@ -12,11 +12,13 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** nginx with the module under valgrind, through all that a life of it has. */
+@Tag("processes")
 class NginxMemoryTest {
   private static final List<String> VALGRIND =
       List.of(

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** nginx reloads, is upgraded, loses workers: no connection is lost that TCP would have kept. */
+@Tag("processes")
 class NginxReloadTest {
   private static final boolean LONG = Boolean.getBoolean("peekpass.long");
   private static final int CONNECTIONS = LONG ? 20_000 : 2_500;

@@ -13,9 +13,11 @@ import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
 /** nginx's stream and mail behind the proxy. In some of their protocols the server speaks first. */
+@Tag("processes")
 class NginxStreamAndMailTest {
   private static final String CLIENT = "127.0.0.2";
   private static final String FACTS =

@@ -12,6 +12,7 @@ import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -19,6 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
  * The system calls of nginx for the same load on plain TCP and through the module, side by side:
  * what the module adds, and that all else (nodelay, cork, sendfile) is as it was.
  */
+@Tag("processes")
 class NginxSystemCallTest {
   private static final int CONNECTIONS = 200;
 

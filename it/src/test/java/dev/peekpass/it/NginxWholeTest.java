@@ -12,6 +12,7 @@ import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,6 +23,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * acknowledged hand-off would save and this does not is what its socket's queue holds
  * (docs/adr/0021).
  */
+@Tag("processes")
 class NginxWholeTest {
   private static final int RATE = 100;
   private static final String PAYLOAD = "from nginx\\n";

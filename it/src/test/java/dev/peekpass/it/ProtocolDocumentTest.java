@@ -11,11 +11,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** The receivers printed in docs/protocol.md, taken out of it and run behind the real proxy. */
+@Tag("processes")
 class ProtocolDocumentTest {
   private static final int MOST_LINES = 30;
 

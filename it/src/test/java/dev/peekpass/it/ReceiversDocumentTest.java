@@ -12,10 +12,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The program printed in docs/receivers.md, run as it says there. */
+@Tag("processes")
 class ReceiversDocumentTest {
   @TempDir private Path dir;
 

@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -21,6 +22,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * What the proxy asks of the kernel for a connection whose head is there: five calls, no more, and
  * two for an acknowledgement that comes alone.
  */
+@Tag("processes")
 class SystemCallTest {
   private static final int CONNECTIONS = 200;
 

@@ -10,8 +10,15 @@ import org.junit.jupiter.api.Assumptions;
 public final class Tool {
   private Tool() {}
 
-  /** Skips the test, loudly, unless a program is on the PATH. */
+  /**
+   * Skips the test, loudly, unless a program is on the PATH. Such a test is tagged {@code
+   * processes}, so that {@code ./test --quick} leaves it out.
+   */
   public static void require(String program) {
+    if (Boolean.getBoolean("peekpass.quick")) {
+      throw new AssertionError(
+          "this test starts " + program + " in ./test --quick: tag it @Tag(\"processes\")");
+    }
     Assumptions.assumeTrue(
         isInstalled(program),
         () -> "SKIPPED: " + program + " is not installed; ./test says how to install it");

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -55,6 +56,7 @@ class LayoutsTest {
 
   /** Asks the C compiler that builds against this machine's own headers, where there is one. */
   @Test
+  @Tag("processes")
   void offsetsAreThoseOfTheCCompiler(@TempDir Path dir) throws Exception {
     Assumptions.assumeTrue(
         compilerWorks(), "SKIPPED: no C compiler (cc) here to compare the layouts with");

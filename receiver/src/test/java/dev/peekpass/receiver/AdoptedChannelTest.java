@@ -30,6 +30,7 @@ import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -178,6 +179,7 @@ class AdoptedChannelTest {
   }
 
   @Test
+  @Tag("processes")
   void tlsRunsOnItsSocket() throws Exception {
     KeyStore keys = throwAwayKeys();
     KeyManagerFactory keyManagers = KeyManagerFactory.getInstance("PKIX");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -31,6 +32,7 @@ class ChannelAdopterTest {
   }
 
   @Test
+  @Tag("processes")
   void withoutTheOpenPackageItNamesTheFlags() throws Exception {
     assertThat(
             open(
@@ -47,6 +49,7 @@ class ChannelAdopterTest {
   }
 
   @Test
+  @Tag("processes")
   void withoutNativeAccessItNamesTheFlags() throws Exception {
     assertThat(
             open(
@@ -61,6 +64,7 @@ class ChannelAdopterTest {
   }
 
   @Test
+  @Tag("processes")
   void withTheFlagsThatItNamesItOpens() throws Exception {
     String[] flags =
         JvmFlags.REMEDY

@@ -12,11 +12,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A receiver in a process that is at its limit of open descriptors. */
+@Tag("processes")
 class DescriptorLimitTest {
   /** More than what a small JVM has open itself, and fewer than there are clients. */
   private static final int LIMIT = 128;

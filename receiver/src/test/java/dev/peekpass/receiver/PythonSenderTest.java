@@ -5,12 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A sender that shares no code with the receiver. */
+@Tag("processes")
 class PythonSenderTest {
   /** Hands COUNT connections over in messages of BATCH: PATH STREAM|DATAGRAM COUNT BATCH. */
   private static final String SENDER =

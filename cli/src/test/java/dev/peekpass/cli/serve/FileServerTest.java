@@ -24,6 +24,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -481,6 +482,7 @@ class FileServerTest {
   }
 
   @Test
+  @Tag("processes")
   void curlKeepsOneConnectionForTwoRequests() throws Exception {
     String output =
         Curl.run("-w", "connects=%{num_connects}\n", url("/ten.txt"), url("/sub/file.css"));
@@ -488,6 +490,7 @@ class FileServerTest {
   }
 
   @Test
+  @Tag("processes")
   void curlDoesRangesHeadAndConditions() throws Exception {
     assertThat(Curl.run("-r", "2-4", url("/ten.txt"))).isEqualTo("234");
     assertThat(Curl.run("-I", url("/ten.txt"))).contains("Content-Length: 10");
@@ -502,6 +505,7 @@ class FileServerTest {
   }
 
   @Test
+  @Tag("processes")
   void curlResumesADownload() throws Exception {
     Path part = Files.writeString(directory.resolve("part"), "01234");
     Curl.run("-C", "-", "-o", part.toString(), url("/ten.txt"));
@@ -509,12 +513,14 @@ class FileServerTest {
   }
 
   @Test
+  @Tag("processes")
   void curlSeesTheAnswerToARefusedUpload() throws Exception {
     Path upload = Files.write(directory.resolve("upload"), new byte[3_000_000]);
     assertThat(Curl.run("-T", upload.toString(), "-o", "-", url("/x"))).contains("405");
   }
 
   @Test
+  @Tag("processes")
   void curlMayGoOutsideOfThePathInVain() throws Exception {
     assertThat(Curl.run("--path-as-is", url("/../secret"))).doesNotContain("secret\n");
     assertThat(Curl.run("--path-as-is", "-w", "%{http_code}", "-o", "/dev/null", url("/../secret")))

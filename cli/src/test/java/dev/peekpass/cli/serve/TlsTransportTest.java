@@ -26,6 +26,7 @@ import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -139,6 +140,7 @@ class TlsTransportTest {
   }
 
   @Test
+  @Tag("processes")
   void closingSaysSoInTls() throws Exception {
     List<String> command = new ArrayList<>(openssl("-tls1_3"));
     command.add("-ign_eof");
@@ -150,6 +152,7 @@ class TlsTransportTest {
 
   @ParameterizedTest
   @CsvSource({"-tls1_2, TLSv1.2", "-tls1_3, TLSv1.3"})
+  @Tag("processes")
   void opensslSpeaksBothVersions(String option, String version) throws Exception {
     List<String> command = new ArrayList<>(openssl(option));
     command.add("-ign_eof");
@@ -178,6 +181,7 @@ class TlsTransportTest {
   }
 
   @Test
+  @Tag("processes")
   void curlKeepsOneTlsConnectionForTwoRequests() throws Exception {
     String url = "https://" + NAME + ":" + server.port() + "/small";
     String resolve = NAME + ":" + server.port() + ":127.0.0.1";

@@ -19,11 +19,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The same faults behind this proxy and behind others, with the same backend and clients. */
+@Tag("processes")
 class PeersTest {
   private static final Scale SCALE = Scale.configured();
   private static final int RATE = 200;

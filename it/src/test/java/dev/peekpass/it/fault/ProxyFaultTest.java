@@ -9,11 +9,13 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A proxy that is killed, replaced, reloaded and worn, under load. */
+@Tag("processes")
 class ProxyFaultTest {
   private static final Scale SCALE = Scale.configured();
   private static final int PAYLOAD_BYTES = 8192;

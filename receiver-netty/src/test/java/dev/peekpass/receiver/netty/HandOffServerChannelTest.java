@@ -35,6 +35,7 @@ import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -306,6 +307,7 @@ class HandOffServerChannelTest {
   }
 
   @Test
+  @Tag("processes")
   void aUserWhoIsNotAllowedHandsNothingOver() throws Exception {
     Loud.assume(
         Python.isThere() && proxy.kernel.geteuid() == 0,
@@ -378,6 +380,7 @@ class HandOffServerChannelTest {
   }
 
   @Test
+  @Tag("processes")
   void atTheLimitOfDescriptorsNothingIsLost() throws Exception {
     List<String> command =
         new ArrayList<>(List.of("bash", "-c", "ulimit -n 128; exec \"$@\"", "-"));

@@ -26,10 +26,12 @@ import org.apache.tomcat.util.net.SSLHostConfigCertificate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** In a real container, with real clients. */
+@Tag("processes")
 class MisdirectedRequestFilterTest {
   @TempDir private Path dir;
   private final Tomcat tomcat = new Tomcat();
