@@ -1,31 +1,21 @@
 package dev.peekpass.cli;
 
 import dev.peekpass.cli.process.Signals;
-import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
-import dev.peekpass.proxy.Inherited;
-import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.Proxy;
-import dev.peekpass.proxy.admin.AdminClient;
-import dev.peekpass.proxy.admin.AdminPath;
-import dev.peekpass.proxy.admin.AdminServer;
-import dev.peekpass.proxy.admin.AdminSocket;
-import dev.peekpass.proxy.admin.Operations;
-import dev.peekpass.proxy.admin.Takeover;
+import dev.peekpass.proxy.admin.TakeoverTimes;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Mistake;
-import dev.peekpass.proxy.systemd.ActivationSockets;
 import dev.peekpass.proxy.systemd.Notifier;
 import dev.peekpass.proxy.systemd.Watchdog;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -92,7 +82,8 @@ final class RunCommand implements Callable<Integer> {
       description = "One of ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private LogLevel level = LogLevel.info;
 
-  private final Notifier notifier = new Notifier(LinuxKernel::open, System.getenv());
+  private final TakeoverTimes times;
+  private final Consumer<Start.Step> observer;
 
   /** For picocli, which sets the options. */
   RunCommand() {
@@ -101,7 +92,15 @@ final class RunCommand implements Callable<Integer> {
 
   /** As {@code run -c FILE}. */
   RunCommand(String file) {
+    this(file, false, TakeoverTimes.STANDARD, step -> {});
+  }
+
+  /** As {@code run -c FILE}, perhaps with {@code --takeover}; for tests, which hold it up. */
+  RunCommand(String file, boolean takeover, TakeoverTimes times, Consumer<Start.Step> observer) {
     this.file = file;
+    this.takeover = takeover;
+    this.times = times;
+    this.observer = observer;
   }
 
   /** Runs the proxy without picocli, and returns the exit code. */
@@ -135,139 +134,56 @@ final class RunCommand implements Callable<Integer> {
     if (!takeover && !oldAdmin.isEmpty()) {
       throw new ParameterException(spec().commandLine(), "--admin is of use with --takeover only");
     }
-    Kernel kernel = LinuxKernel.open();
-    @Nullable Takeover old = null;
-    @Nullable AdminSocket admin = null;
+    Start.Options options =
+        new Start.Options(
+            takeover ? from() : null,
+            this::readAgain,
+            file,
+            Console.out().lines(),
+            System.getenv(),
+            times,
+            observer);
+    try (Start start = new Start(configuration, LinuxKernel::open, options)) {
+      return run(start);
+    } catch (OutOfMemoryError e) {
+      System.err.println("peekpass: " + e.getMessage() + ": free memory, or raise its limits");
+      return 1;
+    }
+  }
+
+  private static int run(Start start) throws InterruptedException {
     try {
-      String path = adminPath(configuration, kernel).orElse("");
-      old = takeover ? beginTakeover(kernel, path) : null;
-      admin = adminSocket(configuration, kernel, path, old);
-      Proxy proxy =
-          Proxy.start(configuration, LinuxKernel::open, Console.out().lines(), inherit(old));
-      if (old != null) {
-        end(old, proxy, admin);
-      }
-      Operations operations =
-          new Operations(proxy, this::readAgain, notifier, file, Version.number());
-      @Nullable AdminSocket answered = admin;
-      admin = null;
-      return serve(proxy, operations, answered);
+      start.prepare();
+      // Before the running proxy lets go, and before it is said that this one listens: whoever
+      // reads that may send a signal at once.
+      Signals.onStop(start::stop);
+      Signals.onHangUp(start::reload);
+      start.serve();
     } catch (IOException e) {
       System.err.println("peekpass: " + e.getMessage());
-      return 1;
-    } finally {
-      if (admin != null) {
-        admin.close(kernel);
-      }
-      if (old != null) {
-        old.close();
-      }
+      return start.wasStoppedEarly() ? 0 : 1;
     }
+    return untilItEnds(start);
+  }
+
+  private String from() {
+    return oldAdmin.isEmpty() ? "" : AdminOptions.parse(spec(), oldAdmin);
   }
 
   private CommandSpec spec() {
     return Objects.requireNonNull(spec, "set by picocli");
   }
 
-  private static Optional<String> adminPath(Configuration configuration, Kernel kernel) {
-    return configuration
-        .adminPath()
-        .or(() -> AdminPath.standard(kernel.geteuid(), System.getenv()));
-  }
-
-  /** Asks the running proxy for its sockets; null when none is running. */
-  private @Nullable Takeover beginTakeover(Kernel kernel, String path) throws IOException {
-    String from = oldAdmin.isEmpty() ? path : AdminOptions.parse(spec(), oldAdmin);
-    if (from.isEmpty()) {
-      throw new IOException(
-          "--takeover: this user has no standard place for the admin socket: write admin: into the"
-              + " configuration, or --admin unix:PATH");
-    }
-    try {
-      return Takeover.begin(kernel, from);
-    } catch (AdminClient.UnreachableException e) {
-      if (!e.isNobodyThere()) {
-        throw e;
-      }
-      LOG.warn("--takeover: no proxy answers at unix:{}: starting without one", from);
-      return null;
-    }
-  }
-
-  /**
-   * The admin socket; null when the configuration names none and the standard place is not free.
-   */
-  private static @Nullable AdminSocket adminSocket(
-      Configuration configuration, Kernel kernel, String path, @Nullable Takeover old)
-      throws IOException {
-    if (old != null) {
-      Optional<AdminSocket> same = old.takeAdminSocket(path);
-      if (same.isPresent()) {
-        return same.get();
-      }
-    }
-    boolean named = configuration.adminPath().isPresent();
-    if (path.isEmpty()) {
-      LOG.info("no admin socket: this user has no standard place for it; admin: names one");
-      return null;
-    }
-    try {
-      return AdminSocket.open(kernel, path, !named);
-    } catch (IOException e) {
-      if (named) {
-        throw e;
-      }
-      LOG.warn("no admin socket: {}", e.getMessage());
-      return null;
-    }
-  }
-
-  /** What the running proxy and the service manager have passed. */
-  private static Inherited inherit(@Nullable Takeover old) {
-    List<TransferredSocket> sockets = new ArrayList<>();
-    Inherited taken = old == null ? Inherited.NOTHING : old.takeSockets();
-    sockets.addAll(taken.sockets());
-    ActivationSockets.of(System.getenv(), ProcessHandle.current().pid())
-        .forEach(passed -> {
-          LOG.info("inherited {} from the service manager ({})", passed.fd(), passed.name());
-          sockets.add(new TransferredSocket("", passed.fd()));
-        });
-    return new Inherited(sockets, taken.drained());
-  }
-
-  /** This process accepts: the old one may stop doing so. */
-  private static void end(Takeover old, Proxy proxy, @Nullable AdminSocket admin) {
-    try {
-      old.ready(proxy.unwanted(), admin != null && admin.isInherited());
-      LOG.info("took over");
-    } catch (IOException e) {
-      LOG.warn("the old proxy may go on accepting beside this one: {}", e.getMessage());
-    }
-    if (admin != null) {
-      admin.ownFile();
-    }
-  }
-
-  private int serve(Proxy proxy, Operations operations, @Nullable AdminSocket admin)
-      throws IOException, InterruptedException {
-    @Nullable AdminServer server =
-        admin == null ? null : AdminServer.start(LinuxKernel::open, operations, admin);
-    // Before it is said that it listens: whoever reads that may send a signal at once.
-    Signals.onStop(() -> {
-      notifier.stopping();
-      LOG.info("stopping: no new connections; those already passed are not touched");
-      proxy.stop();
-    });
-    Signals.onHangUp(operations::reload);
+  private static int untilItEnds(Start start) throws InterruptedException {
+    Proxy proxy = start.proxy();
     proxy.addresses().forEach(address -> System.out.println("peekpass: listening on " + address));
     System.out.flush();
     LOG.info("running as process {}", ProcessHandle.current().pid());
+    Notifier notifier = start.notifier();
     notifier.ready("Listening on " + String.join(", ", proxy.addresses()));
     Watchdog.start(System.getenv(), notifier, proxy::turns);
     boolean clean = proxy.await();
-    if (server != null) {
-      server.close();
-    }
+    start.close();
     LOG.info(
         "stopped; connections by outcome: {}; {}",
         nonZero(proxy.outcomes()),

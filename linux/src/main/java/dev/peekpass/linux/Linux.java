@@ -36,6 +36,9 @@ public final class Linux {
   /** Whether the peer may send descriptors; since Linux 6.16 (unix(7)). */
   public static final int SO_PASSRIGHTS = 83;
 
+  /** Linux 6.5; the value is a new descriptor of the peer's process (pidfd_open(2)). */
+  public static final int SO_PEERPIDFD = 77;
+
   // tcp(7), ipv6(7)
   public static final int IPPROTO_TCP = 6;
   public static final int IPPROTO_IPV6 = 41;

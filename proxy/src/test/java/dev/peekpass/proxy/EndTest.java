@@ -53,8 +53,7 @@ class EndTest {
         .formatted(threads, log, dir.resolve("shop"));
   }
 
-  private static Proxy start(String yaml, SteeredKernel kernel, LineSink log)
-      throws IOException {
+  private static Proxy start(String yaml, SteeredKernel kernel, LineSink log) throws IOException {
     return Proxy.start(Tests.configuration(yaml), kernel, log);
   }
 

@@ -5,11 +5,11 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SystemCallException;
-import java.io.IOException;
-import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -31,13 +31,30 @@ public final class AdminServer {
 
   private static final long ACCEPT_REST_NANOS = 100_000_000;
 
+  /** How long {@link #close} waits for the thread that accepts, which waits for nothing long. */
+  private static final long CLOSE_MILLIS = 2000;
+
+  private static final String NO_THREAD =
+      "raise the limit of threads (ulimit -u, TasksMax=), or free memory";
+
   private final Supplier<? extends Kernel> kernels;
   private final Operations operations;
   private final AdminSocket socket;
+  private final TakeoverTimes times;
+  private final ThreadFactory threads;
   private final Fd epoll;
   private final Fd wakeUp;
   private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
-  private final Thread thread;
+
+  /** Opened by {@link #open} and {@link #close}. */
+  private final CountDownLatch gate = new CountDownLatch(1);
+
+  private final CountDownLatch ended = new CountDownLatch(1);
+
+  /** Guards {@link #wakeUp} against being written to once it is closed. */
+  private final Object wakeUpLock = new Object();
+
+  private boolean wakeUpClosed;
   private volatile boolean abandoned;
   private volatile boolean closing;
 
@@ -45,23 +62,40 @@ public final class AdminServer {
       Supplier<? extends Kernel> kernels,
       Operations operations,
       AdminSocket socket,
+      TakeoverTimes times,
+      ThreadFactory threads,
       Fd epoll,
       Fd wakeUp) {
     this.kernels = kernels;
     this.operations = operations;
     this.socket = socket;
+    this.times = times;
+    this.threads = threads;
     this.epoll = epoll;
     this.wakeUp = wakeUp;
-    thread = Thread.ofPlatform().name("admin").daemon().unstarted(this::serve);
   }
 
   /**
-   * Begins to answer.
+   * Prepares all that answering needs; {@link #open} begins.
    *
    * @param socket owned by the server from here on, also when this fails
+   * @throws SystemCallException when descriptors, memory or threads are short; nothing is left open
    */
-  public static AdminServer start(
-      Supplier<? extends Kernel> kernels, Operations operations, AdminSocket socket)
+  public static AdminServer prepare(
+      Supplier<? extends Kernel> kernels,
+      Operations operations,
+      AdminSocket socket,
+      TakeoverTimes times)
+      throws SystemCallException {
+    return prepare(kernels, operations, socket, times, Thread.ofPlatform().daemon().factory());
+  }
+
+  static AdminServer prepare(
+      Supplier<? extends Kernel> kernels,
+      Operations operations,
+      AdminSocket socket,
+      TakeoverTimes times,
+      ThreadFactory threads)
       throws SystemCallException {
     Kernel kernel = kernels.get();
     int epoll = kernel.epollCreate1(Linux.EPOLL_CLOEXEC);
@@ -73,37 +107,85 @@ public final class AdminServer {
     if (r >= 0) {
       r = kernel.epollCtl(Fd.of(epoll), Linux.EPOLL_CTL_ADD, Fd.of(wakeUp), Linux.EPOLLIN, 2);
     }
-    if (r < 0) {
-      socket.close(kernel);
-      if (epoll >= 0) {
-        kernel.close(Fd.of(epoll));
+    String failed = "epoll for the admin socket";
+    String remedy = "raise the limit of open files";
+    if (r >= 0) {
+      AdminServer server =
+          new AdminServer(kernels, operations, socket, times, threads, Fd.of(epoll), Fd.of(wakeUp));
+      if (server.begin("admin", server::serve)) {
+        return server;
       }
-      if (wakeUp >= 0) {
-        kernel.close(Fd.of(wakeUp));
-      }
-      throw new SystemCallException(
-          "epoll for the admin socket", -r, "raise the limit of open files");
+      r = -Errno.EAGAIN;
+      failed = "create a thread for the admin socket";
+      remedy = NO_THREAD;
     }
-    AdminServer server = new AdminServer(kernels, operations, socket, Fd.of(epoll), Fd.of(wakeUp));
-    server.thread.start();
-    return server;
+    if (epoll >= 0) {
+      kernel.close(Fd.of(epoll));
+    }
+    if (wakeUp >= 0) {
+      kernel.close(Fd.of(wakeUp));
+    }
+    socket.close(kernel);
+    throw new SystemCallException(failed, -r, remedy);
   }
 
-  /** Answers no more and removes the socket's file, unless another process has the socket. */
-  public void close() {
-    Kernel kernel = kernels.get();
-    closing = true;
-    kernel.eventfdWrite(wakeUp, 1);
+  /** Begins a thread; false when none can be made. */
+  private boolean begin(String name, Runnable work) {
     try {
-      thread.join();
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
+      Thread thread = threads.newThread(work);
+      thread.setName(name);
+      thread.start();
+      return true;
+    } catch (OutOfMemoryError e) {
+      LOG.debug("admin socket: {}", e.getMessage());
+      return false;
+    }
+  }
+
+  /** Begins to answer. */
+  public void open() {
+    gate.countDown();
+  }
+
+  /**
+   * Answers no more and removes the socket's file, unless another process has the socket. Takes
+   * {@value #CLOSE_MILLIS} ms at most. Requests under way are not waited for.
+   */
+  public void close() {
+    closing = true;
+    gate.countDown();
+    Kernel kernel = kernels.get();
+    wake(kernel);
+    if (!hasEnded()) {
+      LOG.warn("admin socket: its thread has not ended: leaving it");
       return;
     }
     if (!abandoned) {
       socket.close(kernel);
     }
-    kernel.close(wakeUp);
+    synchronized (wakeUpLock) {
+      if (!wakeUpClosed) {
+        wakeUpClosed = true;
+        kernel.close(wakeUp);
+      }
+    }
+  }
+
+  private boolean hasEnded() {
+    try {
+      return ended.await(CLOSE_MILLIS, TimeUnit.MILLISECONDS);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return false;
+    }
+  }
+
+  private void wake(Kernel callersKernel) {
+    synchronized (wakeUpLock) {
+      if (!wakeUpClosed) {
+        callersKernel.eventfdWrite(wakeUp, 1);
+      }
+    }
   }
 
   AdminSocket socket() {
@@ -114,26 +196,46 @@ public final class AdminServer {
     return operations;
   }
 
-  /** Answers no more, since another process has the socket. */
+  TakeoverTimes times() {
+    return times;
+  }
+
+  /** Answers no more, since another process has the socket. For any thread, also after the end. */
   void abandon() {
     abandoned = true;
-    kernels.get().eventfdWrite(wakeUp, 1);
+    wake(kernels.get());
   }
 
   private void serve() {
-    Kernel kernel = kernels.get();
-    EpollEvents events = new EpollEvents(2);
-    while (!closing && !abandoned) {
-      int n = kernel.epollWait(epoll, events, -1);
-      if (n > 0 && !closing && !abandoned) {
-        accept(kernel);
+    try {
+      gate.await();
+      Kernel kernel = kernels.get();
+      EpollEvents events = new EpollEvents(2);
+      while (!closing && !abandoned) {
+        int n = kernel.epollWait(epoll, events, -1);
+        if (n > 0 && !closing && !abandoned) {
+          acceptWhateverHappens(kernel);
+        }
       }
+      // Before the socket is closed: it may live on elsewhere, and epoll would report on it.
+      kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket.fd(), 0, 0);
+      kernel.close(epoll);
+      if (abandoned) {
+        socket.abandon(kernel);
+      }
+    } catch (InterruptedException | RuntimeException | Error e) {
+      LOG.error("admin socket: it answers no more: this is a fault in Peekpass", e);
+    } finally {
+      ended.countDown();
     }
-    // Before the socket is closed: it may live on elsewhere, and epoll would report on it.
-    kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, socket.fd(), 0, 0);
-    kernel.close(epoll);
-    if (abandoned) {
-      socket.abandon(kernel);
+  }
+
+  private void acceptWhateverHappens(Kernel kernel) {
+    try {
+      accept(kernel);
+    } catch (RuntimeException | Error e) {
+      AdminConnection.report(e);
+      LockSupport.parkNanos(ACCEPT_REST_NANOS);
     }
   }
 
@@ -148,70 +250,27 @@ public final class AdminServer {
     }
     Fd connection = Fd.of(r);
     if (!free.tryAcquire()) {
-      try (AdminStream stream = new AdminStream(kernel, connection, false)) {
-        stream.within(0);
-        stream.send(
-            Operations.error(MAX_CONNECTIONS + " requests are under way: try again in a moment"));
-      } catch (IOException e) {
-        LOG.debug("admin socket: {}", e.getMessage());
-      }
+      AdminConnection.refuse(
+          kernel, connection, MAX_CONNECTIONS + " requests are under way: try again in a moment");
       return;
     }
-    Thread.ofPlatform()
-        .name("admin-request")
-        .daemon()
-        .start(() -> {
-          try {
-            answer(connection);
-          } catch (RuntimeException e) {
-            LOG.error("admin socket: a request failed: this is a fault in Peekpass", e);
-          } finally {
-            free.release();
-          }
-        });
-  }
-
-  private void answer(Fd connection) {
-    Kernel kernel = kernels.get();
-    try (AdminStream stream = new AdminStream(kernel, connection, false)) {
-      stream.within(DEADLINE_MILLIS);
-      PeerCredentials[] peer = new PeerCredentials[1];
-      int r = kernel.peerCredentials(connection, peer);
-      int own = kernel.geteuid();
-      if (r < 0 || (peer[0].uid() != 0 && peer[0].uid() != own)) {
-        LOG.warn("admin socket: refused uid {}", r < 0 ? "unknown" : peer[0].uid());
-        stream.send(
-            Operations.error(
-                "only root and uid " + own + ", which runs the proxy, may talk to it"));
-        return;
+    boolean begun = false;
+    try {
+      Kernel own = kernels.get();
+      begun = begin("admin-request", () -> answer(own, connection));
+    } finally {
+      if (!begun) {
+        free.release();
+        AdminConnection.refuse(kernel, connection, "no thread can be made to answer: " + NO_THREAD);
       }
-      Optional<String> request = stream.readLine(MAX_REQUEST_BYTES);
-      if (request.isEmpty()) {
-        return;
-      }
-      String[] words = request.get().trim().split(" ", 2);
-      if (words[0].equals("takeover")) {
-        new TakeoverOffer(this, stream, kernel, peer[0].pid()).run(words);
-        return;
-      }
-      String answer = answer(words);
-      stream.within(DEADLINE_MILLIS);
-      stream.send(answer);
-    } catch (IOException e) {
-      LOG.info("admin socket: a request was given up: {}", e.getMessage());
     }
   }
 
-  private String answer(String[] words) {
-    String argument = words.length == 2 ? words[1].trim() : "";
-    return switch (words[0]) {
-      case "status" -> operations.status();
-      case "reload" -> operations.reload();
-      case "drain" -> operations.drain(argument, true);
-      case "undrain" -> operations.drain(argument, false);
-      default ->
-          Operations.error(
-              "unknown request: write status, reload, drain NAME, undrain NAME or takeover 1");
-    };
+  private void answer(Kernel own, Fd connection) {
+    try {
+      AdminConnection.answer(this, own, connection);
+    } finally {
+      free.release();
+    }
   }
 }

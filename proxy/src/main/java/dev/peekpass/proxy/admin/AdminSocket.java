@@ -39,6 +39,9 @@ public final class AdminSocket {
   private final boolean inherited;
   private volatile boolean ownsFile;
 
+  /** Guards {@link #fd} against being used by another thread once it is closed. */
+  private boolean closed;
+
   private AdminSocket(Fd fd, Path path, String identity, boolean inherited) {
     this.fd = fd;
     this.path = path;
@@ -194,9 +197,29 @@ public final class AdminSocket {
     return inherited;
   }
 
-  /** From here on the file goes with this object. */
-  public void ownFile() {
-    ownsFile = true;
+  /**
+   * From here on the file goes with this object, and this process is the one that the kernel names
+   * to whoever connects (SO_PEERCRED).
+   */
+  public synchronized void ownFile(Kernel kernel) {
+    if (!closed) {
+      ownsFile = true;
+      kernel.listen(fd, BACKLOG);
+    }
+  }
+
+  /** From here on the file is another process's, until {@link #ownFile} says otherwise. */
+  public void leaveFile() {
+    ownsFile = false;
+  }
+
+  /** Whether its path still leads to it. */
+  public boolean isFound() {
+    try {
+      return identity(path).equals(identity);
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   /** Where it is bound. */
@@ -204,12 +227,20 @@ public final class AdminSocket {
     return path.toString();
   }
 
-  /** Closes the descriptor; the socket goes on where another process has it. */
-  void abandon(Kernel kernel) {
-    kernel.close(fd);
+  /** A duplicate of the descriptor, which is the caller's; -errno, EBADF once this is closed. */
+  synchronized int duplicate(Kernel kernel) {
+    return closed ? -Errno.EBADF : kernel.fcntl(fd, Linux.F_DUPFD_CLOEXEC, 0);
   }
 
-  /** Removes the file if it is still this socket's, and closes the socket. */
+  /** Closes the descriptor; the socket goes on where another process has it. */
+  synchronized void abandon(Kernel kernel) {
+    if (!closed) {
+      closed = true;
+      kernel.close(fd);
+    }
+  }
+
+  /** Removes the file if it is this object's and still this socket's, and closes the socket. */
   public void close(Kernel kernel) {
     try {
       if (ownsFile && identity(path).equals(identity)) {
@@ -220,7 +251,7 @@ public final class AdminSocket {
     } catch (IOException e) {
       // It is left behind, and replaced by the next proxy that starts.
     } finally {
-      kernel.close(fd);
+      abandon(kernel);
     }
   }
 }

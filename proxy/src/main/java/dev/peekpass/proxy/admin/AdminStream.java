@@ -25,6 +25,15 @@ final class AdminStream implements AutoCloseable {
   private static final long SHORTAGE_NANOS = 5_000_000;
   private static final long NANOS_A_MILLI = 1_000_000;
 
+  /** The time is up. */
+  static final class LateException extends IOException {
+    private static final long serialVersionUID = 1L;
+
+    LateException() {
+      super("poll: ETIMEDOUT: the other end does not answer");
+    }
+  }
+
   private final Kernel kernel;
   private final Fd socket;
   private final Message message = new Message(CHUNK_BYTES, DESCRIPTORS_A_MESSAGE);
@@ -38,7 +47,7 @@ final class AdminStream implements AutoCloseable {
   /**
    * Takes a connection over.
    *
-   * @param socket non-blocking; closed with this object
+   * @param socket non-blocking; closed with this object, and the caller's still when this throws
    * @param takesDescriptors whether descriptors may come; else the kernel drops them
    */
   AdminStream(Kernel kernel, Fd socket, boolean takesDescriptors) {
@@ -104,7 +113,8 @@ final class AdminStream implements AutoCloseable {
    *
    * @param maxBytes how long it may be
    * @return the line without its end, or empty at the end of the stream
-   * @throws IOException when it is longer, is cut short, or does not come in time
+   * @throws LateException when it does not come in time; it may still come later
+   * @throws IOException when it is longer or is cut short
    */
   Optional<String> readLine(int maxBytes) throws IOException {
     while (true) {
@@ -129,6 +139,20 @@ final class AdminStream implements AutoCloseable {
     }
   }
 
+  /**
+   * Takes no more from the other end: what it has sent can still be read, and what it sends from
+   * here on fails there (EPIPE). Which of the two holds for a line is decided by the kernel, under
+   * one lock.
+   */
+  void refuseMore() {
+    kernel.shutdown(socket, Linux.SHUT_RD);
+  }
+
+  /** What it talks over; stays this object's. */
+  Fd socket() {
+    return socket;
+  }
+
   /** The next descriptor that came; owned by the caller from here on. */
   Optional<Fd> takeDescriptor() {
     return Optional.ofNullable(descriptors.poll());
@@ -145,7 +169,9 @@ final class AdminStream implements AutoCloseable {
       return;
     }
     if (n < 0) {
-      throw new SystemCallException("recvmsg", -n, "the other end has gone");
+      boolean memory = n == -Errno.ENOMEM || n == -Errno.ENOBUFS;
+      throw new SystemCallException(
+          "recvmsg", -n, memory ? "free memory" : "the other end has gone");
     }
     if (takesDescriptors) {
       for (int i = 0; i < message.descriptorCount(); i++) {
@@ -173,7 +199,7 @@ final class AdminStream implements AutoCloseable {
   private long requireTime() throws IOException {
     long left = deadlineNanos - kernel.nanoTime();
     if (left <= 0) {
-      throw new SystemCallException("poll", Errno.ETIMEDOUT, "the other end does not answer");
+      throw new LateException();
     }
     return left;
   }

@@ -91,10 +91,10 @@ public final class Operations {
     }
     try {
       notifier.reloading();
-      String answer = reloadNow();
-      notifier.ready("Configuration of " + loaded);
-      return answer;
+      return reloadNow();
     } finally {
+      // Whatever came of it: until then the service manager does nothing else with the service.
+      notifier.ready("Configuration of " + loaded);
       endTurn();
     }
   }
@@ -218,6 +218,18 @@ public final class Operations {
 
   static String busy() {
     return error("another reload, drain or takeover is under way: try again in a moment");
+  }
+
+  /**
+   * What is said when a request ends in a fault; how far it came is not known.
+   *
+   * @param thrown an Error too
+   */
+  static String failed(Throwable thrown) {
+    return error(
+        "the request failed on a fault in Peekpass, and may be done or not: "
+            + thrown
+            + ": see the proxy's log; restart or take over if it comes again");
   }
 
   static String error(String message) {

@@ -1,7 +1,9 @@
 package dev.peekpass.proxy.admin;
 
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.TransferredSocket;
 import java.io.IOException;
@@ -9,7 +11,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,91 +20,142 @@ import org.slf4j.LoggerFactory;
  *
  * <pre>{@code
  * new                                   old
- *  │ takeover 1                          │
+ *  │ takeover 2                          │
  *  │────────────────────────────────────>│ goes on as before
  *  │ socket BIND + descriptor, each      │
  *  │ admin PATH + descriptor             │
  *  │ drained NAME, each                  │
  *  │ end                                 │
  *  │<────────────────────────────────────│
- *  │ binds what is missing, accepts      │
+ *  │ binds what is missing, makes all    │
+ *  │ that it needs, and accepts nothing  │
  *  │ unwanted INDEX, each                │
  *  │ ready admin, or ready               │
- *  │────────────────────────────────────>│ accepts no more
+ *  │────────────────────────────────────>│ leaves the admin socket's file to it
  *  │ taken                               │
- *  │<────────────────────────────────────│ finishes what it has, ends
+ *  │<────────────────────────────────────│ still goes on as before
+ *  │ accepts                             │
+ *  │ accepting                           │
+ *  │────────────────────────────────────>│ accepts no more, finishes what it has, ends
  * }</pre>
  *
- * Until {@code ready} nothing has changed: if the new process ends or is too late, the old one goes
- * on.
+ * <p>Until {@code accepting} nothing has changed: if the new process ends or is too late, the old
+ * one says why ({@code error …}) and goes on. The new one that does not read {@code taken} ends
+ * without having accepted. In version 1 the new process accepts before {@code ready}, and {@code
+ * taken} is the last word.
  */
 final class TakeoverOffer {
   private static final Logger LOG = LoggerFactory.getLogger(TakeoverOffer.class);
 
-  static final String VERSION = "1";
+  static final String VERSION = "2";
+  static final String FIRST_VERSION = "1";
 
-  /** From the offer to the new process's being ready. */
-  private static final long READY_MILLIS = 30_000;
+  /** How a proxy refuses a version, before the number of the last that it knows. */
+  static final String OTHER_VERSION = "error this proxy knows version ";
 
   private static final int MAX_LINE_BYTES = 64;
+
+  /** How long a process may take to end, from its closing the connection. */
+  private static final int END_MILLIS = 1000;
+
+  /** How often it is looked whether a process that may accept says that it does. */
+  private static final long ACCEPTING_MILLIS = 10_000;
 
   private final AdminServer server;
   private final AdminStream stream;
   private final Kernel kernel;
-  private final int pid;
+  private final PeerProcess young;
+  private final boolean first;
 
-  /**
-   * Prepares an offer.
-   *
-   * @param pid the new process
-   */
-  TakeoverOffer(AdminServer server, AdminStream stream, Kernel kernel, int pid) {
+  /** What the new process wants. */
+  private record Ready(Set<Fd> unwanted, boolean admin) {}
+
+  private TakeoverOffer(
+      AdminServer server, AdminStream stream, Kernel kernel, PeerProcess young, boolean first) {
     this.server = server;
     this.stream = stream;
     this.kernel = kernel;
-    this.pid = pid;
+    this.young = young;
+    this.first = first;
   }
 
-  /** Offers the sockets and waits until they are taken, or not. */
-  void run(String[] words) throws IOException {
-    if (words.length < 2 || !words[1].equals(VERSION)) {
-      stream.send(
-          "error this proxy knows version " + VERSION + " of the takeover: restart it instead");
+  /**
+   * Offers the sockets and waits until they are taken, or not.
+   *
+   * @param words what was asked: {@code takeover} and a version
+   */
+  static void run(AdminServer server, AdminStream stream, Kernel kernel, String[] words)
+      throws IOException {
+    String version = words.length < 2 ? "" : words[1].trim();
+    if (!version.equals(VERSION) && !version.equals(FIRST_VERSION)) {
+      stream.send(OTHER_VERSION + VERSION + " of the takeover and older: restart it instead");
       return;
     }
-    Operations operations = server.operations();
+    try (PeerProcess young = PeerProcess.of(kernel, stream.socket())) {
+      boolean first = version.equals(FIRST_VERSION);
+      new TakeoverOffer(server, stream, kernel, young, first).inTurn(server.operations());
+    }
+  }
+
+  private void inTurn(Operations operations) throws IOException {
     if (!operations.beginTurn()) {
       stream.send("error another reload, drain or takeover is under way: try again in a moment");
       return;
     }
     try {
       offer(operations);
+    } catch (AdminStream.LateException e) {
+      giveUp("it was not ready within " + TakeoverTimes.text(server.times().old()));
+    } catch (IOException e) {
+      giveUp(String.valueOf(e.getMessage()));
+    } catch (RuntimeException | Error e) {
+      giveUp("a fault in Peekpass: " + e);
+      throw e;
     } finally {
       operations.endTurn();
     }
   }
 
+  /** Tells both that nothing has changed. */
+  private void giveUp(String why) {
+    LOG.warn("takeover by {} given up: {}; going on", young, why);
+    try {
+      stream.within(0);
+      stream.send("error the takeover was given up: " + why);
+    } catch (IOException e) {
+      LOG.debug("takeover: {}", e.getMessage());
+    }
+  }
+
   private void offer(Operations operations) throws IOException {
-    LOG.info("takeover: offering the sockets to process {}", pid);
+    LOG.info("takeover: offering the sockets to {}", young);
     Proxy proxy = operations.proxy();
     List<Fd> ours = new ArrayList<>();
-    Optional<Set<Fd>> notTaken;
-    stream.within(READY_MILLIS);
+    stream.within(server.times().old().toMillis());
+    send(proxy, ours);
+    Ready ready = awaitReady(ours);
+    if (ready.admin) {
+      server.socket().leaveFile();
+    }
     try {
-      send(proxy, ours);
-      notTaken = awaitReady(ours);
-    } catch (IOException e) {
-      LOG.warn("takeover given up: {}; going on", e.getMessage());
-      return;
+      sayTaken();
+      if (!first) {
+        awaitAccepting();
+      }
+    } catch (IOException | RuntimeException | Error e) {
+      if (ready.admin) {
+        server.socket().ownFile(kernel);
+      }
+      throw e;
     }
-    if (notTaken.isEmpty()) {
-      LOG.warn("takeover given up: process {} ended before it was ready; going on", pid);
-      return;
+    if (ready.admin) {
+      server.abandon();
     }
-    proxy.handOver(notTaken.get());
-    operations.notifier().handedOver(pid);
-    LOG.info("takeover: process {} accepts; finishing what is here", pid);
-    stream.send("taken");
+    proxy.handOver(ready.unwanted);
+    if (young.pid() > 0) {
+      operations.notifier().handedOver(young.pid());
+    }
+    LOG.info("takeover: {} accepts; finishing what is here", young);
   }
 
   private void send(Proxy proxy, List<Fd> ours) throws IOException {
@@ -116,30 +168,83 @@ final class TakeoverOffer {
     } finally {
       duplicates.keySet().forEach(duplicate -> kernel.close(duplicate.fd()));
     }
-    stream.send("admin " + server.socket().path(), server.socket().fd());
+    sendAdminSocket();
     for (String name : proxy.drained()) {
       stream.send("drained " + name);
     }
     stream.send("end");
   }
 
-  /** The sockets that the new process does not want; empty when it ended. */
-  private Optional<Set<Fd>> awaitReady(List<Fd> ours) throws IOException {
+  /** A duplicate, since the socket itself may be closed meanwhile: the proxy may stop. */
+  private void sendAdminSocket() throws IOException {
+    int r = server.socket().duplicate(kernel);
+    if (r < 0) {
+      throw new SystemCallException(
+          "duplicate the admin socket",
+          -r,
+          r == -Errno.EBADF ? "the proxy is stopping" : "raise the limit of open files");
+    }
+    Fd duplicate = Fd.of(r);
+    try {
+      stream.send("admin " + server.socket().path(), duplicate);
+    } finally {
+      kernel.close(duplicate);
+    }
+  }
+
+  private Ready awaitReady(List<Fd> ours) throws IOException {
     Set<Fd> unwanted = new HashSet<>();
     while (true) {
-      Optional<String> line = stream.readLine(MAX_LINE_BYTES);
-      if (line.isEmpty()) {
-        return Optional.empty();
+      String line =
+          stream
+              .readLine(MAX_LINE_BYTES)
+              .orElseThrow(() -> new IOException("it ended before it was ready"));
+      if (line.equals("ready admin") || line.equals("ready")) {
+        return new Ready(unwanted, line.equals("ready admin"));
       }
-      String text = line.get();
-      if (text.equals("ready admin")) {
-        server.abandon();
-        return Optional.of(unwanted);
+      unwanted.add(ours.get(index(line, ours.size())));
+    }
+  }
+
+  private void sayTaken() throws IOException {
+    try {
+      stream.send("taken");
+    } catch (AdminStream.LateException e) {
+      throw e;
+    } catch (IOException e) {
+      // In the first version it accepts already, whatever it is told, if it has not ended.
+      if (!first || young.hasEnded(END_MILLIS)) {
+        throw new IOException("it waited no longer, and ends", e);
       }
-      if (text.equals("ready")) {
-        return Optional.of(unwanted);
+    }
+  }
+
+  /**
+   * The new process may accept from here on, and goes on as soon as it runs: so that this one must
+   * wait for it to say so, or to end, however long that takes. It serves meanwhile.
+   */
+  private void awaitAccepting() throws IOException {
+    boolean said = false;
+    while (true) {
+      try {
+        stream.within(ACCEPTING_MILLIS);
+        String line =
+            stream
+                .readLine(MAX_LINE_BYTES)
+                .orElseThrow(() -> new IOException("it ended before it accepted"));
+        if (!line.equals("accepting")) {
+          throw new IOException("it says something that is not in the protocol");
+        }
+        return;
+      } catch (AdminStream.LateException e) {
+        if (!said) {
+          said = true;
+          LOG.warn(
+              "takeover: {} may accept and does not say that it does: it is stopped or hangs; going"
+                  + " on until it does or ends",
+              young);
+        }
       }
-      unwanted.add(ours.get(index(text, ours.size())));
     }
   }
 
@@ -148,6 +253,6 @@ final class TakeoverOffer {
     if (number.matches("\\d{1,6}") && Integer.parseInt(number) < size) {
       return Integer.parseInt(number);
     }
-    throw new IOException("the new process says something that is not in the protocol");
+    throw new IOException("it says something that is not in the protocol");
   }
 }

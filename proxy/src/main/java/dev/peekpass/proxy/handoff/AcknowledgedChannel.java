@@ -15,7 +15,6 @@ import dev.peekpass.proxy.turn.Pollable;
 import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.FromReceiver;
 import dev.peekpass.wire.HandOff;
-import dev.peekpass.wire.OfferWriter;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +35,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>An overdue channel gets nothing more until the receiver has answered for all it was offered.
  *
- * <p>Longer than others, since each of these states decides what every message and every timer does.
+ * <p>Longer than others, since each of these states decides what every message and every timer
+ * does.
  */
 final class AcknowledgedChannel extends Channel implements Pollable, Reading.Listener {
   /** How long a receiver may take to say hello before that is worth a line in the log. */

@@ -1,0 +1,357 @@
+package dev.peekpass.cli;
+
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.proxy.Inherited;
+import dev.peekpass.proxy.Proxy;
+import dev.peekpass.proxy.TransferredSocket;
+import dev.peekpass.proxy.admin.AdminClient;
+import dev.peekpass.proxy.admin.AdminPath;
+import dev.peekpass.proxy.admin.AdminServer;
+import dev.peekpass.proxy.admin.AdminSocket;
+import dev.peekpass.proxy.admin.Operations;
+import dev.peekpass.proxy.admin.Takeover;
+import dev.peekpass.proxy.admin.TakeoverTimes;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.output.LineSink;
+import dev.peekpass.proxy.systemd.ActivationSockets;
+import dev.peekpass.proxy.systemd.Notifier;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A proxy from its configuration to its serving (docs/adr/0023-start-in-steps.md).
+ *
+ * <pre>{@code
+ * prepare   LOAD      the program's classes
+ *    │      ASK       the running proxy for its sockets          (--takeover)
+ *    │      ADMIN     the admin socket: passed, or bound
+ *    │      BIND      what is missing; the loops and their threads, which wait
+ *    │      ANSWER    what answers on the admin socket, which waits
+ *    v
+ * (the caller handles signals from here on)
+ *    │
+ * serve     READY     tells the running proxy, and waits until this one may accept
+ *    │      ACCEPT    the loops and the admin socket go on; nothing here can fail
+ *    v      LET_GO    tells the running proxy, which then stops accepting
+ * serving
+ * }</pre>
+ *
+ * What can fail is done before READY, while the running proxy goes on as before and this process
+ * has accepted nothing. {@link #close} undoes it. For one thread, but for {@link #stop} and {@link
+ * #reload}.
+ */
+final class Start implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(Start.class);
+
+  /** What comes next. */
+  enum Step {
+    LOAD,
+    ASK,
+    ADMIN,
+    BIND,
+    ANSWER,
+    READY,
+    ACCEPT,
+    LET_GO
+  }
+
+  /**
+   * What a start depends on beside the configuration.
+   *
+   * @param takeoverFrom the admin socket of the proxy to take over from; {@code ""} is this one's
+   *     own path; null starts beside none
+   * @param source reads the configuration anew
+   * @param file the configuration's name, to be shown
+   * @param accessLog where the access log goes
+   * @param observer told of each step before it is done; for tests
+   */
+  record Options(
+      @Nullable String takeoverFrom,
+      Supplier<ConfigurationReader.Result> source,
+      String file,
+      LineSink accessLog,
+      Map<String, String> environment,
+      TakeoverTimes times,
+      Consumer<Step> observer) {}
+
+  private final Configuration configuration;
+  private final Supplier<? extends Kernel> kernels;
+  private final Kernel kernel;
+  private final Options options;
+  private final Notifier notifier;
+  private final String adminPath;
+  private @Nullable Takeover old;
+  private @Nullable AdminSocket admin;
+  private @Nullable Proxy proxy;
+  private @Nullable Operations operations;
+  private @Nullable AdminServer server;
+  private boolean serving;
+  private boolean stopped;
+  private boolean reloadWanted;
+  private boolean closed;
+
+  Start(Configuration configuration, Supplier<? extends Kernel> kernels, Options options) {
+    this.configuration = configuration;
+    this.kernels = kernels;
+    this.options = options;
+    kernel = kernels.get();
+    notifier = new Notifier(kernels, options.environment());
+    adminPath =
+        configuration
+            .adminPath()
+            .or(() -> AdminPath.standard(kernel.geteuid(), options.environment()))
+            .orElse("");
+  }
+
+  /**
+   * Does all that can fail.
+   *
+   * @throws IOException with the remedy; {@link #close} must follow
+   */
+  void prepare() throws IOException {
+    begin(Step.LOAD);
+    LOG.debug("{} classes are loaded", ProgramClasses.load());
+    begin(Step.ASK);
+    old = options.takeoverFrom() == null ? null : ask(options.takeoverFrom());
+    begin(Step.ADMIN);
+    admin = adminSocket();
+    begin(Step.BIND);
+    Proxy made = Proxy.prepare(configuration, kernels, options.accessLog(), inherit());
+    proxy = made;
+    Operations answering =
+        new Operations(made, options.source(), notifier, options.file(), Version.number());
+    operations = answering;
+    begin(Step.ANSWER);
+    if (admin != null) {
+      AdminSocket answered = admin;
+      admin = null;
+      server = AdminServer.prepare(kernels, answering, answered, options.times());
+      admin = answered;
+    }
+  }
+
+  private void begin(Step step) {
+    options.observer().accept(step);
+  }
+
+  /** Asks the running proxy for its sockets; null when none is running. */
+  private @Nullable Takeover ask(String takeoverFrom) throws IOException {
+    String from = takeoverFrom.isEmpty() ? adminPath : takeoverFrom;
+    if (from.isEmpty()) {
+      throw new IOException(
+          "--takeover: this user has no standard place for the admin socket: write admin: into the"
+              + " configuration, or --admin unix:PATH");
+    }
+    try {
+      return Takeover.begin(kernel, from, options.times());
+    } catch (AdminClient.UnreachableException e) {
+      if (!e.isNobodyThere()) {
+        throw e;
+      }
+      LOG.warn("--takeover: no proxy answers at unix:{}: starting without one", from);
+      return null;
+    }
+  }
+
+  /**
+   * The admin socket; null when the configuration names none and the standard place is not free.
+   */
+  private @Nullable AdminSocket adminSocket() throws IOException {
+    if (old != null) {
+      Optional<AdminSocket> same = old.takeAdminSocket(adminPath);
+      if (same.isPresent()) {
+        return same.get();
+      }
+    }
+    boolean named = configuration.adminPath().isPresent();
+    if (adminPath.isEmpty()) {
+      LOG.info("no admin socket: this user has no standard place for it; admin: names one");
+      return null;
+    }
+    try {
+      return AdminSocket.open(kernel, adminPath, !named);
+    } catch (IOException e) {
+      if (named) {
+        throw e;
+      }
+      LOG.warn("no admin socket: {}", e.getMessage());
+      return null;
+    }
+  }
+
+  /** What the running proxy and the service manager have passed. */
+  private Inherited inherit() {
+    List<TransferredSocket> sockets = new ArrayList<>();
+    Inherited taken = old == null ? Inherited.NOTHING : old.takeSockets();
+    sockets.addAll(taken.sockets());
+    ActivationSockets.of(options.environment(), ProcessHandle.current().pid())
+        .forEach(passed -> {
+          LOG.info("inherited {} from the service manager ({})", passed.fd(), passed.name());
+          sockets.add(new TransferredSocket("", passed.fd()));
+        });
+    return new Inherited(sockets, taken.drained());
+  }
+
+  /**
+   * Begins to accept, as soon as the running proxy lets it.
+   *
+   * @throws IOException when that one goes on instead; {@link #close} must follow
+   */
+  void serve() throws IOException {
+    begin(Step.READY);
+    if (old != null) {
+      old.awaitTaken(proxy().unwanted(), admin != null && admin.isInherited());
+    }
+    begin(Step.ACCEPT);
+    accept();
+    begin(Step.LET_GO);
+    if (old != null) {
+      if (!old.accepting()) {
+        giveBack();
+      }
+      old.close();
+      LOG.info("took over");
+    }
+    if (admin != null && !admin.isFound()) {
+      bindAdminAnew(admin.path());
+    }
+    if (wantsReload()) {
+      operations().reload();
+    }
+  }
+
+  /** The running proxy goes on: what this one has accepted it finishes. */
+  private void giveBack() throws IOException {
+    if (admin != null && admin.isInherited()) {
+      admin.leaveFile();
+    }
+    proxy().stop();
+    try {
+      var _ = proxy().await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    throw new IOException(
+        "the running proxy ("
+            + old
+            + ") could not be told that this process accepts, and goes on:"
+            + " try again");
+  }
+
+  private synchronized void accept() throws IOException {
+    if (stopped) {
+      throw new IOException("stopped by a signal before it served");
+    }
+    serving = true;
+    if (admin != null) {
+      admin.ownFile(kernel);
+    }
+    proxy().accept();
+    if (server != null) {
+      server.open();
+    }
+  }
+
+  /** The running proxy ended, and has removed the file of the socket that it passed. */
+  private void bindAdminAnew(String path) {
+    try {
+      AdminSocket fresh = AdminSocket.open(kernel, path, configuration.adminPath().isEmpty());
+      AdminServer answering = AdminServer.prepare(kernels, operations(), fresh, options.times());
+      if (server != null) {
+        server.close();
+      }
+      server = answering;
+      admin = fresh;
+      answering.open();
+    } catch (IOException e) {
+      LOG.error("no admin socket: {}", e.getMessage());
+    }
+  }
+
+  /**
+   * Ends the proxy, for a signal's thread: it finishes what it has if it serves, and never begins
+   * to if it does not yet.
+   */
+  void stop() {
+    synchronized (this) {
+      stopped = true;
+      if (!serving) {
+        LOG.info("stopping before it served");
+        if (old != null) {
+          old.cancel();
+        }
+        return;
+      }
+    }
+    notifier.stopping();
+    LOG.info("stopping: no new connections; those already passed are not touched");
+    proxy().stop();
+  }
+
+  /** Reads the configuration anew, for a signal's thread; once it serves, if it does not yet. */
+  void reload() {
+    synchronized (this) {
+      if (!serving) {
+        reloadWanted = true;
+        return;
+      }
+    }
+    operations().reload();
+  }
+
+  private synchronized boolean wantsReload() {
+    return reloadWanted;
+  }
+
+  /** Whether a signal ended it before it served. */
+  synchronized boolean wasStoppedEarly() {
+    return stopped && !serving;
+  }
+
+  /** The proxy, once it is prepared. */
+  Proxy proxy() {
+    return Objects.requireNonNull(proxy, "prepared");
+  }
+
+  private Operations operations() {
+    return Objects.requireNonNull(operations, "prepared");
+  }
+
+  Notifier notifier() {
+    return notifier;
+  }
+
+  /** Ends what answers on the admin socket, and whatever was prepared and does not serve. */
+  @Override
+  public void close() {
+    if (closed) {
+      return;
+    }
+    closed = true;
+    if (old != null) {
+      old.close();
+    }
+    if (server != null) {
+      server.close();
+    } else if (admin != null) {
+      admin.close(kernel);
+    }
+    boolean neverServed;
+    synchronized (this) {
+      neverServed = !serving;
+    }
+    if (proxy != null && neverServed) {
+      proxy.stop();
+    }
+  }
+}
