@@ -268,7 +268,9 @@ final class OperationPlan {
     }
   }
 
-  /** Says what a probe has found out about a socket, if it is probed: any of the latest backends. */
+  /**
+   * Says what a probe has found out about a socket, if it is probed: any of the latest backends.
+   */
   void probe(int backend, int socket, boolean healthy) {
     BackendConfig of = latest.backends().get(backend);
     if (!offering && of.probe().isPresent() && socket < of.socketPaths().size()) {
