@@ -8,23 +8,41 @@ import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.simulation.Call;
+import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.InjectedError;
+import dev.peekpass.simulation.Manners;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.UnixPaths;
 import dev.peekpass.simulation.World;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the simulation has found, each by the one fault that it takes. */
 class FaultTest {
   private static final long MILLI = SimulatedProxy.MILLI;
   private static final long SECOND = SimulatedProxy.SECOND;
 
-  private final SimulatedProxy proxy = proxy();
+  /** More than go into a message, and than are accepted in one turn. */
+  private static final int BURST = 200;
 
-  private static SimulatedProxy proxy() {
+  private static final String BACKUP_YAML =
+      """
+      listeners: [ { bind: "127.0.0.1:1", backlog: 1024 } ]
+      backends: { a: { handoff: "unix:/a1", backup: b }, b: { handoff: "unix:/b1" } }
+      routes: [ { host: a.example, backend: a } ]
+      fallback: a
+      """;
+
+  private SimulatedProxy proxy = proxy(SimulatedProxy.ONE_BACKEND);
+
+  private static SimulatedProxy proxy(String yaml) {
     try {
-      return new SimulatedProxy();
+      return new SimulatedProxy(yaml);
     } catch (SystemCallException e) {
       throw new AssertionError(e);
     }
@@ -33,7 +51,9 @@ class FaultTest {
   @AfterEach
   void nothingIsLeftAndNoFaultIsLogged() {
     assertThat(proxy.openDescriptors()).isZero();
-    assertThat(ErrorLog.take()).isEmpty();
+    List<String> errors = ErrorLog.take();
+    assertThat(errors).allMatch(error -> error.contains("Injected"));
+    assertThat(errors).hasSizeLessThanOrEqualTo(proxy.faults.thrown());
   }
 
   @Test
@@ -128,6 +148,121 @@ class FaultTest {
 
     assertThat(proxy.count(Counter.ACCEPT_LIMIT_REACHED)).isPositive();
     assertThat(proxy.count(Outcome.PASSED)).isEqualTo(20);
+  }
+
+  @Test
+  void aBurstForABackendThatHasGoneAndADrainedBackupIsAnswered() {
+    proxy = proxy(BACKUP_YAML);
+    proxy.receiver.planAcknowledged(0, 10, 278, new Manners());
+    proxy.client(MILLI, 1 << 16);
+    proxy.receiver.planDeath(100 * MILLI, false);
+    proxy.drain(200 * MILLI, "b");
+    List<Client> burst = proxy.burst(300 * MILLI, BURST);
+    proxy.runUntil(4 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isOne();
+    assertThat(proxy.count(Outcome.REFUSED_UNAVAILABLE)).isEqualTo(BURST);
+    assertThat(burst).allMatch(Client::isAnswered);
+    assertThat(proxy.nowNanos()).as("when it has ended").isLessThan(4 * SECOND + 10 * MILLI);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"a", "b"})
+  void theFallbackGetsNothingThatItHadAlready(String fallback) {
+    proxy = proxy(BACKUP_YAML.replace("fallback: a", "fallback: " + fallback));
+    List<Client> burst = proxy.burst(MILLI, BURST);
+    proxy.runUntil(30 * SECOND);
+
+    assertThat(proxy.count(Outcome.REFUSED_UNAVAILABLE)).isEqualTo(BURST);
+    assertThat(proxy.count(Counter.HAND_OFF_TIMED_OUT)).isEqualTo(BURST);
+    assertThat(burst).allMatch(Client::isAnswered);
+  }
+
+  @Test
+  void anExceptionInAPeekFailsThatConnectionAlone() {
+    proxy.receiver.planStream(0, 10, 10);
+    for (int i = 0; i < 3; i++) {
+      proxy.client(MILLI, 1 << 16);
+    }
+    proxy.faults.orderNoThrow(Call.RECV);
+    proxy.faults.orderThrow(Call.RECV, false);
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Outcome.FAILED)).isOne();
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
+  }
+
+  @Test
+  void anExceptionInARefusalEndsItOnce() {
+    proxy.burst(MILLI, 1);
+    proxy.faults.orderNoThrow(Call.RECV);
+    proxy.faults.orderThrow(Call.RECV, false); // what was sent is read before the answer
+    proxy.runUntil(2 * SECOND);
+
+    assertThat(proxy.count(Outcome.REFUSED_UNAVAILABLE)).isOne();
+  }
+
+  @Test
+  void aConnectionThatIsLateIsEndedThoughItCannotBeUnwatched() {
+    proxy.slowClient(MILLI);
+    proxy.slowClient(2 * MILLI);
+    for (boolean after : new boolean[] {false, true}) {
+      proxy.faults.orderThrow(Call.EPOLL_DEL, after);
+    }
+    proxy.runUntil(10 * SECOND);
+
+    assertThat(proxy.count(Outcome.TIMED_OUT) + proxy.count(Outcome.FAILED)).isEqualTo(2);
+  }
+
+  @Test
+  void anExceptionAfterAMessageWasSentFailsWhatIsInItAlone() {
+    proxy.receiver.planStream(0, 10, 10);
+    for (int i = 0; i < 3; i++) {
+      proxy.client((1 + i) * MILLI, 1 << 16);
+    }
+    proxy.faults.orderThrow(Call.SENDMSG, true);
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isGreaterThanOrEqualTo(2);
+    assertThat(proxy.count(Outcome.PASSED) + proxy.count(Outcome.FAILED)).isEqualTo(3);
+  }
+
+  @Test
+  void anExceptionOutOfAWaitEndsNothing() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.client(MILLI, 1 << 16);
+    proxy.faults.orderThrow(Call.EPOLL_WAIT, false);
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isOne();
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      mode = EnumSource.Mode.EXCLUDE,
+      names = {
+        // Not called here, or never throwing.
+        "BIND",
+        "SHUTDOWN",
+        "TRUNCATE",
+        "MMAP",
+        "MEMFD",
+        "FCNTL",
+        "MUNMAP",
+        "COUNTS",
+        "EPOLL_CREATE",
+        "EVENTFD"
+      })
+  void anErrorEndsTheLoopAndFreesEverything(Call call) {
+    proxy.receiver.planStream(100 * MILLI, 10, 1);
+    proxy.receiver.planFreeze(100 * MILLI, SECOND);
+    for (int i = 0; i < 20; i++) {
+      proxy.client((1 + 20 * i) * MILLI, i % 2 == 0 ? 1 << 16 : 7);
+    }
+    boolean after = !call.mayThrow(false);
+    proxy.faults.orderError(call, after);
+
+    assertThatThrownBy(() -> proxy.runUntil(5 * SECOND)).isInstanceOf(InjectedError.class);
   }
 
   @Test

@@ -7,11 +7,16 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SharedWords;
+import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.TcpInfo;
+import dev.peekpass.simulation.InjectedError;
+import dev.peekpass.simulation.InjectedException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
+import java.util.HashSet;
+import java.util.Set;
 
 /**
  * Faults that a loop could have, put between it and the kernel: for the kernel it is as if the loop
@@ -297,7 +302,175 @@ enum Mutation {
           method.getName().equals("recv") && arguments[3].equals(CHANNEL_READ_BYTES);
       return r == 0 && ofChannel ? -Errno.EAGAIN : r;
     }
+  },
+
+  /** A close that an exception came out of is made up for, though the descriptor has gone. */
+  CLOSES_AGAIN_AFTER_A_FAULT("is used and is not open") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      try {
+        return pass(kernel, method, arguments);
+      } catch (InjectedException e) {
+        if (method.getName().equals("close")) {
+          pass(kernel, method, arguments);
+        }
+        throw e;
+      }
+    }
+  },
+
+  /** A connection of a message out of which an exception came is nobody's any more. */
+  FORGETS_WHOM_A_FAULT_HIT("and left open") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      throw new AssertionError("it has a state, and makes its own kernel");
+    }
+
+    @Override
+    Kernel of(Kernel kernel) {
+      Set<Fd> forgotten = new HashSet<>();
+      return wrapped(
+          kernel,
+          (method, arguments, nth) -> {
+            if (method.getName().equals("close") && forgotten.remove((Fd) arguments[0])) {
+              return 0;
+            }
+            try {
+              return pass(kernel, method, arguments);
+            } catch (InjectedException e) {
+              if (method.getName().equals("sendmsg")) {
+                Message message = (Message) arguments[1];
+                forgotten.add(message.descriptor(message.descriptorCount() - 1));
+              }
+              throw e;
+            }
+          });
+    }
+  },
+
+  /** An exception out of a message is survived, and its connections count as passed. */
+  TAKES_A_FAULT_FOR_PASSED("no receiver has it") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      try {
+        return pass(kernel, method, arguments);
+      } catch (InjectedException e) {
+        if (method.getName().equals("sendmsg")) {
+          return 1;
+        }
+        throw e;
+      }
+    }
+  },
+
+  /** A connection fails at which nothing was wrong. */
+  FAILS_OF_ITSELF("an outcome that cannot be: FAILED") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      if (method.getName().equals("recv") && nth % 7 == 0) {
+        throw new IllegalStateException("a mutation");
+      }
+      return pass(kernel, method, arguments);
+    }
+  },
+
+  /** An error does not end the loop. */
+  SURVIVES_AN_ERROR("the loop goes on after an error") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      try {
+        return pass(kernel, method, arguments);
+      } catch (InjectedError e) {
+        return -Errno.EAGAIN;
+      }
+    }
+  },
+
+  /** A loop that an error ends leaves its descriptors open. */
+  LEAVES_ALL_OPEN_AFTER_AN_ERROR("and left open") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      throw new AssertionError("it has a state, and makes its own kernel");
+    }
+
+    @Override
+    Kernel of(Kernel kernel) {
+      return forgettingAfterAnError(kernel, "close");
+    }
+  },
+
+  /** A loop that an error ends leaves its pages mapped. */
+  LEAVES_PAGES_AFTER_AN_ERROR("left memory mapped") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      throw new AssertionError("it has a state, and makes its own kernel");
+    }
+
+    @Override
+    Kernel of(Kernel kernel) {
+      return forgettingAfterAnError(kernel, "munmap");
+    }
+  },
+
+  /** A connection that a backup has taken over goes to its backend all the same. */
+  GOES_TO_A_DRAINED_BACKEND("that was drained before it came") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      if (method.getName().equals("connect")) {
+        arguments[1] = path(arguments[1].toString().replace("/b", "/a").replace("/c", "/a"));
+      }
+      return pass(kernel, method, arguments);
+    }
+  },
+
+  /** A socket gets connections that are another's, since a probe has put it out. */
+  GOES_TO_AN_UNHEALTHY_SOCKET("that a probe has put out") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      if (method.getName().equals("connect")) {
+        arguments[1] = path(arguments[1].toString().replaceFirst("\\d$", "1"));
+      }
+      return pass(kernel, method, arguments);
+    }
+  },
+
+  /** A backend whose receiver is there is taken for gone. */
+  GIVES_A_BACKUP_TOO_MUCH("a backup got a connection, and its backend was there") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      boolean denies = method.getName().equals("connect") && nth % 7 == 0;
+      return denies ? -Errno.ECONNREFUSED : pass(kernel, method, arguments);
+    }
   };
+
+  /** One call of the loop, and what becomes of it. */
+  private interface Fault {
+    int call(Method method, Object[] arguments, int nth);
+  }
+
+  private static SockAddr path(String unix) {
+    SockAddr address = new SockAddr();
+    address.unix(unix.substring("unix:".length()));
+    return address;
+  }
+
+  /** Makes one kind of call no more, once an error has come. */
+  private static Kernel forgettingAfterAnError(Kernel kernel, String call) {
+    boolean[] erred = new boolean[1];
+    return wrapped(
+        kernel,
+        (method, arguments, nth) -> {
+          if (erred[0] && method.getName().equals(call)) {
+            return 0;
+          }
+          try {
+            return pass(kernel, method, arguments);
+          } catch (InjectedError e) {
+            erred[0] = true;
+            throw e;
+          }
+        });
+  }
 
   // Types of messages: docs/protocol.md.
   private static final int HELLO = 0x01;
@@ -331,6 +504,10 @@ enum Mutation {
 
   /** A kernel that hides the fault from the loop. */
   Kernel of(Kernel kernel) {
+    return wrapped(kernel, (method, arguments, nth) -> call(kernel, method, arguments, nth));
+  }
+
+  private static Kernel wrapped(Kernel kernel, Fault fault) {
     int[] calls = new int[1];
     return (Kernel)
         Proxy.newProxyInstance(
@@ -339,7 +516,7 @@ enum Mutation {
             (proxy, method, arguments) ->
                 method.getName().equals("nanoTime")
                     ? (Object) kernel.nanoTime()
-                    : (Object) call(kernel, method, arguments, calls[0]++));
+                    : (Object) fault.call(method, arguments, calls[0]++));
   }
 
   static int pass(Kernel kernel, Method method, Object[] arguments) {
@@ -348,6 +525,9 @@ enum Mutation {
     } catch (InvocationTargetException e) {
       if (e.getCause() instanceof Error error) {
         throw error;
+      }
+      if (e.getCause() instanceof RuntimeException exception) {
+        throw exception;
       }
       throw new AssertionError(e.getCause());
     } catch (IllegalAccessException e) {

@@ -55,6 +55,9 @@ final class OperationPlan {
   private final Set<TcpListener> known = new HashSet<>();
   private final List<CompletableFuture<?>> asked = new ArrayList<>();
 
+  /** What the loop goes by. */
+  private Configuration latest;
+
   /** From the offer of the sockets on nothing else is done: the admin socket sees to it. */
   private boolean offering;
 
@@ -79,6 +82,7 @@ final class OperationPlan {
     this.witness = witness;
     this.onNewListeners = onNewListeners;
     operator = new Operator(kernel, List.of(loop), steps, new Nothing(), first.configuration());
+    latest = first.configuration();
     plans.put(first.configuration(), first);
     tell(first.configuration(), operator.begin(Inherited.NOTHING).ofLoop(0));
   }
@@ -156,6 +160,9 @@ final class OperationPlan {
       return to.submit(
           kernel,
           () -> {
+            if (order instanceof Order.Health health && health.healthy()) {
+              tell(order); // what waits goes there at once
+            }
             order.accept(to);
             tell(order);
           });
@@ -174,9 +181,17 @@ final class OperationPlan {
     switch (order) {
       case Order.Swap swap -> tell(swap.configuration(), swap.sockets());
       case Order.Drain drain -> witness.onDrained(drain.backend(), drain.on());
+      case Order.Health health -> tell(health);
       default -> {
         // Nothing that connections go by.
       }
+    }
+  }
+
+  private void tell(Order.Health health) {
+    BackendConfig backend = health.backend();
+    if (latest.backends().stream().anyMatch(backend::isSameAs)) {
+      witness.onHealth(backend.socketPaths().get(health.socket()), health.healthy());
     }
   }
 
@@ -190,6 +205,7 @@ final class OperationPlan {
         fresh.add(one);
       }
     }
+    latest = configuration;
     Plan plan = plans.get(configuration);
     witness.onConfiguration(configuration, plan != null && plan.swapped(), sockets);
     onNewListeners.accept(fresh);
@@ -249,6 +265,16 @@ final class OperationPlan {
   void drain(String backend, boolean on) {
     if (!offering) {
       var _ = ask(() -> operator.drain(backend, on));
+    }
+  }
+
+  /**
+   * Says what a probe has found out about a socket, if it is probed: any of the latest backends.
+   */
+  void probe(int backend, int socket, boolean healthy) {
+    BackendConfig of = latest.backends().get(backend);
+    if (!offering && of.probe().isPresent() && socket < of.socketPaths().size()) {
+      steps.execute(() -> operator.onHealth(of, socket, healthy));
     }
   }
 

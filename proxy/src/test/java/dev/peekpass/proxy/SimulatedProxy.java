@@ -1,6 +1,7 @@
 package dev.peekpass.proxy;
 
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.connection.AccessLog;
 import dev.peekpass.proxy.listen.SocketPlan;
@@ -8,43 +9,66 @@ import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.InjectedError;
 import dev.peekpass.simulation.Receiver;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.UnixPaths;
+import dev.peekpass.simulation.Violation;
 import dev.peekpass.simulation.World;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
 
 /**
- * A loop with one listener and one backend on a simulated kernel, for tests of one thing that goes
- * wrong. It is watched as in the {@link Simulation}.
+ * A loop with one listener on a simulated kernel, and a receiver for each socket of its backends,
+ * for tests of one thing that goes wrong. It is watched as in the {@link Simulation}.
  */
 final class SimulatedProxy {
   static final long MILLI = 1_000_000;
   static final long SECOND = 1_000 * MILLI;
-  private static final String YAML =
+
+  /** A backend with one socket, {@code /a1}. */
+  static final String ONE_BACKEND =
       """
       listeners: [ { bind: "127.0.0.1:1", peek-timeout: 1s, defer-accept: false } ]
       backends: { a: { handoff: "unix:/a1", method: persistent, hand-off-timeout: 1s } }
       routes: [ { host: a.example, backend: a } ]
       """;
+
   private static final int MAX_PEEK_BYTES = 1 << 16;
+
+  /** When a world begins. */
+  private static final long START_NANOS = SECOND;
 
   final World world = new World(1, true);
   final Faults faults = new Faults(world.chance());
   final SimulatedKernel.Conditions conditions = new SimulatedKernel.Conditions();
+
+  /** That of the first backend's first socket. */
   final Receiver receiver;
+
+  private final Map<String, Receiver> receivers = new HashMap<>();
   private final UnixPaths paths = new UnixPaths();
   private final SimulatedKernel kernel = new SimulatedKernel(world, paths, faults, conditions);
-  private final Configuration configuration = Tests.configuration(YAML);
+  private final Configuration configuration;
   private final Loop loop;
   private final Witness witness;
   private final TcpListener listener;
+  private final List<CompletableFuture<?>> asked = new ArrayList<>();
   private int clients;
 
-  SimulatedProxy() throws SystemCallException {
+  /**
+   * By a configuration with one listener; a.example goes to its first backend, b.example to its
+   * second.
+   */
+  SimulatedProxy(String yaml) throws SystemCallException {
+    configuration = Tests.configuration(yaml);
     var sockets = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {}).ofLoop(0);
     loop = new Loop(kernel);
     loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
@@ -52,19 +76,62 @@ final class SimulatedProxy {
     listener = kernel.listener(sockets.getFirst().socket().fd());
     witness.onConfiguration(
         configuration, false, Map.of(listener, configuration.listeners().getFirst()));
-    receiver = new Receiver(world, paths, "/a1", 0, 100, MILLI);
+    for (BackendConfig backend : configuration.backends()) {
+      for (String path : backend.socketPaths()) {
+        receivers.put(path, new Receiver(world, paths, path, 0, 100, MILLI));
+      }
+    }
+    receiver = receiver(configuration.backends().getFirst().socketPaths().getFirst());
     kernel.observe(witness);
+  }
+
+  /** The receiver at a path. */
+  Receiver receiver(String path) {
+    return Objects.requireNonNull(receivers.get(path), path);
+  }
+
+  /** Plans that a backend is drained. */
+  void drain(long atNanos, String backend) {
+    world.after(
+        atNanos,
+        "operator",
+        "drains " + backend,
+        () ->
+            asked.add(
+                loop.submit(
+                    kernel,
+                    () -> {
+                      loop.setDrained(backend, true);
+                      witness.onDrained(backend, true);
+                    })));
   }
 
   /** Plans a client that sends a whole request for the backend, in segments, and falls silent. */
   void client(long atNanos, int segmentBytes) {
+    Client client = client();
+    client.plan(atNanos, client.length(), segmentBytes, MILLI, Client.End.SILENCE);
+  }
+
+  /** Plans a client that sends the beginning of a request only. */
+  void slowClient(long atNanos) {
+    Client client = client();
+    client.plan(atNanos, client.length() / 2, client.length(), MILLI, Client.End.SILENCE);
+  }
+
+  /** Plans that so many of them come at the same moment, with all they have to say. */
+  List<Client> burst(long atNanos, int count) {
+    List<Client> burst = Stream.generate(this::client).limit(count).toList();
+    Client.planBurst(world, atNanos, burst);
+    return burst;
+  }
+
+  private Client client() {
     Flight flight =
         Flight.all(MAX_PEEK_BYTES).stream()
             .filter(f -> f.toString().equals("a request for a.example"))
             .findFirst()
             .orElseThrow();
-    Client client = new Client(world, clients++, listener, flight.bytes, flight);
-    client.plan(atNanos, flight.bytes.length, segmentBytes, MILLI, Client.End.SILENCE);
+    return new Client(world, clients++, listener, flight.bytes, flight);
   }
 
   /** Runs until a time at which the proxy is asked to stop, and until it has. */
@@ -78,8 +145,21 @@ final class SimulatedProxy {
           witness.onStop();
           loop.stop(kernel);
         });
-    loop.run();
+    try {
+      loop.run();
+    } catch (InjectedError error) {
+      witness.end();
+      throw error;
+    }
     witness.end();
+    if (!asked.stream().allMatch(CompletableFuture::isDone)) {
+      throw new Violation("what the loop was asked is not done");
+    }
+  }
+
+  /** The time that has passed since it was made, in nanoseconds. */
+  long nowNanos() {
+    return world.nowNanos() - START_NANOS;
   }
 
   long count(Outcome outcome) {

@@ -11,6 +11,7 @@ import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.simulation.Chance;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
+import dev.peekpass.simulation.InjectedError;
 import dev.peekpass.simulation.Manners;
 import dev.peekpass.simulation.Receiver;
 import dev.peekpass.simulation.SimulatedKernel;
@@ -32,6 +33,9 @@ import org.jspecify.annotations.Nullable;
 final class Simulation {
   private static final long MILLI = 1_000_000;
   private static final long SECOND = 1_000 * MILLI;
+  private static final long CROWD_SEEDS = 1_000;
+  private static final long CROWD_SEED = 499;
+  private static final int CROWD = 1_300;
   private static final Map<Integer, List<Flight>> FLIGHTS =
       Map.of(
           1 << 10, Flight.all(1 << 10), 1 << 13, Flight.all(1 << 13), 1 << 16, Flight.all(1 << 16));
@@ -49,27 +53,52 @@ final class Simulation {
 
   private final boolean peeksSeeAll;
 
+  /** Whether faults are thrown out of calls. */
+  private final boolean throwing;
+
   /** Whether the process may stand still for longer than a connection may wait. */
   private final boolean pauses;
 
   /** Whether some receiver says hello first, so that connections must wait for it. */
   private boolean acknowledges;
 
+  /** Whether some backend of some configuration is probed. */
+  private boolean probed;
+
   /** Whether it is reloaded, drained or taken over. */
   private boolean operated;
 
+  /** What so many clients come for that a limit is met which few lives meet; else null. */
+  private final @Nullable Crowd crowd;
+
   private int clients;
+
+  /** Lives that cost a thousand others, at certain seeds. */
+  private enum Crowd {
+    /** For a host that is not served: more than may linger. */
+    REFUSED,
+    /** For a backend that acknowledges: more than a channel has words. */
+    ACKNOWLEDGED
+  }
 
   private Simulation(long seed, boolean traced) {
     world = new World(seed, traced);
     chance = world.chance();
+    crowd =
+        seed % CROWD_SEEDS != CROWD_SEED
+            ? null
+            : seed / CROWD_SEEDS % 2 == 0 ? Crowd.REFUSED : Crowd.ACKNOWLEDGED;
     // A quarter is calm, so that what must succeed then is seen to.
-    int harm = chance.below(4);
-    healthy = harm == 0 && chance.hits(5000);
+    int harm = crowd != null ? 0 : chance.below(4);
+    healthy = harm == 0 && crowd == null && chance.hits(5000);
     first = configuration();
     faults = new Faults(chance, harm < 2 ? 0 : chance.ofInts(20, 200), harm == 0 ? 0 : 3000);
     if (harm > 0 && chance.hits(5000)) {
       faults.planStorm(world, chance.below(4 * SECOND), chance.below(SECOND));
+    }
+    throwing = (harm > 0 || crowd != null) && chance.hits(2500);
+    if (throwing) {
+      planThrows();
     }
     SimulatedKernel.Conditions conditions = new SimulatedKernel.Conditions();
     conditions.reuseNumbers = chance.hits(5000);
@@ -78,15 +107,27 @@ final class Simulation {
     conditions.deaths = harm == 0 ? 0 : chance.ofInts(0, 20, 200);
     conditions.pauses = chance.ofInts(0, 50, 500);
     conditions.pauseNanos = chance.of(MILLI, 300 * MILLI, 20 * SECOND);
+    conditions.allAtOnce = chance.hits(5000);
     if (harm > 0) {
       conditions.maxDescriptors = chance.ofInts(8, 12, 20, 1024);
     } else if (healthy) {
       conditions.maxDescriptors = chance.between(14, 30);
+    } else if (crowd != null) {
+      conditions.maxDescriptors = 1 << 13;
     }
     pauses = conditions.pauses > 0;
     peeksSeeAll = conditions.shortReads == 0;
     simulated = new SimulatedKernel(world, paths, faults, conditions);
     simulated.onDeath(() -> receivers.get(chance.below(receivers.size())).die(chance.hits(5000)));
+  }
+
+  /** Exceptions now and then, or one error, somewhere in a life. */
+  private void planThrows() {
+    if (chance.hits(2500)) {
+      faults.throwError(chance.below(chance.ofInts(20, 200, 2000)));
+    } else {
+      faults.throwExceptions(chance.ofInts(20, 100, 1000), chance.ofInts(1, 1, 3, 50));
+    }
   }
 
   /**
@@ -106,21 +147,35 @@ final class Simulation {
    */
   static Life run(long seed, boolean traced, UnaryOperator<Kernel> between) {
     Simulation simulation = new Simulation(seed, traced);
+    ErrorLog.take();
+    Violation.takeFirst();
     try {
-      ErrorLog.take();
       Counters counters = simulation.run(between);
-      List<String> errors = ErrorLog.take();
-      if (!errors.isEmpty()) {
-        throw new Violation("the proxy says that it is at fault: " + errors);
+      simulation.requireNoFaultOfItsOwn(ErrorLog.take());
+      Violation survived = Violation.takeFirst();
+      if (survived != null) {
+        throw survived;
       }
       return new Life(simulation.world.trace(), counters);
-    } catch (Violation | RuntimeException e) {
+    } catch (Violation | RuntimeException | InjectedError thrown) {
+      Violation first = Violation.takeFirst();
+      Throwable e = first == null ? thrown : first;
       Violation told = new Violation("seed " + seed + ": " + e.getMessage());
       told.initCause(e);
       if (traced) {
         told.addSuppressed(new Traced(simulation.world.trace()));
       }
       throw told;
+    }
+  }
+
+  /** What is logged as a fault was thrown as one. */
+  private void requireNoFaultOfItsOwn(List<String> errors) {
+    for (String error : errors) {
+      boolean injected = error.contains("Injected") || error.contains("IndexOutOfBounds");
+      if (faults.thrown() == 0 || !injected) {
+        throw new Violation("the proxy says that it is at fault: " + error);
+      }
     }
   }
 
@@ -135,63 +190,10 @@ final class Simulation {
 
   /** Makes up a configuration. */
   private OperationPlan.Plan configuration() {
-    String yaml = yaml();
-    world.note(yaml);
-    return new OperationPlan.Plan(
-        Tests.configuration(yaml), yaml.contains("a.example, backend: b"));
-  }
-
-  private String yaml() {
-    StringBuilder yaml = new StringBuilder();
-    boolean fallsBack = chance.hits(5000);
-    String fallback =
-        fallsBack
-            ? chance.of("c", "a")
-            : "{ reject: " + chance.of("tls-alert", "http-status", "close") + " }";
-    yaml.append("fallback: ").append(fallback).append("\nlisteners:\n");
-    listener(yaml, 1);
-    if (chance.hits(3000)) {
-      listener(yaml, 2);
-    }
-    if (fallsBack && chance.hits(3000)) {
-      yaml.append("  - { bind: \"127.0.0.1:3\", peek: none }\n");
-    }
-    yaml.append("backends:\n");
-    for (String name : new String[] {"a", "b", "c"}) {
-      yaml.append("  ").append(name).append(": { handoff: [\"unix:/").append(name).append("1\"");
-      boolean several = chance.hits(4000);
-      if (several) {
-        yaml.append(", \"unix:/").append(name).append("2\"");
-      }
-      String method = chance.of("auto", "auto", "acknowledged", "once", "persistent", "datagram");
-      yaml.append("], method: ").append(method);
-      if (!method.equals("once") && chance.hits(4000)) {
-        yaml.append(", batch: ").append(chance.ofInts(2, 3, 253));
-      }
-      if (several) {
-        String balance = chance.of("round-robin", "least-connections", "source-hash");
-        yaml.append(", balance: ").append(balance);
-        yaml.append(", slow-start: ").append(chance.of("0s", "0s", "2s"));
-      }
-      yaml.append(", hand-off-timeout: ")
-          .append(chance.of(healthy ? "50ms" : "1ms", "50ms", "1s", "5s"));
-      yaml.append(", ack-timeout: ").append(chance.of("10ms", "100ms", "500ms", "3s"));
-      yaml.append(", max-queue: ").append(healthy ? 1024 : chance.ofInts(0, 1, 4, 1024));
-      yaml.append(" }\n");
-    }
-    boolean swapped = chance.hits(3000);
-    yaml.append("routes:\n  - { host: a.example, backend: ").append(swapped ? "b" : "a");
-    yaml.append(" }\n  - { host: b.example, backend: ").append(swapped ? "a" : "b");
-    return yaml.append(" }\n").toString();
-  }
-
-  private void listener(StringBuilder yaml, int port) {
-    yaml.append("  - { bind: \"127.0.0.1:").append(port).append('"');
-    yaml.append(", peek-timeout: ").append(chance.of("100ms", "1s", "5s"));
-    yaml.append(", max-peek: ").append(chance.of("1KiB", "8KiB", "64KiB"));
-    yaml.append(", max-pending: ").append(chance.ofInts(1, 2, 5, 16384));
-    yaml.append(", backlog: ").append(chance.ofInts(1, 4, 128));
-    yaml.append(", defer-accept: ").append(chance.hits(5000)).append(" }\n");
+    Plans.Written made = crowd != null ? Plans.forCrowd(chance) : Plans.any(chance, healthy);
+    probed |= made.yaml().contains("probe:");
+    world.note(made.yaml());
+    return made.plan();
   }
 
   private @Nullable Counters run(UnaryOperator<Kernel> between) {
@@ -211,7 +213,7 @@ final class Simulation {
     }
     planOperator(operator);
     simulated.observe(witness);
-    loop.run();
+    live(loop);
     witness.end();
     operator.end();
     if (operator.hasHandedOver() && loop.counters().get(Outcome.STOPPED) > 0) {
@@ -219,7 +221,8 @@ final class Simulation {
     }
     int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
     int breaches = receivers.stream().mapToInt(Receiver::breaches).sum();
-    if (loop.counters().get(Counter.CHANNEL_LOST) > ended + breaches + simulated.failedHellos()) {
+    int excused = breaches + simulated.failedHellos() + faults.thrown();
+    if (loop.counters().get(Counter.CHANNEL_LOST) > ended + excused) {
       throw new Violation("the loop gave up channels to receivers that were there");
     }
     if (loop.counters().get(Counter.RECEIVER_FAULT) > breaches) {
@@ -229,8 +232,25 @@ final class Simulation {
     if (prompt && loop.counters().get(Outcome.REFUSED_UNAVAILABLE) > 0) {
       throw new Violation("a client was told that a backend is not there, and it was");
     }
+    if (prompt && loop.counters().get(Counter.BACKED_UP) > 0) {
+      throw new Violation("a backup got a connection, and its backend was there");
+    }
     requireAllClosed();
     return loop.counters();
+  }
+
+  /** Runs a loop until it ends, by an error only if one was thrown, and then by that. */
+  private void live(Loop loop) {
+    Throwable ending = null;
+    try {
+      loop.run();
+    } catch (InjectedError error) {
+      ending = error;
+    }
+    if (faults.hasErred() != (ending != null)) {
+      throw new Violation(
+          ending == null ? "the loop goes on after an error" : "the loop throws an error again");
+    }
   }
 
   private OperationPlan begin(Loop loop, Witness witness) throws SystemCallException {
@@ -275,8 +295,17 @@ final class Simulation {
       }
       return;
     }
-    if (chance.hits(500)) {
+    if (crowd == null && chance.hits(500)) {
       return; // It never comes.
+    }
+    if (crowd != null) {
+      Manners manners = new Manners();
+      manners.maxDescriptors = 2 * CROWD;
+      manners.credits = 2 * CROWD;
+      manners.ackNanos = chance.of(0L, 100 * MILLI, 2 * SECOND);
+      manners.touchNanos = SECOND;
+      receiver.planAcknowledged(0, 5, 278, manners);
+      return;
     }
     long at = chance.hits(7000) ? 0 : chance.below(3 * SECOND);
     for (int life = chance.between(1, 4); life > 0; life--) {
@@ -327,7 +356,7 @@ final class Simulation {
     manners.looksFirst = chance.hits(7000);
     int most = chance.ofInts(1, 2, 16, 253);
     manners.most = manners.looksFirst ? Math.min(most, manners.maxDescriptors) : most;
-    manners.credits = chance.ofInts(1, 2, 8, 256);
+    manners.credits = chance.ofInts(1, 2, 8, 256, 4096);
     manners.helloNanos = chance.of(0L, 0L, MILLI, 2 * SECOND);
     manners.claimNanos = chance.of(0L, MILLI, 100 * MILLI, 2 * SECOND);
     manners.ackNanos = chance.of(0L, MILLI, 100 * MILLI, 4 * SECOND);
@@ -335,18 +364,38 @@ final class Simulation {
     manners.refusals = chance.ofInts(0, 0, 500, 5000);
     manners.deaths = chance.ofInts(0, 0, 100, 1000);
     manners.breaches = chance.ofInts(0, 0, 0, 500);
+    if (chance.hits(500)) {
+      manners.idleAckNanos = chance.of(100 * MILLI, 10 * MILLI, MILLI);
+    }
     return manners;
   }
 
   private void planOperator(OperationPlan operator) {
     long stopAt = 500 * MILLI + chance.below(9 * SECOND);
-    if (chance.hits(3000)) {
+    if (crowd == null && chance.hits(500)) {
+      // From the start, as after a takeover.
+      operated = true;
+      String backend = chance.of(Plans.BACKENDS);
+      operator.plan(0, "drains " + backend, () -> operator.drain(backend, true));
+    }
+    if (probed) {
+      for (int reports = chance.between(1, 8); reports > 0; reports--) {
+        int backend = chance.below(Plans.BACKENDS.length);
+        int socket = chance.below(Plans.MOST_SOCKETS);
+        boolean well = chance.hits(4000);
+        operator.plan(
+            chance.below(4 * SECOND),
+            "probes " + Plans.BACKENDS[backend] + (socket + 1) + ": " + (well ? "well" : "unwell"),
+            () -> operator.probe(backend, socket, well));
+      }
+    }
+    if (crowd == null && chance.hits(3000)) {
       operated = true;
       // Half of them at once, so that one meets another, or the end.
       long together = chance.hits(8000) ? chance.below(5 * SECOND) : stopAt;
       for (int acts = chance.between(1, 6); acts > 0; acts--) {
         long at = chance.hits(5000) ? together : chance.below(5 * SECOND);
-        String backend = chance.of("a", "b", "c");
+        String backend = chance.of(Plans.BACKENDS);
         switch (chance.below(4)) {
           case 0 -> operator.plan(at, "drains " + backend, () -> operator.drain(backend, true));
           case 1 -> operator.plan(at, "undrains " + backend, () -> operator.drain(backend, false));
@@ -376,14 +425,20 @@ final class Simulation {
     if (sockets.isEmpty()) {
       return;
     }
+    if (crowd != null) {
+      String flight = "a request for " + (crowd == Crowd.REFUSED ? "unknown.example" : "a.example");
+      long within = chance.of(0L, 500 * MILLI);
+      for (int left = CROWD; left > 0; left -= CROWD / 10) {
+        burst(sockets.getFirst(), CROWD / 10, chance.below(within + 1), flight);
+      }
+      return;
+    }
     int count = chance.ofInts(1, 5, 20, 60);
     long within = chance.of(MILLI, 200 * MILLI, 4 * SECOND);
     for (int i = 0; i < count; i++) {
       SocketPlan.Assigned socket = sockets.get(chance.below(sockets.size()));
-      List<Flight> choice = FLIGHTS.getOrDefault(socket.config().maxPeekBytes(), List.of());
-      TcpListener listener = simulated.listener(socket.socket().fd());
-      Flight flight = choice.get(chance.below(choice.size()));
-      Client client = new Client(world, clients++, listener, flight.bytes, flight);
+      Flight flight = flight(socket, null);
+      Client client = client(socket, flight);
       int length = flight.bytes.length;
       int sends = chance.hits(8000) ? length : chance.below(length + 1);
       int segment = chance.ofInts(1 << 16, 1460, 1 + length / 8);
@@ -392,5 +447,37 @@ final class Simulation {
           chance.hits(6000) ? Client.End.SILENCE : chance.of(Client.End.FIN, Client.End.RESET);
       client.plan(chance.below(within), sends, segment, gap, end);
     }
+    if (chance.hits(500)) {
+      // More than go into a message, or are accepted in a turn; mostly for one backend.
+      String host = chance.of("a.example", "b.example");
+      String same = chance.hits(7000) ? "a request for " + host : null;
+      burst(
+          sockets.get(chance.below(sockets.size())),
+          chance.between(20, 200),
+          chance.below(2 * SECOND),
+          same);
+    }
+  }
+
+  /** Plans that clients come at the same moment, with what is named or with anything. */
+  private void burst(SocketPlan.Assigned socket, int count, long nanos, @Nullable String name) {
+    List<Client> burst = new ArrayList<>();
+    for (int i = 0; i < count; i++) {
+      burst.add(client(socket, flight(socket, name)));
+    }
+    Client.planBurst(world, nanos, burst);
+  }
+
+  private Flight flight(SocketPlan.Assigned socket, @Nullable String name) {
+    List<Flight> choice = FLIGHTS.getOrDefault(socket.config().maxPeekBytes(), List.of());
+    if (name == null) {
+      return choice.get(chance.below(choice.size()));
+    }
+    return choice.stream().filter(one -> one.toString().equals(name)).findFirst().orElseThrow();
+  }
+
+  private Client client(SocketPlan.Assigned socket, Flight flight) {
+    TcpListener listener = simulated.listener(socket.socket().fd());
+    return new Client(world, clients++, listener, flight.bytes, flight);
   }
 }

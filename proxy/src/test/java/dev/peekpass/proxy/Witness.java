@@ -18,10 +18,14 @@ import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.Violation;
 import dev.peekpass.simulation.World;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,6 +54,7 @@ final class Witness implements Observer {
     final boolean swapped;
     final Map<BackendConfig, Long> lastPassed = new HashMap<>();
     final Map<BackendConfig, Long> lastOffered = new HashMap<>();
+    private final Map<BackendConfig, List<BackendConfig>> chains = new HashMap<>();
 
     Rules(Configuration configuration, boolean swapped) {
       this.configuration = configuration;
@@ -58,6 +63,28 @@ final class Witness implements Observer {
 
     BackendConfig backend(int index) {
       return configuration.backends().get(index);
+    }
+
+    /** A backend, its backup, the backup of that, and so on. */
+    List<BackendConfig> chain(BackendConfig first) {
+      return chains.computeIfAbsent(
+          first,
+          from -> {
+            List<BackendConfig> chain = new ArrayList<>();
+            Optional<BackendConfig> next = Optional.of(from);
+            while (next.isPresent()) {
+              chain.add(next.get());
+              next = next.get().backup().map(this::named);
+            }
+            return List.copyOf(chain);
+          });
+    }
+
+    private BackendConfig named(String name) {
+      return configuration.backends().stream()
+          .filter(backend -> backend.name().equals(name))
+          .findFirst()
+          .orElseThrow();
     }
   }
 
@@ -73,7 +100,14 @@ final class Witness implements Observer {
     final Rules rules;
     final long acceptedNanos;
     long routedNanos;
-    long movedNanos = World.NEVER;
+
+    /** The backends that it may wait for, one after the other, once it waits. */
+    @Nullable List<BackendConfig> way;
+
+    /** Which of them it has come to at least, and when at the latest. */
+    int stage;
+
+    long stageNanos = World.NEVER;
     long peekedNth;
     boolean completeWhenFetched;
     boolean routedLate;
@@ -119,6 +153,28 @@ final class Witness implements Observer {
   /** Since when backends are drained, by their names. */
   private final Map<String, Long> drained = new HashMap<>();
 
+  /** Sockets that a probe has put out, in backends of the latest configuration. */
+  private final Set<String> unhealthy = new HashSet<>();
+
+  /** Connections at which a fault was thrown: only they may fail. */
+  private final Set<TcpConnection> faulted = Collections.newSetFromMap(new IdentityHashMap<>());
+
+  /** Whether an error was thrown, so that everything is to be freed. */
+  private boolean dying;
+
+  /** How many connections are known to have been given to a backup, at least. */
+  private long backedUp;
+
+  /** How often backends gave a connection on at once, and when they did last. */
+  private long givenOnAtOnce;
+
+  private long givenOnAtOnceNanos = Long.MIN_VALUE;
+
+  /** How often they gave one on at all, and when they did last. */
+  private long givenOn;
+
+  private long givenOnNanos = Long.MIN_VALUE;
+
   private long inDoubtCounted;
   private long accepted;
   private long peeks;
@@ -144,6 +200,9 @@ final class Witness implements Observer {
   void onConfiguration(
       Configuration configuration, boolean swapped, Map<TcpListener, ListenerConfig> sockets) {
     Rules rules = new Rules(configuration, swapped);
+    if (!allRules.isEmpty()) {
+      forgetHealth(allRules.getLast().configuration, configuration);
+    }
     allRules.add(rules);
     sockets.forEach((socket, config) -> {
       Listening before = listeners.get(socket);
@@ -151,6 +210,24 @@ final class Witness implements Observer {
       int most = Math.max(config.maxPending(), before == null ? 0 : before.mostPending());
       listeners.put(socket, new Listening(config, rules, most));
     });
+  }
+
+  /** Backends that are not as before begin healthy. */
+  private void forgetHealth(Configuration before, Configuration now) {
+    for (BackendConfig backend : before.backends()) {
+      if (now.backends().stream().noneMatch(backend::isSameAs)) {
+        backend.socketPaths().forEach(unhealthy::remove);
+      }
+    }
+  }
+
+  /** A probe has put a socket of the latest configuration out, or has found it well again. */
+  void onHealth(String path, boolean healthy) {
+    if (healthy) {
+      unhealthy.remove(path);
+    } else {
+      unhealthy.add(path);
+    }
   }
 
   /** A backend gets no new connections from now on, or gets them again. */
@@ -212,6 +289,10 @@ final class Witness implements Observer {
 
   private void judge(Story story, Outcome outcome) {
     TcpConnection connection = story.connection;
+    boolean mayBreak = outcome == Outcome.FAILED || (dying && outcome == Outcome.STOPPED);
+    if (mayBreak && faulted.contains(connection)) {
+      return; // Whatever has become of the message that it was in.
+    }
     boolean passed = outcome == Outcome.PASSED || outcome == Outcome.PASSED_TO_FALLBACK;
     Offer offer = connection.offer();
     if (offer != null && connection.passedTo() == null) {
@@ -225,19 +306,19 @@ final class Witness implements Observer {
     BackendConfig routed = routed(story);
     boolean fits =
         switch (outcome) {
-          case PASSED -> routed != null && story.isComplete() && isIn(story, routed);
+          case PASSED -> routed != null && story.isComplete() && isPassedToRoute(story, routed);
           case PASSED_TO_FALLBACK -> isPassedToFallback(story, routed);
           case REFUSED_NO_ROUTE -> routed == null && isRefused(story, Flight.Verdict.FOUND);
           case REFUSED_NO_HOST -> isRefused(story, Flight.Verdict.ABSENT);
           case REFUSED_FOREIGN -> isRefused(story, Flight.Verdict.FOREIGN);
           case REFUSED_MALFORMED -> is(story, Flight.Verdict.INVALID);
           case REFUSED_TOO_LARGE -> is(story, Flight.Verdict.TOO_LARGE);
-          case REFUSED_UNAVAILABLE -> isUnavailable(story, routed);
+          case REFUSED_UNAVAILABLE -> isUnavailable(story);
           case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
           case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);
           case RESET -> connection.isReset();
           case SHED -> shortage || pending(story.socket) + 1 >= maxPending(story.socket);
-          case STOPPED -> stopNanos != World.NEVER && world.nowNanos() >= stopNanos + STOP_NANOS;
+          case STOPPED -> dying || hasStopped();
           case LOST -> isLost(connection);
           case FAILED -> false;
         };
@@ -245,23 +326,31 @@ final class Witness implements Observer {
       throw new Violation(story + " has an outcome that cannot be: " + outcome);
     }
     if (passed && offer == null) {
-      requireNotDrained(story, connection.passedTo());
+      requireMayGet(story, connection.passedTo());
     }
-    if (outcome == Outcome.PASSED && routed != null && offer == null) {
+    if (backedUp > counters.get(Counter.BACKED_UP)) {
+      throw new Violation(story + " went to a backup and is not counted");
+    }
+    if (outcome == Outcome.PASSED && routed != null && offer == null && isIn(story, routed)) {
       Long before = story.rules.lastPassed.put(routed, story.peekedNth);
       // What goes to several sockets in messages of several has no order.
       boolean together = routed.batch() > 1 || routed.method() == Method.AUTO;
-      boolean ordered = routed.socketPaths().size() == 1 || !together;
+      boolean ordered =
+          (routed.socketPaths().size() == 1 || !together) && !comesAgain(story, routed);
       if (before != null && before > story.peekedNth && ordered) {
         throw new Violation(story + " is passed after one that came later");
       }
     }
   }
 
-  private void requireNotDrained(Story story, @Nullable String path) {
+  /** A path's backend is not drained, nor the socket unhealthy. */
+  private void requireMayGet(Story story, @Nullable String path) {
     Long since = path == null ? null : drained.get(backendOf(story, path).name());
     if (since != null && since < story.acceptedNanos) {
       throw new Violation(story + " goes to a backend that was drained before it came");
+    }
+    if (path != null && unhealthy.contains(path) && story.rules.equals(allRules.getLast())) {
+      throw new Violation(story + " goes to a socket that a probe has put out");
     }
   }
 
@@ -279,7 +368,7 @@ final class Witness implements Observer {
     if (offer.isRevoked()) {
       throw new Violation(story + " counts as passed, and was taken back: " + offer);
     }
-    if (offer.isSettled() || stopNanos != World.NEVER) {
+    if (offer.isSettled() || stopNanos != World.NEVER || dying) {
       return;
     }
     if (!inDoubt) {
@@ -288,6 +377,11 @@ final class Witness implements Observer {
     if (offer.isRevocable()) {
       throw new Violation(story + " is left to its receiver and could be taken back: " + offer);
     }
+  }
+
+  /** Whether what is pending has had its time since the proxy was asked to stop. */
+  private boolean hasStopped() {
+    return stopNanos != World.NEVER && world.nowNanos() >= stopNanos + STOP_NANOS;
   }
 
   /** Only what somebody has touched is lost. */
@@ -326,17 +420,38 @@ final class Witness implements Observer {
     return path != null && backend.socketPaths().contains(path);
   }
 
+  /** Which of a backend and its backups a connection is with, from 0, or -1. */
+  private static int placeIn(Story story, BackendConfig first) {
+    List<BackendConfig> chain = story.rules.chain(first);
+    for (int i = 0; i < chain.size(); i++) {
+      if (isIn(story, chain.get(i))) {
+        return i;
+      }
+    }
+    return -1;
+  }
+
+  private boolean isPassedToRoute(Story story, BackendConfig routed) {
+    int place = placeIn(story, routed);
+    backedUp += Math.max(place, 0);
+    return place >= 0;
+  }
+
   private boolean isPassedToFallback(Story story, @Nullable BackendConfig routed) {
     BackendConfig fallback = fallback(story);
-    if (fallback == null || !isIn(story, fallback)) {
+    int place = fallback == null ? -1 : placeIn(story, fallback);
+    if (fallback == null || place < 0) {
       return false;
     }
+    backedUp += place;
     if (story.flight.isHttp2 && story.routedLate) {
       return true;
     }
     if (routed != null) {
+      List<BackendConfig> before = story.rules.chain(routed);
       moved++;
-      return story.isComplete() && moved <= unavailable();
+      backedUp += before.size() - 1;
+      return story.isComplete() && moved <= unavailable() && !before.contains(fallback);
     }
     boolean fallsBack =
         switch (story.flight.verdict) {
@@ -364,12 +479,19 @@ final class Witness implements Observer {
     return counters.get(Counter.MAX_QUEUE_REACHED) + counters.get(Counter.DRAINED);
   }
 
-  private boolean isUnavailable(Story story, @Nullable BackendConfig routed) {
-    BackendConfig last = fallback(story) != null ? fallback(story) : routed;
-    if (last == null || counters.get(Outcome.REFUSED_UNAVAILABLE) > unavailable()) {
+  private boolean isUnavailable(Story story) {
+    List<BackendConfig> way = way(story);
+    BackendConfig fallback = fallback(story);
+    if (way.isEmpty() || counters.get(Outcome.REFUSED_UNAVAILABLE) > unavailable()) {
       return false;
     }
-    return atOnce() > 0 || world.nowNanos() >= story.routedNanos + last.handOffTimeout().toNanos();
+    long waited = way.getLast().handOffTimeout().toNanos();
+    if (fallback != null) {
+      // The way of one that is late begins there.
+      List<BackendConfig> late = story.rules.chain(fallback);
+      waited = Math.min(waited, late.getLast().handOffTimeout().toNanos());
+    }
+    return atOnce() > 0 || world.nowNanos() >= story.routedNanos + waited;
   }
 
   /** Whether its time to be routed may be up, which is shorter where the kernel held it back. */
@@ -400,14 +522,15 @@ final class Witness implements Observer {
       throw new Violation("the " + connection + " is offered, and has its outcome");
     }
     Offer offered = connection.offer();
-    requireNotDrained(
-        story, offered == null || story.connection.offers() > 1 ? null : offered.path());
+    if (offered != null && story.connection.offers() == 1) {
+      requireMayGet(story, offered.path());
+    }
     BackendConfig routed = routed(story);
     boolean late = story.flight.isHttp2 && story.routedLate;
     if (connection.offers() == 1 && !late && routed != null && isIn(story, routed)) {
       Long before = story.rules.lastOffered.put(routed, story.peekedNth);
       // An acknowledging receiver is offered several in a message: so no order among sockets.
-      boolean ordered = routed.socketPaths().size() == 1;
+      boolean ordered = routed.socketPaths().size() == 1 && !comesAgain(story, routed);
       if (before != null && before > story.peekedNth && ordered) {
         throw new Violation(story + " is offered after one that came later");
       }
@@ -431,6 +554,13 @@ final class Witness implements Observer {
   }
 
   @Override
+  public void onThrown(Call call, List<TcpConnection> concerned, boolean error) {
+    faulted.addAll(concerned);
+    dying |= error;
+    progress();
+  }
+
+  @Override
   public void onShortage(Call call) {
     shortage = true;
   }
@@ -451,17 +581,15 @@ final class Witness implements Observer {
 
   /** Whether it can wait for no other backend than a path's. */
   private boolean waitsFor(Story story, String path) {
-    BackendConfig routed = routed(story);
-    BackendConfig fallback = fallback(story);
-    boolean either = routed != null && fallback != null && !fallback.equals(routed);
-    BackendConfig backend = routed != null ? routed : fallback;
-    return backend != null && !either && backend.socketPaths().contains(path);
+    List<BackendConfig> way = way(story);
+    return way.size() == 1 && way.getFirst().socketPaths().contains(path);
   }
 
   @Override
   public void onWait(int timeoutMillis) {
     shortage = false;
     checkSpin();
+    noteGivenOn();
     int waiting = 0;
     for (Story story : open) {
       Offer offer = story.connection.offer();
@@ -495,6 +623,19 @@ final class Witness implements Observer {
     });
   }
 
+  private void noteGivenOn() {
+    long early = atOnce() + counters.get(Counter.BACKED_UP);
+    if (early != givenOnAtOnce) {
+      givenOnAtOnce = early;
+      givenOnAtOnceNanos = world.nowNanos();
+    }
+    long all = early + counters.get(Counter.HAND_OFF_TIMED_OUT);
+    if (all != givenOn) {
+      givenOn = all;
+      givenOnNanos = world.nowNanos();
+    }
+  }
+
   private int maxPending(TcpListener socket) {
     Listening listening = listeners.get(socket);
     return listening == null ? 0 : listening.config().maxPending();
@@ -526,10 +667,9 @@ final class Witness implements Observer {
     if (offer != null && offer.isOpen()) {
       // It is not taken back before ack-timeout, and then at once, or not before its time is up.
       BackendConfig to = backendOf(story, offer.path());
-      long held = offer.nanos() + to.ackTimeout().toNanos();
-      boolean routed = to.equals(routed(story));
-      story.heldNanos = routed ? held : Math.min(story.heldNanos, world.nowNanos());
-      return Math.max(held, waitingDeadline(story));
+      comeTo(story, to, offer.nanos());
+      story.heldNanos = offer.nanos() + to.ackTimeout().toNanos();
+      return Math.max(story.heldNanos, waitingDeadline(story));
     }
     if (offer != null && story.closedOffer != offer) {
       story.closedOffer = offer;
@@ -545,30 +685,76 @@ final class Witness implements Observer {
         .orElseThrow();
   }
 
-  /** When it has waited for its backend, and behind that for the fallback. */
-  private long waitingDeadline(Story story) {
-    BackendConfig routed = routed(story);
+  /** The backends that it may wait for: its own, the backups, and behind them the fallback. */
+  private List<BackendConfig> way(Story story) {
+    List<BackendConfig> known = story.way;
+    if (known != null) {
+      return known;
+    }
+    List<BackendConfig> way = new ArrayList<>();
+    BackendConfig routed = story.isComplete() ? routed(story) : null;
     BackendConfig fallback = fallback(story);
-    if (routed == null || !story.isComplete()) {
-      if (fallback == null) {
-        throw new Violation(story + " waits for no backend");
+    if (routed != null) {
+      way.addAll(story.rules.chain(routed));
+    }
+    if (fallback != null && !way.contains(fallback)) {
+      way.addAll(story.rules.chain(fallback));
+    }
+    story.way = way;
+    return way;
+  }
+
+  /** Whether it may come to its backend again, as a backup of the fallback. */
+  private boolean comesAgain(Story story, BackendConfig routed) {
+    return Collections.frequency(way(story), routed) > 1;
+  }
+
+  /** It is known to have come to a backend, at a time at the latest. */
+  private void comeTo(Story story, BackendConfig backend, long nanos) {
+    List<BackendConfig> way = way(story);
+    for (int i = story.stage + 1; i < way.size(); i++) {
+      if (way.get(i).equals(backend) && !way.get(story.stage).equals(backend)) {
+        story.stage = i;
+        story.stageNanos = nanos;
+        return;
       }
-      return story.routedNanos + fallback.handOffTimeout().toNanos();
     }
-    long first = Math.max(story.routedNanos + routed.handOffTimeout().toNanos(), story.heldNanos);
-    if (fallback == null || fallback.equals(routed)) {
-      return first;
+  }
+
+  /** When it must have left the backend that it waits for, wherever on its way it is. */
+  private long waitingDeadline(Story story) {
+    List<BackendConfig> way = way(story);
+    if (way.isEmpty()) {
+      throw new Violation(story + " waits for no backend");
     }
-    if (world.nowNanos() < first) {
-      // Its backend's queue may have been full, or it went to the fallback as late.
-      boolean mayHaveMoved = atOnce() > 0 || (story.flight.isHttp2 && story.routedLate);
-      long second = story.routedNanos + fallback.handOffTimeout().toNanos();
-      return mayHaveMoved ? Math.max(first, second) : first;
+    long due = stageDue(story, way);
+    while (world.nowNanos() >= due && story.stage + 1 < way.size()) {
+      story.stage++;
+      story.stageNanos = world.nowNanos();
+      story.heldNanos = 0;
+      due = stageDue(story, way);
     }
-    if (story.movedNanos == World.NEVER) {
-      story.movedNanos = world.nowNanos();
+    boolean late = story.flight.isHttp2 && story.routedLate;
+    if (givenOnAtOnceNanos < story.routedNanos && !late) {
+      return due;
     }
-    return story.movedNanos + fallback.handOffTimeout().toNanos();
+    // It may have been given on before its time was up, so that all later times are earlier, too:
+    // when any was, at the latest.
+    long longest = 0;
+    long all = 0;
+    for (int i = story.stage + 1; i < way.size(); i++) {
+      long timeout = way.get(i).handOffTimeout().toNanos();
+      longest = Math.max(longest, timeout);
+      all += timeout;
+    }
+    long given = Math.max(givenOnNanos, story.routedNanos);
+    return Math.max(due, Math.min(given + longest, due + all));
+  }
+
+  private static long stageDue(Story story, List<BackendConfig> way) {
+    long since = story.stage == 0 ? story.routedNanos : story.stageNanos;
+    long timeout = way.get(story.stage).handOffTimeout().toNanos();
+    return Math.max(since + timeout, story.heldNanos);
   }
 
   private void checkSpin() {

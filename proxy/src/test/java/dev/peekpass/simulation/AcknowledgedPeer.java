@@ -31,6 +31,9 @@ final class AcknowledgedPeer implements UnixSocket.Way {
   /** How many of its messages the proxy leaves unread before no more fit. */
   private static final int TO_PROXY_CAPACITY = 278;
 
+  /** How many messages in a row that settle nothing the proxy may take for a fault. */
+  private static final int MOST_IDLE_ACKS = 4000;
+
   private static final long AGAIN_NANOS = 1_000_000;
   private static final int SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL;
 
@@ -77,9 +80,15 @@ final class AcknowledgedPeer implements UnixSocket.Way {
   private boolean shutForReading;
   private boolean closed;
   private boolean resetPending;
+  private int idleAcks;
   private long next;
   private long granted;
   private long settled;
+
+  /** How many of them it has said so of, and how many the proxy has read of. */
+  private int settledSent;
+
+  private int settledRead;
 
   AcknowledgedPeer(AcknowledgedReception reception, UnixSocket sender) {
     this.reception = reception;
@@ -150,8 +159,9 @@ final class AcknowledgedPeer implements UnixSocket.Way {
       return;
     }
     if (type == ACK && message.get(1) <= 1) {
-      for (int i = 0; i < number; i++) {
-        Offer offer = items.get(i).offer;
+      for (; settledRead < number; settledRead++) {
+        Offer offer = items.get(settledRead).offer;
+        offer.wordEnds();
         if (offer.isOpen()) {
           offer.settledRead();
         }
@@ -231,6 +241,29 @@ final class AcknowledgedPeer implements UnixSocket.Way {
     hello.put(3, (byte) (manners.claims ? 1 : 0)).putLong(8, granted);
     greeted = true;
     tell(hello);
+    tellLoadLater();
+  }
+
+  private void tellLoadLater() {
+    if (manners.idleAckNanos > 0) {
+      long delay = 1 + world.chance().below(manners.idleAckNanos);
+      reception.receiver().later(delay, "tells its load", this::tellLoad);
+    }
+  }
+
+  /** Says how it is, though there is nothing to settle. */
+  private void tellLoad() {
+    if (closed || senderClosed) {
+      return;
+    }
+    boolean idle = proxyGreeted && settled == next && toProxy.size() < TO_PROXY_CAPACITY / 2;
+    if (idle && tell(acknowledgement())) {
+      // The proxy bears so many, whatever their rate.
+      if (++idleAcks == MOST_IDLE_ACKS) {
+        reception.receiver().onBreach();
+      }
+    }
+    tellLoadLater();
   }
 
   private static ByteBuffer message(int type, int length) {
@@ -400,21 +433,24 @@ final class AcknowledgedPeer implements UnixSocket.Way {
       settled++;
     }
     granted = Math.max(granted, settled + manners.credits);
-    ByteBuffer ack = message(ACK, 24);
-    boolean tellsLoad = world.chance().hits(5000);
-    ack.put(1, (byte) (shutForReading ? 1 : 0));
-    ack.putShort(2, (short) (tellsLoad ? world.chance().below(1001) : NOT_TOLD));
-    ack.putLong(8, settled).putLong(16, granted);
-    if (!tell(ack)) {
+    if (!tell(acknowledgement())) {
       later(AGAIN_NANOS, "tries to acknowledge again", this::acknowledge);
       return;
     }
     if (!closed && !senderClosed) {
-      for (int i = 0; i < settled; i++) {
-        items.get(i).offer.settledSent();
+      for (; settledSent < settled; settledSent++) {
+        items.get(settledSent).offer.settledSent();
       }
     }
     finishDraining();
+  }
+
+  private ByteBuffer acknowledgement() {
+    ByteBuffer ack = message(ACK, 24);
+    boolean tellsLoad = world.chance().hits(5000);
+    ack.put(1, (byte) (shutForReading ? 1 : 0));
+    ack.putShort(2, (short) (tellsLoad ? world.chance().below(1001) : NOT_TOLD));
+    return ack.putLong(8, settled).putLong(16, granted);
   }
 
   private void touch(Item item) {

@@ -1,5 +1,6 @@
 package dev.peekpass.simulation;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,6 +53,11 @@ public final class Client {
     return bytes;
   }
 
+  /** How many bytes it has to say. */
+  public int length() {
+    return bytes.length;
+  }
+
   /** What it was made with. */
   public Object flight() {
     return flight;
@@ -84,6 +90,19 @@ public final class Client {
       case RESET -> world.after(at, this, "breaks off", this::reset);
       case SILENCE -> {}
     }
+  }
+
+  /** Plans that clients come at the same moment, each with all it has to say, and fall silent. */
+  public static void planBurst(World world, long nanos, List<Client> clients) {
+    world.after(
+        nanos,
+        "clients",
+        clients.size() + " come at once",
+        () ->
+            clients.forEach(client -> {
+              client.connect();
+              client.send(client.length());
+            }));
   }
 
   /** Connects, or tries to. */
@@ -149,6 +168,12 @@ public final class Client {
       heldBackNoMore();
       to.deliverReset();
     }
+  }
+
+  /** Whether anything was sent to it. */
+  public boolean isAnswered() {
+    TcpConnection to = connection;
+    return to != null && to.bytesSent() > 0;
   }
 
   void onClosed() {

@@ -35,6 +35,9 @@ public final class Manners {
   /** How often it is killed. */
   public int deaths;
 
+  /** How long from one ACK that settles nothing to the next, or 0 when it sends none. */
+  public long idleAckNanos;
+
   /** How often it breaks the protocol. */
   public int breaches;
 

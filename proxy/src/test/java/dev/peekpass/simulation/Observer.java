@@ -1,5 +1,6 @@
 package dev.peekpass.simulation;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Watches a process's calls and judges them. */
@@ -11,6 +12,15 @@ public interface Observer {
    * @param connection the connection it is about, or null
    */
   void onCall(Call call, @Nullable TcpConnection connection);
+
+  /**
+   * A fault is about to be thrown out of a call, or out of what the process does next with the
+   * bytes that it has received.
+   *
+   * @param concerned the connections that the call is about, those of a message too
+   * @param error whether it is an error, which ends the process
+   */
+  void onThrown(Call call, List<TcpConnection> concerned, boolean error);
 
   /** A connection has been accepted. */
   void onAccepted(TcpListener listener, TcpConnection connection);

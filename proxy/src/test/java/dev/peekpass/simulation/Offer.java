@@ -24,6 +24,8 @@ public final class Offer {
   private boolean receiverGone;
   private boolean owned;
   private boolean scribbled;
+  private boolean revoked;
+  private boolean wordEnded;
 
   /**
    * Makes an offer that is on its way.
@@ -48,12 +50,20 @@ public final class Offer {
   }
 
   private boolean has(int state) {
-    return page != null && page.get((int) (number % page.count())) == (number << 2 | state);
+    return page != null
+        && !wordEnded
+        && page.get((int) (number % page.count())) == (number << 2 | state);
   }
 
   /** Whether the proxy has taken it back. */
   public boolean isRevoked() {
-    return has(REVOKED);
+    return revoked || has(REVOKED);
+  }
+
+  /** Its word may be another's from now on. */
+  void wordEnds() {
+    revoked = isRevoked();
+    wordEnded = true;
   }
 
   /** Whether the proxy could still take it back, if it tried. */

@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
 abstract class OpenFile {
   private final List<Epoll.Item> watchers = new ArrayList<>(1);
   private int references;
+  private boolean watchExcused;
 
   /** What epoll would see now, EPOLL… bits. */
   abstract int poll();
@@ -80,6 +81,16 @@ abstract class OpenFile {
 
   final boolean isWatched() {
     return !watchers.isEmpty();
+  }
+
+  /** A fault kept the process from knowing whether epoll watches it. */
+  final void excuseWatch() {
+    watchExcused = true;
+  }
+
+  /** Whether it may be closed while epoll watches it, which then ends, since nobody else has it. */
+  final boolean isWatchExcused() {
+    return watchExcused && references == 1;
   }
 
   final void watchedBy(Epoll.Item item) {

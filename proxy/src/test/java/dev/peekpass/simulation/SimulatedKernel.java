@@ -49,6 +49,11 @@ public final class SimulatedKernel implements Kernel {
 
     /** How long it stands still at most. */
     public long pauseNanos = 1;
+
+    /**
+     * Whether all that is due has happened when the process looks, or one thing after the other.
+     */
+    public boolean allAtOnce;
   }
 
   private static final int FIRST_NUMBER = 3;
@@ -147,6 +152,9 @@ public final class SimulatedKernel implements Kernel {
       by.onCall(call, file instanceof TcpConnection connection ? connection : null);
     }
     Chance chance = world.chance();
+    if (call != Call.SENDMSG) {
+      mayThrow(call, false, file, concerned(file));
+    }
     // Counts are asked seldom, and what comes between two of them matters.
     int races = conditions.races;
     if (chance.hits(call == Call.COUNTS ? Math.min(10 * races, MAX_RACES) : races)) {
@@ -159,6 +167,57 @@ public final class SimulatedKernel implements Kernel {
       } else if (file instanceof UnixSocket) {
         peerOfPath.run();
       }
+    }
+  }
+
+  /** The connections that a call is about: those that were just sent as well. */
+  private static List<TcpConnection> concerned(@Nullable Object file) {
+    return switch (file) {
+      case TcpConnection connection -> List.of(connection);
+      case UnixSocket channel -> channel.lastSent();
+      case null, default -> List.of();
+    };
+  }
+
+  /** Throws a fault out of a call, if there is to be one. */
+  private void mayThrow(
+      Call call, boolean after, @Nullable Object file, List<TcpConnection> concerned) {
+    Observer by = observer;
+    if (by == null || outside || Violation.isKnown()) {
+      return;
+    }
+    Throwable fault = faults.nextThrown(call, after);
+    if (fault == null) {
+      return;
+    }
+    if (world.isTraced()) {
+      world.note("  " + call.name().toLowerCase(java.util.Locale.ROOT) + " " + file + " throws");
+      world.note("  " + fault.getMessage());
+    }
+    if (file instanceof UnixSocket channel) {
+      channel.excuse();
+    }
+    boolean stillWatched = call == (after ? Call.EPOLL_ADD : Call.EPOLL_DEL);
+    if (stillWatched && file instanceof OpenFile watched) {
+      watched.excuseWatch();
+    }
+    by.onThrown(call, concerned, fault instanceof Error);
+    if (fault instanceof Error error) {
+      throw error;
+    }
+    throw (RuntimeException) fault;
+  }
+
+  /**
+   * Lets whoever looks at received bytes fail: it stands for a fault in a parser, which is nowhere
+   * else to be put.
+   */
+  private void mayPoison(Call call, OpenFile from, NativeBuffer buffer, int received) {
+    Observer by = observer;
+    if (received > 0 && by != null && faults.poisons()) {
+      world.note("  the bytes are poisoned");
+      buffer.bytes().limit(0);
+      by.onThrown(call, concerned(from), false);
     }
   }
 
@@ -185,6 +244,9 @@ public final class SimulatedKernel implements Kernel {
     Observer by = observer;
     if (by != null && !outside && isShortage(-result)) {
       by.onShortage(call);
+    }
+    if (call != Call.SENDMSG) {
+      mayThrow(call, true, file, concerned(file));
     }
     return result;
   }
@@ -342,7 +404,7 @@ public final class SimulatedKernel implements Kernel {
     if (fault == 0 && open >= conditions.maxDescriptors) {
       fault = Errno.EMFILE;
     }
-    if (isShortage(fault)) {
+    if (isShortage(fault) || fault == Errno.EPERM || fault == Errno.EINVAL) {
       from.excuse();
     }
     if (fault != 0 && !takesOne) {
@@ -389,10 +451,15 @@ public final class SimulatedKernel implements Kernel {
     }
     byte[] bytes = new byte[Math.min(most, from.delivered())];
     int n = from.receive(bytes, most, peek);
+    buffer.bytes().clear();
     if (n > 0) {
       buffer.bytes().put(offset, bytes, 0, n);
     }
-    return leave(Call.RECV, from, n);
+    leave(Call.RECV, from, n);
+    if (peek) {
+      mayPoison(Call.RECV, from, buffer, n);
+    }
+    return n;
   }
 
   private int recv(UnixSocket from, NativeBuffer buffer, int length, int flags) {
@@ -406,10 +473,13 @@ public final class SimulatedKernel implements Kernel {
     }
     byte[] bytes = new byte[length];
     int n = from.receive(bytes);
+    buffer.bytes().clear();
     if (n > 0) {
       buffer.bytes().put(0, bytes, 0, n);
     }
-    return leave(Call.RECV, from, n);
+    leave(Call.RECV, from, n);
+    mayPoison(Call.RECV, from, buffer, n);
+    return n;
   }
 
   @Override
@@ -481,6 +551,7 @@ public final class SimulatedKernel implements Kernel {
       }
       connections.add(connection);
     }
+    mayThrow(Call.SENDMSG, false, sender, connections);
     int fault = faults.next(Call.SENDMSG);
     if (fault != 0) {
       if (!plain && connections.isEmpty() && fault != Errno.EINTR) {
@@ -493,10 +564,12 @@ public final class SimulatedKernel implements Kernel {
     if (r == 0 && !plain && by != null) {
       connections.forEach(by::onOffered);
     }
-    return leave(
+    leave(
         Call.SENDMSG,
         world.isTraced() ? sender + " " + connections : sender,
         r < 0 ? r : bytes.length);
+    mayThrow(Call.SENDMSG, true, sender, connections);
+    return r < 0 ? r : bytes.length;
   }
 
   private static void requireNoSignal(int flags) {
@@ -509,7 +582,7 @@ public final class SimulatedKernel implements Kernel {
   public int close(Fd descriptor) {
     OpenFile file = file(descriptor);
     enter(Call.CLOSE, file);
-    if (file.isWatchedAs(descriptor.number())) {
+    if (file.isWatchedAs(descriptor.number()) && !file.isWatchExcused()) {
       throw new Violation("the " + file + " is closed while epoll watches it");
     }
     Observer by = observer;
@@ -520,7 +593,9 @@ public final class SimulatedKernel implements Kernel {
     open--;
     boolean last = file.references() == 1;
     int lost =
-        last && file instanceof TcpListener listener ? listener.wouldLose(world.nowNanos()) : 0;
+        last && !faults.hasErred() && file instanceof TcpListener listener
+            ? listener.wouldLose(world.nowNanos())
+            : 0;
     file.drop();
     if (lost > 0) {
       throw new Violation(file + " is closed while " + lost + " connections wait in it");
@@ -598,6 +673,9 @@ public final class SimulatedKernel implements Kernel {
   }
 
   private int await(Epoll by, EpollEvents events, int timeoutMillis) {
+    while (conditions.allAtOnce && world.runNext(world.nowNanos())) {
+      // The next one.
+    }
     int n = by.fetch(events);
     if (n > 0 || timeoutMillis == 0) {
       return n;
@@ -672,7 +750,8 @@ public final class SimulatedKernel implements Kernel {
       connection.setBlocking((argument & Linux.O_NONBLOCK) == 0);
       r = 0;
     } else if (command == Linux.F_DUPFD_CLOEXEC && file instanceof TcpListener) {
-      r = install(file);
+      // Throws nothing after its effect, as whatever makes a descriptor.
+      return install(file);
     } else if (command == Linux.F_ADD_SEALS && file instanceof Memory memory) {
       r = memory.seal(argument);
     } else {

@@ -2,6 +2,7 @@ package dev.peekpass.simulation;
 
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Linux;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The sender's end of a UNIX connection, or its datagram socket. */
@@ -33,6 +34,9 @@ final class UnixSocket extends OpenFile {
   private boolean foundFull;
   private boolean excused;
   private int peerPid;
+
+  /** What the last message had that was sent over it. */
+  private List<TcpConnection> lastSent = List.of();
 
   UnixSocket(int type) {
     this.type = type;
@@ -70,7 +74,12 @@ final class UnixSocket extends OpenFile {
     way = null;
   }
 
+  List<TcpConnection> lastSent() {
+    return lastSent;
+  }
+
   int send(Parcel parcel) {
+    lastSent = parcel.connections();
     Way to = way;
     int r = to == null ? -Errno.ENOTCONN : to.send(this, parcel);
     foundFull = r == -Errno.EAGAIN;
