@@ -47,9 +47,16 @@ final class Inbox {
       throw new SystemCallException("eventfd", -r, "raise the limit of open files");
     }
     wakeUp = Fd.of(r);
-    slot = turn.poller().add(wakeUp, Linux.EPOLLIN, events -> kernel.eventfdRead(wakeUp));
+    int added = -1;
+    try {
+      added = turn.poller().add(wakeUp, Linux.EPOLLIN, events -> kernel.eventfdRead(wakeUp));
+    } finally {
+      if (added < 0) {
+        kernel.close(wakeUp);
+      }
+    }
+    slot = added;
     if (slot < 0) {
-      kernel.close(wakeUp);
       throw new SystemCallException(
           "epoll_ctl ADD", -slot, "raise fs.epoll.max_user_watches, or free memory");
     }
@@ -130,8 +137,11 @@ final class Inbox {
     synchronized (wakeUpLock) {
       if (!wakeUpClosed) {
         wakeUpClosed = true;
-        turn.poller().remove(slot, wakeUp);
-        kernel.close(wakeUp);
+        try {
+          turn.poller().remove(slot, wakeUp);
+        } finally {
+          kernel.close(wakeUp);
+        }
       }
     }
   }

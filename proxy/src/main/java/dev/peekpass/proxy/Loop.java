@@ -2,7 +2,6 @@ package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.backend.Backend;
 import dev.peekpass.proxy.backend.Gathering;
@@ -13,20 +12,17 @@ import dev.peekpass.proxy.refusal.Refuser;
 import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.Counters;
 import dev.peekpass.proxy.status.ListenerStatus;
+import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.IdentityHashMap;
-import java.util.Iterator;
-import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One thread, one epoll, and everything that happens in it.
@@ -55,8 +51,6 @@ final class Loop implements Runnable {
   /** How many waits may fail in a row before the loop is given up. */
   private static final int MOST_FAILED_WAITS = 8;
 
-  private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
-
   private final Kernel kernel;
   private final Turn turn;
   private final Ending ending;
@@ -64,8 +58,7 @@ final class Loop implements Runnable {
   private final Refuser refuser;
   private final Inbox inbox;
 
-  /** Every listener that has a socket. */
-  private final Map<Fd, Listener> accepting = new LinkedHashMap<>();
+  private final OpenListeners listeners;
 
   private @Nullable Generation current;
 
@@ -74,9 +67,6 @@ final class Loop implements Runnable {
 
   /** Every backend of a generation that is needed, each once. */
   private final Set<Backend> backends = new LinkedHashSet<>();
-
-  /** Whether the socket of any listener ends once its queue is empty. */
-  private boolean listenersEnd;
 
   private int failedWaits;
   private boolean sweepNeeded;
@@ -94,9 +84,10 @@ final class Loop implements Runnable {
     ending = new Ending(turn);
     gathering = new Gathering(turn, ending);
     refuser = new Refuser(turn, ending);
+    listeners = new OpenListeners(turn);
     try {
       inbox = new Inbox(turn);
-    } catch (SystemCallException e) {
+    } catch (SystemCallException | RuntimeException | Error e) {
       turn.close();
       throw e;
     }
@@ -105,9 +96,7 @@ final class Loop implements Runnable {
   /** Gives the loop its first generation, before it runs. */
   void begin(Generation first) {
     current = first;
-    for (Listener listener : first.listeners()) {
-      accepting.put(listener.bound().fd(), listener);
-    }
+    listeners.own(first.listeners());
     addBackends(first);
   }
 
@@ -140,7 +129,7 @@ final class Loop implements Runnable {
   @Override
   public void run() {
     try {
-      accepting.values().forEach(Listener::start);
+      listeners.start();
       while (!inbox.isStopRequested() && !(finishing && isIdle())) {
         runTurn();
       }
@@ -153,9 +142,8 @@ final class Loop implements Runnable {
   /** Accepts what is queued and lets what is pending come to its end, for a time. */
   private void finishPending() {
     long stopBy = turn.nowNanos() + STOP_NANOS;
-    accepting.values().forEach(listener -> listener.endClosing(stopBy));
-    listenersEnd = true;
-    endEmptyListeners();
+    listeners.end(stopBy);
+    listeners.goOnEnding();
     gathering.flush();
     while (!isIdle() && turn.nowNanos() < stopBy) {
       turn.wakeBy(stopBy);
@@ -165,23 +153,17 @@ final class Loop implements Runnable {
 
   /** Closes everything, whatever has happened and whatever one of them throws. */
   private void freeAll() {
-    List<Runnable> all = new ArrayList<>();
+    Cleanup cleanup = new Cleanup(turn);
+    cleanup.attempt(listeners::close);
     for (Generation generation : generations()) {
-      generation.listeners().forEach(listener -> all.add(listener::endPending));
-      generation.listeners().forEach(listener -> all.add(listener::abandonSocket));
+      generation.listeners().forEach(listener -> cleanup.attempt(listener::endPending));
     }
-    all.add(gathering::close);
-    backends.forEach(backend -> all.add(backend::close));
-    all.add(refuser::close);
-    generations().forEach(generation -> all.add(generation.accessLog()::close));
-    all.add(this::discard);
-    for (Runnable one : all) {
-      try {
-        one.run();
-      } catch (RuntimeException | Error e) {
-        LOG.error("something could not be closed at the end of a loop", e);
-      }
-    }
+    cleanup.attempt(gathering::close);
+    backends.forEach(backend -> cleanup.attempt(backend::close));
+    cleanup.attempt(refuser::close);
+    generations().forEach(generation -> cleanup.attempt(generation.accessLog()::close));
+    cleanup.attempt(this::discard);
+    cleanup.end();
   }
 
   /** The generations that are needed, the latest last. */
@@ -203,79 +185,23 @@ final class Loop implements Runnable {
     Generation before = current;
     current = next;
     addBackends(next);
-    for (Listener listener : next.listeners()) {
-      Listener old = accepting.put(listener.bound().fd(), listener);
-      if (old == null) {
-        listener.start();
-      } else {
-        listener.takeSocketOf(old);
-      }
-    }
-    for (Listener listener : accepting.values()) {
-      if (!next.listeners().contains(listener)) {
-        listener.beginClosing();
-      }
-    }
     if (before != null) {
       before.retire();
       retired.add(before);
     }
     sweepNeeded = true;
     turn.wakeBy(turn.nowNanos());
+    listeners.swap(next.listeners());
   }
 
   /** Ends the closing of a socket that {@link #swap} or {@link #abandonSockets} began. */
   void endClosing(Fd socket) {
-    Listener listener = accepting.get(socket);
-    if (listener != null) {
-      listener.endClosing(turn.nowNanos() + STOP_NANOS);
-      listenersEnd = true;
-    }
+    listeners.endClosing(socket);
   }
 
-  private void endEmptyListeners() {
-    if (!listenersEnd) {
-      return;
-    }
-    listenersEnd = false;
-    for (Iterator<Listener> each = accepting.values().iterator(); each.hasNext(); ) {
-      Listener listener = each.next();
-      if (listener.isEnding() && endIfEmpty(listener)) {
-        each.remove();
-      }
-      listenersEnd |= listener.isEnding();
-    }
-  }
-
-  private boolean endIfEmpty(Listener listener) {
-    try {
-      return listener.endIfEmpty();
-    } catch (RuntimeException e) {
-      turn.fault("listener " + listener.label() + ": its end failed", e);
-      turn.wakeBy(turn.nowNanos() + NANOS_A_MILLI);
-      return !listener.isOpen();
-    }
-  }
-
-  /**
-   * Accepts no more, since another process has the sockets.
-   *
-   * @param unwanted those that it does not listen on: they begin to close
-   */
+  /** See {@link OpenListeners#abandon}. */
   void abandonSockets(Set<Fd> unwanted) {
-    accepting
-        .values()
-        .removeIf(listener -> {
-          if (listener.isClosing()) {
-            return false;
-          }
-          if (unwanted.contains(listener.bound().fd())) {
-            listener.beginClosing();
-            return false;
-          }
-          listener.abandonSocket();
-          return true;
-        });
+    listeners.abandon(unwanted);
   }
 
   /** Ends once everything that was accepted has ended. */
@@ -301,25 +227,14 @@ final class Loop implements Runnable {
     }
   }
 
-  /**
-   * Duplicates of the listening sockets, but for those that are closing, as far as there is room
-   * for them; the caller owns them.
-   */
+  /** See {@link OpenListeners#duplicates}. */
   Map<Fd, Fd> duplicateSockets() {
-    Map<Fd, Fd> duplicates = new LinkedHashMap<>();
-    for (Listener listener : accepting.values()) {
-      Fd socket = listener.bound().fd();
-      int r = listener.isClosing() ? -1 : kernel.fcntl(socket, Linux.F_DUPFD_CLOEXEC, 0);
-      if (r >= 0) {
-        duplicates.put(socket, Fd.of(r));
-      }
-    }
-    return duplicates;
+    return listeners.duplicates();
   }
 
   /** What its listeners are doing. */
   List<ListenerStatus> listenerStatus() {
-    return accepting.values().stream().map(Listener::status).toList();
+    return listeners.status();
   }
 
   /** What the backends of the latest generation are doing. */
@@ -371,7 +286,7 @@ final class Loop implements Runnable {
         }
       }
     }
-    return accepting.isEmpty() && refuser.isIdle() && gathering.isIdle();
+    return listeners.isEmpty() && refuser.isIdle() && gathering.isIdle();
   }
 
   /** Waits, delivers events, runs what is due. */
@@ -383,9 +298,10 @@ final class Loop implements Runnable {
     if (!inbox.isEmpty()) {
       inbox.run();
     }
-    endEmptyListeners();
+    boolean due = turn.takeDue();
+    listeners.goOnEnding();
     gathering.flush();
-    if (turn.takeDue()) {
+    if (due) {
       runTimers();
       gathering.flush();
     }

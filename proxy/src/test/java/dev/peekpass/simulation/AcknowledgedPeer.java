@@ -32,7 +32,7 @@ final class AcknowledgedPeer implements UnixSocket.Way {
   private static final int TO_PROXY_CAPACITY = 278;
 
   /** How many messages in a row that settle nothing the proxy may take for a fault. */
-  private static final int MOST_IDLE_ACKS = 4000;
+  private static final int MOST_IDLE_ACKS = 3000;
 
   private static final long AGAIN_NANOS = 1_000_000;
   private static final int SEALS = Linux.F_SEAL_SHRINK | Linux.F_SEAL_GROW | Linux.F_SEAL_SEAL;

@@ -24,6 +24,7 @@ public final class Faults {
   private int errorAfter = -1;
   private int thrown;
   private boolean erred;
+  private boolean removalThrew;
 
   /**
    * What a test has ordered to be thrown out of a call.
@@ -133,7 +134,12 @@ public final class Faults {
       thrown++;
       return new InjectedError(call, after);
     }
-    if (ordered != null || (call.mayThrow(after) && mayThrow())) {
+    // A removal that is tried again because it threw does not throw again: else the description
+    // stays in epoll for good, and nothing could be done about it.
+    boolean again = call == Call.EPOLL_DEL && removalThrew;
+    removalThrew &= call != Call.EPOLL_DEL;
+    if (ordered != null || (!again && call.mayThrow(after) && mayThrow())) {
+      removalThrew |= call == Call.EPOLL_DEL || call == Call.EPOLL_ADD;
       thrown++;
       return new InjectedException(call, after);
     }

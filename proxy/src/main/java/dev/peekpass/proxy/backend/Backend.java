@@ -11,6 +11,7 @@ import dev.peekpass.proxy.handoff.Passing;
 import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 import org.jspecify.annotations.Nullable;
 
@@ -299,25 +300,10 @@ public final class Backend implements Passing {
 
   /** Ends what still waits and closes the channels, all of them whatever one throws. */
   public void close() {
-    try {
-      stop(gathered);
-    } finally {
-      try {
-        stop(waiting);
-      } finally {
-        receivers.close();
-      }
-    }
-  }
-
-  private void stop(ConnectionQueue queue) {
-    for (Connection c = queue.first(); c != null; c = queue.first()) {
-      Connection stopped = c;
-      try {
-        ending.end(stopped, Outcome.STOPPED);
-      } catch (RuntimeException e) {
-        turn.fault("backend " + name() + ": a connection could not be ended", e);
-      }
-    }
+    Cleanup cleanup = new Cleanup(turn);
+    cleanup.attempt(() -> ending.stopAll(gathered));
+    cleanup.attempt(() -> ending.stopAll(waiting));
+    cleanup.attempt(receivers::close);
+    cleanup.end();
   }
 }

@@ -4,7 +4,6 @@ import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.ConnectionQueue;
 import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.connection.Stage;
-import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.turn.Turn;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -108,8 +107,6 @@ public final class Gathering {
 
   /** Ends what is here, the loop having ended. */
   public void close() {
-    for (Connection c = onward.first(); c != null; c = onward.first()) {
-      ending.end(c, Outcome.STOPPED);
-    }
+    ending.stopAll(onward);
   }
 }

@@ -9,6 +9,7 @@ import dev.peekpass.proxy.handoff.Channel;
 import dev.peekpass.proxy.handoff.Passing;
 import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.ChannelState;
+import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 import java.util.Arrays;
 import java.util.List;
@@ -318,8 +319,10 @@ final class Receivers implements Rotation.Sockets {
 
   /** Closes the channels, all of them whatever one throws. */
   void close() {
+    Cleanup cleanup = new Cleanup(turn);
     for (Channel channel : channels) {
-      turn.contain(channel::close);
+      cleanup.attempt(channel::close);
     }
+    cleanup.end();
   }
 }

@@ -4,6 +4,7 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 
 /**
@@ -87,6 +88,22 @@ public final class Ending {
         connection.origin.recycle(connection);
       }
     }
+  }
+
+  /** Ends all that stand in a queue, as {@code stopped} unless they have their outcome. */
+  public void stopAll(ConnectionQueue queue) {
+    Cleanup cleanup = new Cleanup(turn);
+    for (Connection c = queue.first(); c != null; c = queue.first()) {
+      Connection stopped = c;
+      cleanup.attempt(() -> {
+        if (stopped.outcome() == null) {
+          end(stopped, Outcome.STOPPED);
+        } else {
+          release(stopped);
+        }
+      });
+    }
+    cleanup.end();
   }
 
   /**

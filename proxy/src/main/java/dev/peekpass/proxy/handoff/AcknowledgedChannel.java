@@ -106,6 +106,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     }
     if (r > 0) {
       turn.count(Counter.MESSAGES_SENT);
+      reading.expect(count);
       takeOver(batch, count);
       return count;
     }

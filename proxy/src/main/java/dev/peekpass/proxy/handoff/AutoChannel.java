@@ -38,6 +38,11 @@ final class AutoChannel extends Channel {
   }
 
   @Override
+  public int takeInFlight() {
+    return acknowledged.takeInFlight() + plain.takeInFlight();
+  }
+
+  @Override
   public boolean prepare() {
     if (plain.isOpen() || acknowledged.prepare()) {
       return true;

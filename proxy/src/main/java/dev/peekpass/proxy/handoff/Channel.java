@@ -50,7 +50,7 @@ public abstract class Channel {
   private long retryNanos = RETRY_MIN_NANOS;
   private long passedCount;
 
-  /** How many of a batch are in a message that is being sent, or was and is not taken over. */
+  /** How many of a batch are in a message that is being sent. */
   private int inFlight;
 
   Channel(Turn turn, Passing backend, BackendConfig config, String path) {
@@ -93,14 +93,18 @@ public abstract class Channel {
    */
   public abstract int pass(Batch batch);
 
-  /** Takes the first of a batch over, which have just been sent. */
+  /** Takes the first of a batch over, which have just been sent: all, whatever one throws. */
   final void takeOver(Batch batch, int count) {
-    for (int i = 0; i < count; i++) {
-      taken(batch.get(0));
-      batch.removeFirst();
-      inFlight--;
-    }
     inFlight = 0;
+    for (int i = 0; i < count; i++) {
+      Connection connection = batch.get(0);
+      batch.removeFirst();
+      try {
+        taken(connection);
+      } catch (RuntimeException e) {
+        turn.fault("backend " + config.name() + ": a connection was passed and could not end", e);
+      }
+    }
   }
 
   /** So many of the batch are about to be sent. */
@@ -112,7 +116,7 @@ public abstract class Channel {
    * After {@link #pass} has thrown: how many of the first of the batch were in a message of which
    * nobody knows whether it was sent.
    */
-  public final int takeInFlight() {
+  public int takeInFlight() {
     int count = inFlight;
     inFlight = 0;
     return count;

@@ -50,23 +50,27 @@ public final class Claims {
       return new Made.Failed("memfd_create", -r);
     }
     Fd memory = Fd.of(r);
-    SharedWords words = new SharedWords(count);
-    String call = "ftruncate";
-    r = kernel.ftruncate(memory, words.bytes());
-    if (r >= 0) {
-      // The receiver maps it too: whoever could shrink it could end the other (SIGBUS).
-      call = "fcntl F_ADD_SEALS";
-      r = kernel.fcntl(memory, Linux.F_ADD_SEALS, SEALS);
+    boolean made = false;
+    try {
+      SharedWords words = new SharedWords(count);
+      String call = "ftruncate";
+      r = kernel.ftruncate(memory, words.bytes());
+      if (r >= 0) {
+        // The receiver maps it too: whoever could shrink it could end the other (SIGBUS).
+        call = "fcntl F_ADD_SEALS";
+        r = kernel.fcntl(memory, Linux.F_ADD_SEALS, SEALS);
+      }
+      if (r >= 0) {
+        call = "mmap";
+        r = kernel.mmap(memory, words);
+      }
+      made = r >= 0;
+      return made ? new Made.Page(new Claims(kernel, words, memory)) : new Made.Failed(call, -r);
+    } finally {
+      if (!made) {
+        kernel.close(memory);
+      }
     }
-    if (r >= 0) {
-      call = "mmap";
-      r = kernel.mmap(memory, words);
-    }
-    if (r < 0) {
-      kernel.close(memory);
-      return new Made.Failed(call, -r);
-    }
-    return new Made.Page(new Claims(kernel, words, memory));
   }
 
   /** The memory to send to the receiver; this object's. Asked before {@link #sent}. */
@@ -107,7 +111,10 @@ public final class Claims {
 
   /** Gives the memory back; the receiver may still use its own mapping. */
   public void close() {
-    sent();
-    kernel.munmap(words);
+    try {
+      sent();
+    } finally {
+      kernel.munmap(words);
+    }
   }
 }

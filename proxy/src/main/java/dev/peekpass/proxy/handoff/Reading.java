@@ -73,6 +73,11 @@ final class Reading {
     idle = 0;
   }
 
+  /** Connections were offered: a message about each is no flood, whether it settles any or not. */
+  void expect(int connections) {
+    idle = Math.max(0, idle - connections);
+  }
+
   /**
    * Reads a message, and further ones where several lately came. The socket is watched
    * level-triggered: what is left is reported again.

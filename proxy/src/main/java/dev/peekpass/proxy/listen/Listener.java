@@ -41,6 +41,12 @@ public final class Listener implements Pollable {
   /** How often a failure or a limit is logged at most. */
   private static final long LOG_NANOS = 60_000_000_000L;
 
+  /** No accept queue is longer (net.core.somaxconn is 16 bits wide). */
+  private static final int MOST_QUEUED = 1 << 16;
+
+  /** How often in a row a fault may keep it from taking what is queued at last. */
+  private static final int LAST_TRIES = 3;
+
   private static final int UNWATCHED = -1;
 
   private static final SocketFilter NO_NEW_CONNECTIONS = SocketFilter.noNewTcpConnections();
@@ -73,7 +79,7 @@ public final class Listener implements Pollable {
   /**
    * Makes a listener that does not accept yet.
    *
-   * @param bound listening and non-blocking; owned from {@link #start} or {@link #takeSocketOf} on
+   * @param bound listening and non-blocking; owned from {@link #own} on
    */
   public Listener(
       Surroundings around, ListenerConfig config, BoundSocket bound, ParserScratch scratch) {
@@ -103,22 +109,24 @@ public final class Listener implements Pollable {
     return open;
   }
 
-  /** Begins to accept on a socket that is new to this loop. */
-  public void start() {
-    own();
-    configure();
-    watch();
-  }
-
-  private void own() {
+  /** Makes the socket this object's, which nothing is done with yet. */
+  public void own() {
     open = true;
     lease.enter();
   }
 
-  /**
-   * Goes on accepting where another listener did, which keeps its connections and accepts no more.
-   * The kernel is told only what differs.
-   */
+  /** Begins to accept on a socket that is new to this loop. A fault only puts it off. */
+  public void start() {
+    try {
+      configure();
+      watch();
+    } catch (RuntimeException e) {
+      turn.fault("listener " + label + ": it could not begin", e);
+      restUntil(turn.nowNanos() + ACCEPT_REST_NANOS);
+    }
+  }
+
+  /** Takes the socket of another listener, which keeps its connections and accepts no more. */
   public void takeSocketOf(Listener before) {
     own();
     before.disown();
@@ -131,14 +139,25 @@ public final class Listener implements Pollable {
     if (slot >= 0) {
       turn.poller().replace(slot, this);
     }
-    if (before.closing) {
-      kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-      // What came to the queue meanwhile has inherited it.
-      filtered = queued();
-    }
-    if (before.config.backlog() != config.backlog()
-        || before.config.deferAccept() != config.deferAccept()) {
-      configure();
+  }
+
+  /**
+   * Sets the socket as configured, where that differs from the listener that had it. A fault leaves
+   * it as it was.
+   */
+  public void adapt(Listener before) {
+    try {
+      if (before.closing) {
+        kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+        // What came to the queue meanwhile has inherited it.
+        filtered = queued();
+      }
+      if (before.config.backlog() != config.backlog()
+          || before.config.deferAccept() != config.deferAccept()) {
+        configure();
+      }
+    } catch (RuntimeException e) {
+      turn.fault("listener " + label + ": it could not be set as configured", e);
     }
   }
 
@@ -335,9 +354,13 @@ public final class Listener implements Pollable {
       return;
     }
     closing = true;
-    int r = kernel.attachFilter(socket, NO_NEW_CONNECTIONS);
-    if (r < 0) {
-      turn.log().warn("listener {}: setsockopt SO_ATTACH_FILTER: {}", label, Errno.name(-r));
+    try {
+      int r = kernel.attachFilter(socket, NO_NEW_CONNECTIONS);
+      if (r < 0) {
+        turn.log().warn("listener {}: setsockopt SO_ATTACH_FILTER: {}", label, Errno.name(-r));
+      }
+    } catch (RuntimeException e) {
+      turn.fault("listener " + label + ": new connections could not be kept away", e);
     }
   }
 
@@ -364,12 +387,18 @@ public final class Listener implements Pollable {
   }
 
   /**
-   * Accepts some of what is queued, closes its socket if nothing is or it is too late.
+   * Accepts some of what is queued, and closes its socket if nothing is. If it is too late for the
+   * rest it takes what is there and closes it all the same.
    *
    * @return whether it has no socket any more
    */
   public boolean endIfEmpty() {
-    int left = turn.nowNanos() < endByNanos ? queued() : 0;
+    if (turn.nowNanos() >= endByNanos) {
+      acceptTheRest();
+      abandonSocket();
+      return true;
+    }
+    int left = queued();
     if (left > 0) {
       long before = turn.counters().get(Counter.ACCEPTED);
       accept(Math.min(left, MAX_ACCEPTS_AT_ONCE));
@@ -379,6 +408,21 @@ public final class Listener implements Pollable {
     }
     abandonSocket();
     return true;
+  }
+
+  /** Takes all that is queued, for the last time; a fault at one does not lose the others. */
+  private void acceptTheRest() {
+    int fruitless = 0;
+    while (fruitless < LAST_TRIES) {
+      long before = turn.counters().get(Counter.ACCEPTED);
+      try {
+        accept(MOST_QUEUED);
+        return;
+      } catch (RuntimeException e) {
+        turn.fault("listener " + label + ": it could not take what is queued", e);
+      }
+      fruitless = turn.counters().get(Counter.ACCEPTED) > before ? 0 : fruitless + 1;
+    }
   }
 
   /** How many connections wait to be accepted. */

@@ -22,6 +22,7 @@ import dev.peekpass.proxy.refusal.Refuser;
 import dev.peekpass.proxy.route.RouteTable;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.FirstFlightParser;
 import dev.peekpass.wire.Parsed;
@@ -342,7 +343,7 @@ final class Peeking implements Origin, Stage {
     Connection oldest = oldestOfSocket();
     if (oldest != null && pendingOfSocket() >= config.maxPending()) {
       turn.count(Counter.MAX_PENDING_REACHED);
-      ending.end(oldest, Outcome.SHED);
+      shed(oldest);
     }
     if (!ending.watch(connection)) {
       ending.end(connection, Outcome.SHED);
@@ -395,8 +396,18 @@ final class Peeking implements Origin, Stage {
     if (oldest == null) {
       return false;
     }
-    ending.end(oldest, Outcome.SHED);
+    shed(oldest);
     return true;
+  }
+
+  /** Gives one up on behalf of another, whom a fault here is nothing to. */
+  private void shed(Connection connection) {
+    try {
+      ending.end(connection, Outcome.SHED);
+    } catch (RuntimeException e) {
+      turn.fault("listener " + label + ": a connection could not be given up", e);
+      turn.contain(() -> ending.fail(connection));
+    }
   }
 
   /** What has no socket any more gets no more connections: once idle it is idle for good. */
@@ -457,18 +468,10 @@ final class Peeking implements Origin, Stage {
 
   /** Ends what is pending, the proxy stopping. */
   void endPending() {
-    end(accepted);
-    end(begun);
-    end(silent);
-  }
-
-  private void end(ConnectionQueue queue) {
-    for (Connection c = queue.first(); c != null; c = queue.first()) {
-      try {
-        ending.end(c, Outcome.STOPPED);
-      } catch (RuntimeException e) {
-        turn.fault("listener " + label + ": a connection could not be ended", e);
-      }
-    }
+    Cleanup cleanup = new Cleanup(turn);
+    cleanup.attempt(() -> ending.stopAll(accepted));
+    cleanup.attempt(() -> ending.stopAll(begun));
+    cleanup.attempt(() -> ending.stopAll(silent));
+    cleanup.end();
   }
 }

@@ -207,8 +207,6 @@ public final class Refuser implements Stage {
 
   /** Ends everything. */
   public void close() {
-    for (Connection c = lingering.first(); c != null; c = lingering.first()) {
-      releaseOrFail(c);
-    }
+    ending.stopAll(lingering);
   }
 }

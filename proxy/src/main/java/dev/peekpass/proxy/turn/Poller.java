@@ -48,7 +48,19 @@ public final class Poller {
       grow();
     }
     int slot = free[freeCount - 1];
-    int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_ADD, descriptor, interest, data(slot));
+    int r;
+    try {
+      r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_ADD, descriptor, interest, data(slot));
+      if (r == -Errno.EEXIST) {
+        // Left behind by a removal that threw.
+        r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_MOD, descriptor, interest, data(slot));
+      }
+    } catch (RuntimeException | Error e) {
+      // It may be watched for all that: then for nobody.
+      generations[slot]++;
+      kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);
+      throw e;
+    }
     if (r < 0) {
       return r;
     }
@@ -81,7 +93,14 @@ public final class Poller {
     pollables[slot] = null;
     generations[slot]++;
     free[freeCount++] = slot;
-    int r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);
+    int r;
+    try {
+      r = kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);
+    } catch (RuntimeException | Error e) {
+      // It may be watched for all that, and would be reported for ever.
+      kernel.epollCtl(epoll, Linux.EPOLL_CTL_DEL, descriptor, 0, 0);
+      throw e;
+    }
     if (r < 0) {
       throw new IllegalStateException("epoll_ctl DEL " + descriptor + ": " + Errno.name(-r));
     }
