@@ -1,13 +1,24 @@
 package dev.peekpass.it;
 
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAnyPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideOutsideOfPackage;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.library.dependencies.SlicesRuleDefinition;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The floors of ARCHITECTURE.md. */
@@ -195,6 +206,95 @@ class ArchitectureTest {
         .dependOnClassesThat()
         .resideInAPackage("dev.peekpass.proxy.config..")
         .check(ALL);
+  }
+
+  /** ARCHITECTURE.md has this table. A new package of the proxy needs a line in it. */
+  private static final Map<String, Set<String>> ROOMS =
+      Map.ofEntries(
+          Map.entry("status", Set.of()),
+          Map.entry("output", Set.of()),
+          Map.entry("route", Set.of()),
+          Map.entry("config", Set.of("route")),
+          Map.entry("systemd", Set.of()),
+          Map.entry("probe", Set.of("config")),
+          Map.entry("turn", Set.of("status")),
+          Map.entry("connection", Set.of("turn", "status", "route", "output")),
+          Map.entry("refusal", Set.of("connection", "turn", "config", "status")),
+          Map.entry("handoff", Set.of("connection", "turn", "config", "status")),
+          Map.entry("backend", Set.of("handoff", "connection", "turn", "config", "status")),
+          Map.entry(
+              "listen",
+              Set.of("backend", "refusal", "connection", "turn", "config", "route", "status")),
+          Map.entry("admin", Set.of("", "status", "config", "systemd")));
+
+  @Test
+  void everyRoomOfTheProxyUsesOnlyWhatTheTableSays() {
+    ROOMS.forEach((room, others) -> {
+      List<String> may = new ArrayList<>();
+      may.add("dev.peekpass.proxy." + room);
+      others.forEach(other -> may.add("dev.peekpass.proxy" + (other.isEmpty() ? "" : "." + other)));
+      classes()
+          .that()
+          .resideInAPackage("dev.peekpass.proxy." + room)
+          .should()
+          .onlyDependOnClassesThat(
+              resideInAnyPackage(may.toArray(String[]::new))
+                  .or(resideOutsideOfPackage("dev.peekpass.proxy..")))
+          .check(ALL);
+    });
+  }
+
+  @Test
+  void everyRoomOfTheProxyIsInTheTable() {
+    for (JavaClass one : ALL.that(inPackage("dev.peekpass.proxy"))) {
+      String room = one.getPackageName().replaceFirst("dev\\.peekpass\\.proxy\\.?", "");
+      assertThat(room.isEmpty() || ROOMS.containsKey(room)).as(one.getName()).isTrue();
+    }
+  }
+
+  @Test
+  void nothingButTheTopKnowsTheLoop() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackage("dev.peekpass.proxy")
+        .should()
+        .dependOnClassesThat()
+        .haveFullyQualifiedName("dev.peekpass.proxy.Loop")
+        .check(ALL);
+  }
+
+  @Test
+  void listenersAndTheHandOffDoNotKnowEachOther() {
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.proxy.listen")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.peekpass.proxy.handoff")
+        .check(ALL);
+    noClasses()
+        .that()
+        .resideInAPackage("dev.peekpass.proxy.handoff")
+        .should()
+        .dependOnClassesThat()
+        .resideInAPackage("dev.peekpass.proxy.listen")
+        .check(ALL);
+  }
+
+  /** A longer class does more than one job, or says in its javadoc why it does not. */
+  @Test
+  void noClassIsLongerThan400LinesWithoutAReason() throws IOException {
+    for (String module : new String[] {"proxy", "receiver"}) {
+      Path root = Path.of("..", module, "src", "main", "java");
+      assertThat(root).isDirectory();
+      try (Stream<Path> files = Files.walk(root)) {
+        for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
+          List<String> lines = Files.readAllLines(file);
+          boolean reason = lines.stream().anyMatch(line -> line.contains("Longer than others"));
+          assertThat(lines.size() <= 400 || reason).as("%s", file).isTrue();
+        }
+      }
+    }
   }
 
   @Test

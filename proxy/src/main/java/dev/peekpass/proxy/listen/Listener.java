@@ -27,19 +27,12 @@ import dev.peekpass.wire.ParserScratch;
  *                             v
  *                          closing ── endClosing ──> ending ── queue empty, or too late ──> off
  * }</pre>
+ *
+ * <p>Longer than others, since accepting, closing and handing over share the state of one socket.
  */
 public final class Listener implements Pollable {
   /** Most connections taken before others get their turn. */
   private static final int MAX_ACCEPTS_AT_ONCE = 64;
-
-  /** How long accept rests when descriptors or memory have run out. */
-  private static final long ACCEPT_REST_NANOS = 20_000_000;
-
-  /** How long it rests at most where accept fails and nothing tells why. */
-  private static final long FAILURE_REST_MAX_NANOS = 1_000_000_000L;
-
-  /** How often a failure or a limit is logged at most. */
-  private static final long LOG_NANOS = 60_000_000_000L;
 
   /** No accept queue is longer (net.core.somaxconn is 16 bits wide). */
   private static final int MOST_QUEUED = 1 << 16;
@@ -63,6 +56,7 @@ public final class Listener implements Pollable {
   private final SockAddr peer = new SockAddr();
   private final TcpInfo queueInfo = new TcpInfo();
   private final Burst arrivals = new Burst();
+  private final AcceptErrors errors;
 
   private int slot = UNWATCHED;
   private boolean open;
@@ -73,8 +67,6 @@ public final class Listener implements Pollable {
   private int filtered;
 
   private long acceptAgainAtNanos = Long.MAX_VALUE;
-  private long failureRestNanos = ACCEPT_REST_NANOS;
-  private long logAtNanos = Long.MIN_VALUE;
 
   /**
    * Makes a listener that does not accept yet.
@@ -92,6 +84,7 @@ public final class Listener implements Pollable {
     socket = bound.fd();
     label = bound.label();
     peeking = new Peeking(around, config, label, scratch);
+    errors = new AcceptErrors(turn, label);
   }
 
   /** Its socket; its descriptor is this object's while it {@link #isOpen}. */
@@ -122,7 +115,7 @@ public final class Listener implements Pollable {
       watch();
     } catch (RuntimeException e) {
       turn.fault("listener " + label + ": it could not begin", e);
-      restUntil(turn.nowNanos() + ACCEPT_REST_NANOS);
+      restUntil(turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
   }
 
@@ -180,8 +173,8 @@ public final class Listener implements Pollable {
     if (slot < 0) {
       int errno = -slot;
       slot = UNWATCHED;
-      restUntil(turn.nowNanos() + ACCEPT_REST_NANOS);
-      warn("epoll_ctl ADD: {}: trying again", errno);
+      restUntil(turn.nowNanos() + AcceptErrors.REST_NANOS);
+      errors.warn("epoll_ctl ADD: {}: trying again", errno);
     }
   }
 
@@ -193,7 +186,7 @@ public final class Listener implements Pollable {
   /** Level-triggered: what is left is reported again, but not at once. */
   @Override
   public void onFault() {
-    rest(ACCEPT_REST_NANOS);
+    rest(AcceptErrors.REST_NANOS);
   }
 
   /**
@@ -233,33 +226,19 @@ public final class Listener implements Pollable {
 
   private void accepted(Fd fd) {
     turn.count(Counter.ACCEPTED);
-    failureRestNanos = ACCEPT_REST_NANOS;
-    if (closing || filtered > 0) {
-      filtered = Math.max(filtered - 1, 0);
-      peeking.beginFiltered(fd, peer);
-    } else {
-      peeking.begin(fd, peer);
-    }
+    errors.recovered();
+    boolean inherits = closing || filtered > 0;
+    filtered = Math.max(filtered - 1, 0);
+    peeking.begin(fd, peer, inherits);
   }
 
-  /** Sorts what accept4 reports; returns whether the next accept makes sense now. */
+  /** Deals with what accept4 reports; returns whether the next accept makes sense now. */
   private boolean canAcceptMore(int errno) {
-    return switch (errno) {
-      case Errno.EAGAIN -> false;
-      case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> makeRoom(errno);
-      // The client has gone already, or an error of its network (accept(2)).
-      case Errno.ECONNABORTED,
-          Errno.EPROTO,
-          Errno.ENETDOWN,
-          Errno.ENOPROTOOPT,
-          Errno.EHOSTDOWN,
-          Errno.ENONET,
-          Errno.EHOSTUNREACH,
-          Errno.EOPNOTSUPP,
-          Errno.ENETUNREACH,
-          Errno.ETIMEDOUT ->
-          true;
-      default -> {
+    return switch (AcceptErrors.kind(errno)) {
+      case NONE -> false;
+      case CLIENT -> true;
+      case LIMIT -> makeRoom(errno);
+      case SOCKET -> {
         failed(errno);
         yield false;
       }
@@ -275,40 +254,33 @@ public final class Listener implements Pollable {
     if (gathering.flush()) {
       return true;
     }
-    warn(
+    errors.warn(
         "accept: {}: giving up the oldest incomplete connections; raise the limit of open files"
             + " (ulimit -n, LimitNOFILE=)",
         errno);
     if (peeking.shedOldest()) {
       return true;
     }
-    rest(ACCEPT_REST_NANOS);
+    rest(AcceptErrors.REST_NANOS);
     return false;
   }
 
   /**
-   * Accept fails for a reason of the socket's own, which would be reported for ever: says so, and
-   * rests, each time longer. EINVAL: somebody who shares the socket has shut it down.
+   * Accept fails for a reason of the socket's own: says so, and rests. EINVAL: somebody who shares
+   * the socket has shut it down.
    */
   private void failed(int errno) {
     turn.count(Counter.ACCEPT_FAILED);
     if (errno == Errno.EINVAL && kernel.listen(socket, config.backlog()) >= 0) {
-      warn(
+      errors.warn(
           "accept: {}: a process that shares the socket has shut it down (shutdown(2)): listening"
               + " again",
           errno);
     } else {
-      warn("accept: {}: a firewall, a security module or another process: trying again", errno);
+      errors.warn(
+          "accept: {}: a firewall, a security module or another process: trying again", errno);
     }
-    rest(failureRestNanos);
-    failureRestNanos = Math.min(2 * failureRestNanos, FAILURE_REST_MAX_NANOS);
-  }
-
-  private void warn(String what, int errno) {
-    if (turn.nowNanos() >= logAtNanos) {
-      logAtNanos = turn.nowNanos() + LOG_NANOS;
-      turn.log().warn("listener " + label + ": " + what, Errno.name(errno));
-    }
+    rest(errors.nextRestNanos());
   }
 
   /** Stops accepting for a moment; clients wait in the kernel's queue and are not lost. */
@@ -403,7 +375,7 @@ public final class Listener implements Pollable {
       long before = turn.counters().get(Counter.ACCEPTED);
       accept(Math.min(left, MAX_ACCEPTS_AT_ONCE));
       boolean progress = turn.counters().get(Counter.ACCEPTED) > before;
-      turn.wakeBy(turn.nowNanos() + (progress ? 0 : ACCEPT_REST_NANOS));
+      turn.wakeBy(turn.nowNanos() + (progress ? 0 : AcceptErrors.REST_NANOS));
       return false;
     }
     abandonSocket();

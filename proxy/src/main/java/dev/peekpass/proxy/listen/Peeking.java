@@ -31,7 +31,7 @@ import dev.peekpass.wire.Peeked;
 import dev.peekpass.wire.Protocol;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
 
 /**
  * The connections of a listener from accept until they are routed or refused.
@@ -46,6 +46,8 @@ import org.jspecify.annotations.Nullable;
  *
  * A connection whose head is there at the first peek never joins epoll. Others join it
  * edge-triggered.
+ *
+ * <p>Longer than others, since each verdict of the parser is one method here.
  */
 final class Peeking implements Origin, Stage {
   /** Covers every ordinary head; only larger ones are worth a second call into a larger buffer. */
@@ -53,8 +55,6 @@ final class Peeking implements Origin, Stage {
 
   /** How many ended connections are kept for reuse. */
   private static final int MAX_SPARE = 4096;
-
-  private static final long DEFERRED_NANOS = BoundSocket.DEFER_ACCEPT_SECONDS * 1_000_000_000L;
 
   /** How to turn away what is broken or late where the fallback is a backend. */
   private static final Fallback.Reject ANSWER_ALL =
@@ -72,24 +72,16 @@ final class Peeking implements Origin, Stage {
   private final byte[] labelBytes;
   private final NativeBuffer buffer;
   private final int maxPeekBytes;
-  private final long peekTimeoutNanos;
   private final ParserScratch scratch;
 
   /** Where a connection stands that is being looked at for the first time. */
   private final ConnectionQueue accepted = new ConnectionQueue(this);
 
-  /**
-   * Incomplete connections, in two queues because each queue gives all its members the same time.
-   */
-  private final ConnectionQueue begun = new ConnectionQueue(this);
-
-  private final ConnectionQueue silent = new ConnectionQueue(this);
+  private final Pending pending;
+  private final Consumer<Connection> onTimeout = this::timedOut;
   private final ArrayDeque<Connection> spare = new ArrayDeque<>();
   private final Fallback.Reject reject;
   private final Answer noRoute;
-
-  /** What had the socket before a reload, while connections of it are incomplete. */
-  private @Nullable Peeking predecessor;
 
   /** Makes one without a connection. */
   Peeking(Surroundings around, ListenerConfig config, String label, ParserScratch scratch) {
@@ -106,7 +98,7 @@ final class Peeking implements Origin, Stage {
     this.scratch = scratch;
     labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     maxPeekBytes = config.maxPeekBytes();
-    peekTimeoutNanos = config.peekTimeout().toNanos();
+    pending = new Pending(turn, ending, config, this);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
     noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
   }
@@ -133,8 +125,7 @@ final class Peeking implements Origin, Stage {
 
   /** Goes on with the socket of another, whose connections stay its own. */
   void follow(Peeking before) {
-    predecessor = before;
-    forgetIdlePredecessors();
+    pending.follow(before.pending);
   }
 
   /** Makes sure that {@link #begin} needs no memory: before accept4 gives a descriptor. */
@@ -149,32 +140,21 @@ final class Peeking implements Origin, Stage {
    * ended, when this returns or throws.
    *
    * @param fd owned by the connection from here on
+   * @param filtered whether it has inherited the filter of its closing listener
    */
-  void begin(Fd fd, SockAddr peer) {
+  void begin(Fd fd, SockAddr peer, boolean filtered) {
     Connection connection = spare.pop();
     connection.begin(fd, peer, turn.nowNanos());
     accepted.add(connection);
     lease.enter();
-    look(connection);
+    look(connection, filtered);
   }
 
-  /** As {@link #begin}, for one that has inherited the filter of its closing listener. */
-  void beginFiltered(Fd fd, SockAddr peer) {
-    Connection connection = spare.pop();
-    connection.begin(fd, peer, turn.nowNanos());
-    accepted.add(connection);
-    lease.enter();
+  private void look(Connection connection, boolean filtered) {
     try {
-      kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-    } catch (RuntimeException e) {
-      fail(connection, e);
-      return;
-    }
-    look(connection);
-  }
-
-  private void look(Connection connection) {
-    try {
+      if (filtered) {
+        kernel.setsockopt(connection.fd, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+      }
       if (config.peek() == PeekMode.NONE) {
         fallBack(connection, Outcome.REFUSED_FOREIGN);
       } else {
@@ -210,7 +190,7 @@ final class Peeking implements Origin, Stage {
   }
 
   private boolean isHere(Connection connection) {
-    return connection.isIn(accepted) || isPending(connection);
+    return connection.isIn(accepted) || pending.has(connection);
   }
 
   /**
@@ -336,63 +316,30 @@ final class Peeking implements Origin, Stage {
   }
 
   private void awaitMore(Connection connection) {
-    if (isPending(connection)) {
+    if (pending.has(connection)) {
       return;
     }
     turn.count(Counter.INCOMPLETE_AT_FIRST_PEEK);
-    Connection oldest = oldestOfSocket();
-    if (oldest != null && pendingOfSocket() >= config.maxPending()) {
+    Connection oldest = pending.oldestOfSocket();
+    if (oldest != null && pending.sizeOfSocket() >= config.maxPending()) {
       turn.count(Counter.MAX_PENDING_REACHED);
       shed(oldest);
     }
-    if (!ending.watch(connection)) {
+    if (ending.watch(connection)) {
+      pending.add(connection);
+    } else {
       ending.end(connection, Outcome.SHED);
-      return;
     }
-    // The kernel has kept a client that is silent now to itself for the time of TCP_DEFER_ACCEPT.
-    boolean deferred = config.deferAccept() && connection.peekedBytes == 0;
-    long waited = deferred ? Math.min(DEFERRED_NANOS, peekTimeoutNanos / 2) : 0;
-    long deadline = connection.acceptedNanos + peekTimeoutNanos - waited;
-    (deferred ? silent : begun).add(connection, deadline);
-    turn.wakeBy(deadline);
-  }
-
-  private boolean isPending(Connection connection) {
-    return connection.isIn(begun) || connection.isIn(silent);
-  }
-
-  /** The incomplete connection whose time is up first, or null. */
-  private @Nullable Connection oldestPending() {
-    return begun.nextDeadlineNanos() < silent.nextDeadlineNanos() ? begun.first() : silent.first();
-  }
-
-  /** How many are incomplete that were accepted here. */
-  private int pending() {
-    return begun.size() + silent.size();
   }
 
   /** How many are incomplete on this socket, those from before a reload too. */
   int pendingOfSocket() {
-    int sum = pending();
-    for (Peeking p = predecessor; p != null; p = p.predecessor) {
-      sum += p.pending();
-    }
-    return sum;
-  }
-
-  /** The incomplete connection of this socket that has been so for the longest, or null. */
-  private @Nullable Connection oldestOfSocket() {
-    forgetIdlePredecessors();
-    Connection oldest = oldestPending();
-    for (Peeking p = predecessor; p != null; p = p.predecessor) {
-      oldest = p.pending() > 0 ? p.oldestPending() : oldest;
-    }
-    return oldest;
+    return pending.sizeOfSocket();
   }
 
   /** Gives up the oldest incomplete connection of this socket; returns whether there was one. */
   boolean shedOldest() {
-    Connection oldest = oldestOfSocket();
+    Connection oldest = pending.oldestOfSocket();
     if (oldest == null) {
       return false;
     }
@@ -410,18 +357,6 @@ final class Peeking implements Origin, Stage {
     }
   }
 
-  /** What has no socket any more gets no more connections: once idle it is idle for good. */
-  private void forgetIdlePredecessors() {
-    Peeking keeper = this;
-    for (Peeking p = predecessor; p != null; p = p.predecessor) {
-      if (p.isIdle()) {
-        keeper.predecessor = p.predecessor;
-      } else {
-        keeper = p;
-      }
-    }
-  }
-
   @Override
   public void recycle(Connection connection) {
     lease.leave();
@@ -432,20 +367,14 @@ final class Peeking implements Origin, Stage {
 
   /** Does what is due; returns when something is due next, or {@link Long#MAX_VALUE}. */
   long runTimers(long nowNanos) {
-    expire(begun, nowNanos);
-    expire(silent, nowNanos);
-    return Math.min(begun.nextDeadlineNanos(), silent.nextDeadlineNanos());
+    return pending.expire(nowNanos, onTimeout);
   }
 
-  private void expire(ConnectionQueue queue, long nowNanos) {
-    for (@Nullable Connection late = queue.firstExpired(nowNanos);
-        late != null;
-        late = queue.firstExpired(nowNanos)) {
-      try {
-        onPeekTimeout(late);
-      } catch (RuntimeException e) {
-        fail(late, e);
-      }
+  private void timedOut(Connection late) {
+    try {
+      onPeekTimeout(late);
+    } catch (RuntimeException e) {
+      fail(late, e);
     }
   }
 
@@ -463,15 +392,14 @@ final class Peeking implements Origin, Stage {
 
   /** Whether no connection waits to be routed. */
   boolean isIdle() {
-    return begun.isEmpty() && silent.isEmpty() && accepted.isEmpty();
+    return pending.isEmpty() && accepted.isEmpty();
   }
 
   /** Ends what is pending, the proxy stopping. */
   void endPending() {
     Cleanup cleanup = new Cleanup(turn);
     cleanup.attempt(() -> ending.stopAll(accepted));
-    cleanup.attempt(() -> ending.stopAll(begun));
-    cleanup.attempt(() -> ending.stopAll(silent));
+    cleanup.attempt(pending::stop);
     cleanup.end();
   }
 }

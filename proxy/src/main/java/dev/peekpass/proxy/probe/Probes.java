@@ -2,7 +2,6 @@ package dev.peekpass.proxy.probe;
 
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.proxy.config.BackendConfig;
-import dev.peekpass.proxy.listen.Listener;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
