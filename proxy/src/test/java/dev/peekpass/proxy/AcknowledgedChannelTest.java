@@ -316,6 +316,30 @@ class AcknowledgedChannelTest {
   }
 
   @Test
+  void anEndThatOvertakesTheLastAckMakesNoSecondOwner() throws Exception {
+    SteeredKernel kernel = new SteeredKernel();
+    try (TestAcknowledger a = receiver("a");
+        Running running = new Running(config(LONG), kernel)) {
+      Socket client = request(running);
+      Offered kept = a.accept().greet(true, 10).next();
+      assertThat(a.claim(kept)).isTrue();
+      kernel.hold();
+      // Wakes the loop, which is then held before it looks at the channel again.
+      a.ack(0, 11);
+      Tests.await("the loop is held", kernel::isHeld);
+      a.ack(1, 11);
+      a.end();
+      kernel.endEarly();
+      kernel.release();
+      // Untouched as it is, only the ACK tells that it is a's.
+      awaitPassed(running, 1);
+      assertThat(running.count(Counter.TAKEN_BACK)).isZero();
+      a.answer(kept, "from a");
+      assertThat(readAll(client)).isEqualTo("from a");
+    }
+  }
+
+  @Test
   void aFrozenReceiverLosesWhatItHasNotClaimedAndServesNoneOfItLater() throws Exception {
     try (TestAcknowledger a = receiver("a");
         TestAcknowledger b = receiver("b");

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy;
 
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.Message;
 import java.lang.reflect.Method;
@@ -22,6 +23,7 @@ final class SteeredKernel implements Supplier<Kernel> {
   private volatile @Nullable CountDownLatch gate;
   private final AtomicBoolean held = new AtomicBoolean();
   private volatile boolean clockStands;
+  private final AtomicBoolean endsEarly = new AtomicBoolean();
   private final Map<String, IntUnaryOperator> failures = new ConcurrentHashMap<>();
   private final Map<String, AtomicInteger> calls = new ConcurrentHashMap<>();
 
@@ -60,6 +62,14 @@ final class SteeredKernel implements Supplier<Kernel> {
    */
   void fail(String call, IntUnaryOperator failure) {
     failures.put(call, failure);
+  }
+
+  /**
+   * Lets the next recv that takes bytes say that it is the end, and leave them there: as recv(2)
+   * does on a seqpacket socket when the last message and the end come while it looks.
+   */
+  void endEarly() {
+    endsEarly.set(true);
   }
 
   int calls(String call) {
@@ -109,6 +119,13 @@ final class SteeredKernel implements Supplier<Kernel> {
         return r;
       }
     }
+    if (name.equals("recv") && takesBytes(arguments) && endsEarly.getAndSet(false)) {
+      return 0;
+    }
     return method.invoke(real, arguments);
+  }
+
+  private static boolean takesBytes(Object[] recv) {
+    return recv[recv.length - 1] instanceof Integer flags && (flags & Linux.MSG_PEEK) == 0;
   }
 }

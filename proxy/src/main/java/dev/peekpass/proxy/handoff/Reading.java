@@ -101,6 +101,11 @@ final class Reading {
       return false;
     }
     int n = kernel.recv(from, in, 0, BYTES, Linux.MSG_DONTWAIT);
+    if (n == 0) {
+      // recv(2) finds the queue empty, and only then asks whether the other end has closed. What
+      // was sent between the two is still there; now that it has closed, no more can come.
+      n = kernel.recv(from, in, 0, BYTES, Linux.MSG_DONTWAIT);
+    }
     if (n > 0) {
       String breach = take(n);
       if (breach != null) {
