@@ -124,6 +124,59 @@ class FaultTest {
   }
 
   @Test
+  void aReceiverThatHangsLosesItsChannelToAnotherThatHasItsPath() {
+    proxy =
+        proxy(
+            SimulatedProxy.ONE_BACKEND.replace(
+                "persistent, hand-off-timeout: 1s",
+                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
+    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
+    proxy.client(10 * MILLI, 1 << 16);
+    proxy.receiver.planFreeze(20 * MILLI, 60 * SECOND);
+    proxy.client(30 * MILLI, 1 << 16);
+    proxy.client(40 * MILLI, 1 << 16);
+    proxy.another("/a1").planAcknowledged(SECOND / 2, 10, 100, new Manners());
+    proxy.client(3 * SECOND, 1 << 16);
+    proxy.runUntil(5 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(4);
+    assertThat(proxy.count(Counter.TAKEN_BACK)).isEqualTo(2);
+    assertThat(proxy.count(Counter.CHANNEL_LOST)).isOne();
+  }
+
+  @Test
+  void aReceiverThatIsOnlySlowKeepsItsChannel() {
+    proxy =
+        proxy(
+            SimulatedProxy.ONE_BACKEND.replace(
+                "persistent, hand-off-timeout: 1s",
+                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
+    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
+    proxy.client(10 * MILLI, 1 << 16);
+    proxy.receiver.planFreeze(20 * MILLI, 4 * SECOND);
+    proxy.client(30 * MILLI, 1 << 16);
+    proxy.runUntil(6 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
+    assertThat(proxy.count(Counter.CHANNEL_LOST)).isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {Errno.EINVAL, Errno.EPERM})
+  void anAcceptThatFailsForAReasonOfItsOwnRests(int errno) {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.client(MILLI, 1 << 16);
+    for (int i = 0; i < 5; i++) {
+      proxy.faults.order(Call.ACCEPT, errno);
+    }
+    // 20, 40, 80, 160 and 320 ms, after which it is let in.
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Counter.ACCEPT_FAILED)).isEqualTo(5);
+    assertThat(proxy.count(Outcome.PASSED)).isOne();
+  }
+
+  @Test
   void aFullChannelThatCannotBeWatchedForRoomIsTriedAgainByTime() {
     proxy.receiver.planStream(0, 10, 1);
     proxy.receiver.planFreeze(0, 100 * MILLI);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SystemCallException;
@@ -49,6 +50,39 @@ class ProxyTest {
   @AfterEach
   void nothingLeaks() {
     Tests.await("every descriptor is closed", () -> Tests.openDescriptors() <= descriptorsBefore);
+  }
+
+  /** A service manager or an old process that shares the socket may do that. */
+  @Test
+  void aListenerThatSomebodyShutsDownListensAgain() throws Exception {
+    Kernel kernel = LinuxKernel.open();
+    // Only a socket that was bound to a port by number keeps it then.
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    String yaml = config("auto", "{ reject: close }").replace("127.0.0.1:0", "127.0.0.1:" + port);
+    try (Running running = new Running(yaml)) {
+      for (Fd shared :
+          running.proxy.duplicateSockets().keySet().stream().map(s -> s.fd()).toList()) {
+        assertThat(kernel.shutdown(shared, Linux.SHUT_RD)).isZero();
+        kernel.close(shared);
+      }
+      Tests.await("it is seen", () -> running.count(Counter.ACCEPT_FAILED) > 0);
+      Tests.await(
+          "it listens again",
+          () -> {
+            try (Socket client = running.connect()) {
+              send(client, "?");
+              readAll(client);
+              return true;
+            } catch (Exception e) {
+              return false;
+            }
+          });
+
+      assertThat(running.count(Counter.ACCEPT_FAILED)).isLessThan(10);
+    }
   }
 
   private Path socket(String name) {

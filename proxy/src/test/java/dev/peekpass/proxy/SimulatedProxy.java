@@ -90,6 +90,11 @@ final class SimulatedProxy {
     return Objects.requireNonNull(receivers.get(path), path);
   }
 
+  /** Another process that can bind the same path while the one there is alive. */
+  Receiver another(String path) {
+    return new Receiver(world, paths, path, 0, 100, MILLI);
+  }
+
   /** Plans that a backend is drained. */
   void drain(long atNanos, String backend) {
     world.after(

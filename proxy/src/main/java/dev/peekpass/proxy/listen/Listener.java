@@ -267,7 +267,7 @@ public final class Listener implements Pollable {
 
   /**
    * Accept fails for a reason of the socket's own: says so, and rests. EINVAL: somebody who shares
-   * the socket has shut it down.
+   * the socket has shut it down. A socket that was bound to a port by its number keeps it then.
    */
   private void failed(int errno) {
     turn.count(Counter.ACCEPT_FAILED);

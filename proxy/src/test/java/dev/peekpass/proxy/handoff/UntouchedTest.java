@@ -6,6 +6,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.TcpInfo;
 import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
 import dev.peekpass.simulation.SimulatedKernel;
@@ -53,6 +54,25 @@ class UntouchedTest {
 
   private void read() {
     kernel.recv(connection, new NativeBuffer(8), 0, 8, Linux.MSG_DONTWAIT);
+  }
+
+  @Test
+  void kernelsThatDoNotCountWhatIsSentCallNothingUntouched() {
+    Kernel before419 =
+        (Kernel)
+            Proxy.newProxyInstance(
+                Kernel.class.getClassLoader(),
+                new Class<?>[] {Kernel.class},
+                (proxy, method, arguments) -> {
+                  Object r = method.invoke(kernel, arguments);
+                  if (method.getName().equals("tcpInfo")) {
+                    // tcp_info as of Linux 4.18 ends with tcpi_sndbuf_limited, at 192 bytes.
+                    ((TcpInfo) arguments[1]).filled(192);
+                  }
+                  return r;
+                });
+
+    assertThat(new Untouched(before419).look(connection)).isEqualTo(Untouched.Finding.TOUCHED);
   }
 
   @Test
