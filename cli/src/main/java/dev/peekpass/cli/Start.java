@@ -230,7 +230,7 @@ final class Start implements AutoCloseable {
     }
   }
 
-  /** The running proxy goes on: what this one has accepted it finishes. */
+  /** The running proxy goes on: what this one has accepted it finishes, within a second. */
   private void giveBack() throws IOException {
     if (admin != null && admin.isInherited()) {
       admin.leaveFile();

@@ -4,7 +4,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SystemCallException;
-import dev.peekpass.proxy.Orders.Answer;
+import dev.peekpass.proxy.Orders.Reply;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.BindAddress;
 import dev.peekpass.proxy.config.Configuration;
@@ -156,7 +156,7 @@ final class Operator {
           .each(
               change::order,
               (loop, answer) -> {
-                if (answer == Answer.ENDED) {
+                if (answer == Reply.ENDED) {
                   change.giveBack(loop, kernel);
                 }
               })
@@ -164,8 +164,8 @@ final class Operator {
     });
   }
 
-  private CompletableFuture<List<String>> afterSwap(Change change, List<Answer> answers) {
-    if (answers.contains(Answer.ENDED)) {
+  private CompletableFuture<List<String>> afterSwap(Change change, List<Reply> answers) {
+    if (answers.contains(Reply.ENDED)) {
       return CompletableFuture.failedFuture(new IOException("the proxy is stopping"));
     }
     List<String> fixed = standing.fixed(change.configuration, loops.size());
@@ -176,7 +176,7 @@ final class Operator {
     // Not before: what a probe finds out must reach the backends that the loops have now.
     facilities.probe(change.configuration.backends());
     facilities.collect();
-    return answers.contains(Answer.FAILED)
+    return answers.contains(Reply.FAILED)
         ? CompletableFuture.failedFuture(
             new IOException("a loop has not gone over to it whole: this is a fault in Peekpass"))
         : CompletableFuture.completedFuture(fixed);
@@ -202,7 +202,9 @@ final class Operator {
     return orders
         .one(one.held.loop(), new Order.EndClosing(socket.fd()))
         .thenApply(answer -> {
-          LOG.info("listener {}: closed", socket.label());
+          if (answer == Reply.DONE) {
+            LOG.info("listener {}: takes what is queued, and closes", socket.label());
+          }
           finishOnceClosed();
           return true;
         });
@@ -268,12 +270,12 @@ final class Operator {
   }
 
   private CompletableFuture<Map<TransferredSocket, Fd>> offer(
-      List<Map<Fd, Fd>> found, List<Answer> answers) {
+      List<Map<Fd, Fd>> found, List<Reply> answers) {
     Map<Fd, String> binds = new LinkedHashMap<>();
     held.forEach(one -> binds.put(one.socket().fd(), one.socket().bind().toString()));
     Map<TransferredSocket, Fd> offer = new LinkedHashMap<>();
     for (int i = 0; i < found.size(); i++) {
-      if (answers.get(i) != Answer.LATE) {
+      if (answers.get(i) != Reply.LATE) {
         found
             .get(i)
             .forEach((socket, duplicate) ->
@@ -320,7 +322,7 @@ final class Operator {
   CompletableFuture<Boolean> turns() {
     return orders
         .all(new Order.Ask(loop -> {}))
-        .thenApply(answers -> answers.stream().allMatch(answer -> answer == Answer.DONE));
+        .thenApply(answers -> answers.stream().allMatch(answer -> answer == Reply.DONE));
   }
 
   /** What the loops are doing; of one that has ended nothing. Does not wait for its turn. */
@@ -331,7 +333,7 @@ final class Operator {
         .thenApply(answers -> {
           List<StatusReport.Part> known =
               IntStream.range(0, parts.length)
-                  .filter(i -> answers.get(i) == Answer.DONE)
+                  .filter(i -> answers.get(i) == Reply.DONE)
                   .mapToObj(i -> parts[i])
                   .toList();
           return StatusReport.of(loops, standing, known);

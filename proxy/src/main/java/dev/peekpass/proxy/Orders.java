@@ -15,7 +15,7 @@ final class Orders {
   private static final long ANSWER_NANOS = 10_000_000_000L;
 
   /** How a loop has answered an order. */
-  enum Answer {
+  enum Reply {
     DONE,
     /** It has not done it and will not, since it stops or has ended. */
     ENDED,
@@ -28,7 +28,7 @@ final class Orders {
   /** Gets how a loop has answered in the end, never late. */
   interface Onward {
     /** Called in a step, before the answers are looked at if it is in time. */
-    void answered(int loop, Answer answer);
+    void answered(int loop, Reply answer);
   }
 
   private final Steps steps;
@@ -40,30 +40,30 @@ final class Orders {
   }
 
   /** Gives every loop an order, one as soon as the other; completes with all answers, in time. */
-  CompletableFuture<List<Answer>> each(IntFunction<? extends Order> order, Onward onward) {
-    List<CompletableFuture<Answer>> answers =
+  CompletableFuture<List<Reply>> each(IntFunction<? extends Order> order, Onward onward) {
+    List<CompletableFuture<Reply>> answers =
         IntStream.range(0, loops.size()).mapToObj(i -> give(i, order.apply(i), onward)).toList();
     return CompletableFuture.allOf(answers.toArray(CompletableFuture<?>[]::new))
         .thenApply(all -> answers.stream().map(CompletableFuture::join).toList());
   }
 
   /** Gives every loop the same order. */
-  CompletableFuture<List<Answer>> all(Order order) {
+  CompletableFuture<List<Reply>> all(Order order) {
     return each(loop -> order, (loop, answer) -> {});
   }
 
   /** Gives one loop an order. */
-  CompletableFuture<Answer> one(int loop, Order order) {
+  CompletableFuture<Reply> one(int loop, Order order) {
     return give(loop, order, (to, answer) -> {});
   }
 
-  private CompletableFuture<Answer> give(int loop, Order order, Onward onward) {
-    CompletableFuture<Answer> answer = new CompletableFuture<>();
+  private CompletableFuture<Reply> give(int loop, Order order, Onward onward) {
+    CompletableFuture<Reply> answer = new CompletableFuture<>();
     Steps.Cancellable deadline =
         steps.later(
             ANSWER_NANOS,
             () -> {
-              if (answer.complete(Answer.LATE)) {
+              if (answer.complete(Reply.LATE)) {
                 LOG.warn("a loop has not done within 10 s what it was asked, and may yet");
               }
             });
@@ -71,7 +71,7 @@ final class Orders {
         steps
             .submit(loops.get(loop), order)
             .whenComplete((done, failure) -> {
-              Answer how = failure != null ? Answer.FAILED : done ? Answer.DONE : Answer.ENDED;
+              Reply how = failure != null ? Reply.FAILED : done ? Reply.DONE : Reply.ENDED;
               steps.execute(() -> {
                 deadline.cancel();
                 onward.answered(loop, how);

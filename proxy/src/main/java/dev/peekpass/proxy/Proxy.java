@@ -302,8 +302,8 @@ public final class Proxy {
 
   /**
    * Lets a backend get no new connections, or get them again. A drained backend's connections go to
-   * the fallback, or are told that it is unavailable; those that wait for it already still go to
-   * it.
+   * its backup, else to the fallback, else they are told that it is unavailable; those that wait
+   * for it already still go to it.
    *
    * @return false when the configuration has no backend of that name
    * @throws IOException when the proxy is stopping

@@ -12,6 +12,7 @@ import dev.peekpass.simulation.Client;
 import dev.peekpass.simulation.Faults;
 import dev.peekpass.simulation.InjectedError;
 import dev.peekpass.simulation.Manners;
+import dev.peekpass.simulation.Receiver;
 import dev.peekpass.simulation.SimulatedKernel;
 import dev.peekpass.simulation.UnixPaths;
 import dev.peekpass.simulation.World;
@@ -142,6 +143,66 @@ class FaultTest {
     assertThat(proxy.count(Outcome.PASSED)).isEqualTo(4);
     assertThat(proxy.count(Counter.TAKEN_BACK)).isEqualTo(2);
     assertThat(proxy.count(Counter.CHANNEL_LOST)).isOne();
+  }
+
+  @Test
+  void anotherThatHangsToo() {
+    proxy =
+        proxy(
+            SimulatedProxy.ONE_BACKEND.replace(
+                "persistent, hand-off-timeout: 1s",
+                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
+    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
+    proxy.client(10 * MILLI, 1 << 16);
+    proxy.receiver.planFreeze(20 * MILLI, 60 * SECOND);
+    proxy.client(30 * MILLI, 1 << 16);
+    Receiver second = proxy.another("/a1");
+    second.planAcknowledged(SECOND / 2, 10, 100, new Manners());
+    second.planFreeze(SECOND / 2, 60 * SECOND);
+    proxy.another("/a1").planAcknowledged(4 * SECOND, 10, 100, new Manners());
+    proxy.client(5 * SECOND, 1 << 16);
+    proxy.runUntil(8 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(3);
+  }
+
+  @Test
+  void aFaultWhileTheChannelGoesOverToAnotherLosesNothing() {
+    proxy =
+        proxy(
+            SimulatedProxy.ONE_BACKEND.replace(
+                "persistent, hand-off-timeout: 1s",
+                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
+    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
+    proxy.client(10 * MILLI, 1 << 16);
+    proxy.receiver.planFreeze(20 * MILLI, 60 * SECOND);
+    proxy.client(30 * MILLI, 1 << 16);
+    proxy.another("/a1").planAcknowledged(SECOND / 2, 10, 100, new Manners());
+    // The hung receiver's channel is the first descriptor of its kind that leaves epoll.
+    proxy.world.after(
+        SECOND / 2 + MILLI,
+        "test",
+        "lets the next removal throw",
+        () -> proxy.faults.orderThrow(Call.EPOLL_DEL, true));
+    proxy.client(3 * SECOND, 1 << 16);
+    proxy.runUntil(5 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(3);
+  }
+
+  @Test
+  void aListenerThatCannotBeWatchedAgainIsTriedAgain() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.client(MILLI, 1 << 16);
+    proxy.faults.order(Call.ACCEPT, Errno.ENOMEM);
+    proxy.faults.orderNoThrow(Call.EPOLL_ADD);
+    proxy.faults.orderNoThrow(Call.EPOLL_ADD);
+    proxy.faults.orderThrow(Call.EPOLL_ADD, false);
+    proxy.runUntil(SECOND);
+
+    assertThat(proxy.count(Counter.FAULTS)).isPositive();
+    // Not only when it stops, which takes what is queued.
+    assertThat(proxy.count(Outcome.PASSED)).isOne();
   }
 
   @Test

@@ -142,6 +142,11 @@ public final class Backend implements Passing {
 
   /** Passes what is gathered; what no receiver takes waits, or is given on. */
   private void flush() {
+    if (!waiting.isEmpty()) {
+      // Something older was taken back in the turn that gathered this.
+      pump();
+      return;
+    }
     passContained(gathered);
     boolean elsewhere = !gathered.isEmpty() && isToBackUp();
     for (Connection left = gathered.first(); left != null; left = gathered.first()) {
@@ -213,9 +218,10 @@ public final class Backend implements Passing {
 
   @Override
   public void pump() {
-    if (!gathered.isEmpty() && !waiting.isEmpty()) {
-      // Something was taken back in the turn that gathered it.
-      flush();
+    if (!waiting.isEmpty()) {
+      for (Connection c = gathered.first(); c != null; c = gathered.first()) {
+        await(c);
+      }
     }
     while (!waiting.isEmpty() && passContained(waiting)) {}
     if (!waiting.isEmpty() && isToBackUp()) {

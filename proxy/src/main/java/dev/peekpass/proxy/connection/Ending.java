@@ -102,6 +102,10 @@ public final class Ending {
           release(stopped);
         }
       });
+      if (stopped.isIn(queue)) {
+        // It cannot be ended: the rest is not held up by it for ever.
+        break;
+      }
     }
     cleanup.end();
   }

@@ -302,6 +302,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
       return null;
     }
     greeted = true;
+    successor.close();
     rest.greeted();
     int most = Math.min(theirs.maxConnections(), MOST_AT_ONCE);
     offer.want(most);
@@ -447,9 +448,13 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     }
     // Before the drop, which closes what the successor has.
     SeqpacketSocket next = successor.take(this);
-    drop("another receiver has its path", false, 0);
-    rest.end();
-    begin(next);
+    try {
+      drop("another receiver has its path", false, 0);
+    } finally {
+      // It is this object's already, which the poller tells of it.
+      rest.end();
+      begin(next);
+    }
     reading.readSome();
     backend.pump();
   }

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * (SO_PEERCRED, unix(7)), of which a HELLO is awaited.
  */
 final class Successor implements Pollable {
-  /** Between two looks. */
+  /** Between two looks, and how long another receiver has to say hello. */
   private static final long REST_NANOS = 1_000_000_000L;
 
   private final Turn turn;
@@ -43,8 +43,10 @@ final class Successor implements Pollable {
    * @return when to be called again while it does not
    */
   long look(SeqpacketSocket present, long nowNanos) {
-    if (socket == null && lookAgainNanos <= nowNanos) {
+    if (lookAgainNanos <= nowNanos) {
       lookAgainNanos = nowNanos + REST_NANOS;
+      // One that has not said hello either: whoever has the path by now is asked anew.
+      close();
       SeqpacketSocket opened = opener.open(this);
       if (opened != null) {
         socket = opened;
@@ -53,7 +55,7 @@ final class Successor implements Pollable {
         }
       }
     }
-    return socket == null ? lookAgainNanos : Long.MAX_VALUE;
+    return lookAgainNanos;
   }
 
   /** The process that listens at the other end; 0 when that is not known. */

@@ -73,6 +73,7 @@ public record BoundSocket(BindAddress bind, IpAddress address, int port, Fd fd, 
       throw new SystemCallException("socket for " + address, -r, remedy(-r));
     }
     Fd fd = Fd.of(r);
+    boolean whole = false;
     try {
       option(kernel, fd, Linux.SOL_SOCKET, Linux.SO_REUSEADDR, 1, "SO_REUSEADDR");
       if (v6) {
@@ -93,10 +94,12 @@ public record BoundSocket(BindAddress bind, IpAddress address, int port, Fd fd, 
       }
       check("listen " + name, kernel.listen(fd, config.backlog()));
       check("getsockname " + name, kernel.getsockname(fd, name));
+      whole = true;
       return new BoundSocket(bind, address, name.port(), fd, false);
-    } catch (SystemCallException e) {
-      kernel.close(fd);
-      throw e;
+    } finally {
+      if (!whole) {
+        kernel.close(fd);
+      }
     }
   }
 

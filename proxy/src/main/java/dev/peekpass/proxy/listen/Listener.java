@@ -63,6 +63,9 @@ public final class Listener implements Pollable {
   private boolean closing;
   private long endByNanos = Long.MAX_VALUE;
 
+  /** Whether the socket may have the filter that lets no new connection begin. */
+  private boolean hasFilter;
+
   /** How many of the queue may have the filter of when the socket was closing. */
   private int filtered;
 
@@ -112,9 +115,18 @@ public final class Listener implements Pollable {
   public void start() {
     try {
       configure();
+    } catch (RuntimeException e) {
+      turn.fault("listener " + label + ": it could not be set as configured", e);
+    }
+    beginToWatch();
+  }
+
+  /** A fault only puts it off. */
+  private void beginToWatch() {
+    try {
       watch();
     } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": it could not begin", e);
+      turn.fault("listener " + label + ": it could not be watched", e);
       restUntil(turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
   }
@@ -126,6 +138,7 @@ public final class Listener implements Pollable {
     slot = before.slot;
     acceptAgainAtNanos = before.acceptAgainAtNanos;
     filtered = before.filtered;
+    hasFilter = before.hasFilter;
     before.slot = UNWATCHED;
     before.acceptAgainAtNanos = Long.MAX_VALUE;
     peeking.follow(before.peeking);
@@ -135,22 +148,33 @@ public final class Listener implements Pollable {
   }
 
   /**
-   * Sets the socket as configured, where that differs from the listener that had it. A fault leaves
-   * it as it was.
+   * Sets the socket as configured, where that differs from the listener that had it, and lets new
+   * connections begin again if it was closing. A fault there is tried again.
    */
   public void adapt(Listener before) {
+    if (hasFilter) {
+      detachFilter();
+      turn.wakeBy(turn.nowNanos() + AcceptErrors.REST_NANOS);
+    }
     try {
-      if (before.closing) {
-        kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-        // What came to the queue meanwhile has inherited it.
-        filtered = queued();
-      }
       if (before.config.backlog() != config.backlog()
           || before.config.deferAccept() != config.deferAccept()) {
         configure();
       }
     } catch (RuntimeException e) {
       turn.fault("listener " + label + ": it could not be set as configured", e);
+    }
+  }
+
+  /** Lets new connections begin again. While that fails nobody comes, and it is tried again. */
+  private void detachFilter() {
+    try {
+      int r = kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+      hasFilter = r < 0 && r != -Errno.ENOENT;
+      // What came to the queue meanwhile has inherited it.
+      filtered = queued();
+    } catch (RuntimeException e) {
+      turn.fault("listener " + label + ": new connections could not be let in", e);
     }
   }
 
@@ -307,7 +331,11 @@ public final class Listener implements Pollable {
     long due = peeking.runTimers(nowNanos);
     if (acceptAgainAtNanos <= nowNanos) {
       acceptAgainAtNanos = Long.MAX_VALUE;
-      watch();
+      beginToWatch();
+    }
+    if (hasFilter && !closing) {
+      detachFilter();
+      due = Math.min(due, turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
     return Math.min(due, acceptAgainAtNanos);
   }
@@ -326,6 +354,7 @@ public final class Listener implements Pollable {
       return;
     }
     closing = true;
+    hasFilter = true;
     try {
       int r = kernel.attachFilter(socket, NO_NEW_CONNECTIONS);
       if (r < 0) {

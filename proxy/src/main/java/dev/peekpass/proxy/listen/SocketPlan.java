@@ -80,16 +80,19 @@ public final class SocketPlan {
       Kernel kernel, Configuration configuration, int loops, List<Held> held, Reuse reuse)
       throws SystemCallException {
     SocketPlan plan = new SocketPlan(kernel, loops, held, reuse);
+    boolean whole = false;
     try {
       for (ListenerConfig listener : configuration.listeners()) {
         for (BindAddress bind : listener.bind()) {
           plan.place(listener, bind);
         }
       }
+      whole = true;
       return plan;
-    } catch (SystemCallException e) {
-      plan.discard();
-      throw e;
+    } finally {
+      if (!whole) {
+        plan.discard();
+      }
     }
   }
 

@@ -20,11 +20,23 @@ public final class Cleanup {
     try {
       closing.run();
     } catch (RuntimeException e) {
-      turn.fault("something could not be closed", e);
+      log(e);
     } catch (Error e) {
-      if (first == null) {
-        first = e;
-      }
+      keep(e);
+    }
+  }
+
+  private void log(RuntimeException e) {
+    try {
+      turn.fault("something could not be closed", e);
+    } catch (RuntimeException | Error broken) {
+      keep(new Error("nothing can be logged any more", broken));
+    }
+  }
+
+  private void keep(Error e) {
+    if (first == null) {
+      first = e;
     }
   }
 
