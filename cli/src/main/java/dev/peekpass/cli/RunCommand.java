@@ -153,11 +153,11 @@ final class RunCommand implements Callable<Integer> {
 
   private static int run(Start start) throws InterruptedException {
     try {
-      start.prepare();
-      // Before the running proxy lets go, and before it is said that this one listens: whoever
-      // reads that may send a signal at once.
+      // Before anything is asked of a running proxy: the JVM's own handlers would let this process
+      // take over while it is ending.
       Signals.onStop(start::stop);
       Signals.onHangUp(start::reload);
+      start.prepare();
       start.serve();
     } catch (IOException e) {
       System.err.println("peekpass: " + e.getMessage());

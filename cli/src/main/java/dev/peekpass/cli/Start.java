@@ -122,7 +122,10 @@ final class Start implements AutoCloseable {
     begin(Step.LOAD);
     LOG.debug("{} classes are loaded", ProgramClasses.load());
     begin(Step.ASK);
-    old = options.takeoverFrom() == null ? null : ask(options.takeoverFrom());
+    Takeover asked = options.takeoverFrom() == null ? null : ask(options.takeoverFrom());
+    synchronized (this) {
+      old = asked;
+    }
     begin(Step.ADMIN);
     admin = adminSocket();
     begin(Step.BIND);
@@ -140,8 +143,16 @@ final class Start implements AutoCloseable {
     }
   }
 
-  private void begin(Step step) {
+  /** The next step, unless a signal has ended the start. */
+  private void begin(Step step) throws IOException {
     options.observer().accept(step);
+    requireNotStopped();
+  }
+
+  private synchronized void requireNotStopped() throws IOException {
+    if (stopped && !serving) {
+      throw new IOException("stopped by a signal before it served");
+    }
   }
 
   /** Asks the running proxy for its sockets; null when none is running. */
@@ -249,9 +260,7 @@ final class Start implements AutoCloseable {
   }
 
   private synchronized void accept() throws IOException {
-    if (stopped) {
-      throw new IOException("stopped by a signal before it served");
-    }
+    requireNotStopped();
     serving = true;
     if (admin != null) {
       admin.ownFile(kernel);

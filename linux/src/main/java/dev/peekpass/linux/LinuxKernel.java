@@ -314,6 +314,8 @@ public final class LinuxKernel implements Kernel {
                   0L));
     } catch (Throwable t) {
       throw broken(t);
+    } finally {
+      Reference.reachabilityFence(buffer);
     }
   }
 

@@ -37,7 +37,7 @@ public final class Proxy {
   private static final Logger LOG = LoggerFactory.getLogger(Proxy.class);
 
   /** How long the access log has to be written once the loops have ended. */
-  private static final Duration LOG_PATIENCE = Duration.ofSeconds(1);
+  private static final Duration LOG_PATIENCE = Duration.ofSeconds(2);
 
   private enum Phase {
     /** All is there, and the loops' threads wait. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SockAddr;
@@ -14,6 +15,7 @@ import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.status.Outcome;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -472,6 +474,45 @@ class ReloadTest {
         proxy.stop();
         assertThat(proxy.await()).isTrue();
       }
+    }
+  }
+
+  /** A service manager keeps the sockets that it passes, and starts the proxy again with them. */
+  @Test
+  void aSocketThatOthersHaveTooIsLeftOpenToNewClients() throws Exception {
+    Kernel kernel = LinuxKernel.open();
+    int port;
+    try (ServerSocket free = new ServerSocket(0)) {
+      port = free.getLocalPort();
+    }
+    Fd kept = Fd.of(kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    SockAddr name = new SockAddr();
+    name.inet(0, 0xffff7f000001L, port);
+    assertThat(kernel.bind(kept, name)).isZero();
+    assertThat(kernel.listen(kept, 16)).isZero();
+    try (TestReceiver shop = TestReceiver.stream(dir.resolve("shop"))) {
+      for (int run = 0; run < 3; run++) {
+        Fd passed = Fd.of(kernel.fcntl(kept, Linux.F_DUPFD_CLOEXEC, 0));
+        Proxy proxy =
+            Proxy.start(
+                Tests.configuration(yaml(1, "127.0.0.1:" + port, "shop", "")),
+                LinuxKernel::open,
+                (lines, length, givesUp) -> 0,
+                new Inherited(List.of(new TransferredSocket("", passed)), Set.of()));
+        try (Socket client = connect("127.0.0.1", port)) {
+          send(client, REQUEST);
+          assertAnswered(shop, client);
+        } finally {
+          proxy.stop();
+          assertThat(proxy.await()).isTrue();
+        }
+        // While none runs clients wait in the queue.
+        try (Socket waiting = new Socket()) {
+          waiting.connect(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), port), 2000);
+        }
+      }
+    } finally {
+      kernel.close(kept);
     }
   }
 }

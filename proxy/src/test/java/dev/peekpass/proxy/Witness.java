@@ -43,6 +43,9 @@ final class Witness implements Observer {
   private static final long STOP_NANOS = 1_000_000_000L;
   private static final long MAX_DEFERRED_NANOS = 1_000_000_000L;
 
+  /** How long a listener may rest, and a little more. */
+  private static final int MAX_REST_MILLIS = 1010;
+
   /** How many turns may come to nothing, and one more for each millisecond. */
   private static final int MAX_IDLE_TURNS = 64;
 
@@ -616,7 +619,13 @@ final class Witness implements Observer {
     if (waiting > room) {
       throw new Violation(waiting + " connections wait for backends, which may keep " + room);
     }
+    boolean sleepsLong = timeoutMillis < 0 || timeoutMillis > MAX_REST_MILLIS;
     listeners.forEach((socket, listening) -> {
+      if (sleepsLong && socket.isDeaf()) {
+        throw new Violation(
+            "%s is not watched, and the loop would sleep for %d ms"
+                .formatted(socket, timeoutMillis));
+      }
       if (pending(socket) > listening.mostPending()) {
         throw new Violation(pending(socket) + " connections are pending");
       }

@@ -592,6 +592,10 @@ public final class SimulatedKernel implements Kernel {
     files.set(descriptor.number(), null);
     open--;
     boolean last = file.references() == 1;
+    if (!last && file instanceof TcpListener listener && listener.isLeftFiltered()) {
+      throw new Violation(
+          file + " is left to another process with a filter that drops its clients");
+    }
     int lost =
         last && !faults.hasErred() && file instanceof TcpListener listener
             ? listener.wouldLose(world.nowNanos())

@@ -14,6 +14,7 @@ public final class TcpListener extends OpenFile {
   private boolean listening;
   private boolean deferring;
   private boolean gone;
+  private boolean shared;
   private boolean filtered;
   private long filteredNanos;
   private boolean excused;
@@ -81,6 +82,11 @@ public final class TcpListener extends OpenFile {
     return filtered;
   }
 
+  /** Whether another process has it, and it drops SYNs. */
+  boolean isLeftFiltered() {
+    return shared && filtered;
+  }
+
   /** The kernel keeps so many more connections to itself for a while, or fewer. */
   void holdBack(int more) {
     heldBack += more;
@@ -88,7 +94,13 @@ public final class TcpListener extends OpenFile {
 
   /** Another process has it as well: the accept queue lives on with it. */
   public void share() {
+    shared = true;
     retain();
+  }
+
+  /** Whether it is this process's alone, open, and no epoll watches it: nobody comes in then. */
+  public boolean isDeaf() {
+    return !shared && !gone && !isWatched();
   }
 
   /**

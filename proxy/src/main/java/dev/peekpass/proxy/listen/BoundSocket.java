@@ -125,6 +125,9 @@ public record BoundSocket(BindAddress bind, IpAddress address, int port, Fd fd, 
     check("fcntl F_GETFL", flags);
     check("fcntl F_SETFL", kernel.fcntl(fd, Linux.F_SETFL, flags | Linux.O_NONBLOCK));
     check("fcntl F_SETFD", kernel.fcntl(fd, Linux.F_SETFD, Linux.FD_CLOEXEC));
+    // One that ended in the middle of closing it may have left its filter on, by which nobody
+    // comes.
+    kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
     IpAddress address = new IpAddress(name.high(), name.low());
     BindAddress for0 = bind == null ? new BindAddress(address, name.port()) : bind;
     return new BoundSocket(for0, address, name.port(), fd, false);

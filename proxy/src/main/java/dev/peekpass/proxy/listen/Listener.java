@@ -357,8 +357,14 @@ public final class Listener implements Pollable {
     hasFilter = true;
     try {
       int r = kernel.attachFilter(socket, NO_NEW_CONNECTIONS);
-      if (r < 0) {
-        turn.log().warn("listener {}: setsockopt SO_ATTACH_FILTER: {}", label, Errno.name(-r));
+      if (r == -Errno.EPERM) {
+        errors.warn(
+            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed; this"
+                + " kernel wants CAP_NET_ADMIN to keep them away (AmbientCapabilities=)",
+            -r);
+      } else if (r < 0) {
+        errors.warn(
+            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed", -r);
       }
     } catch (RuntimeException e) {
       turn.fault("listener " + label + ": new connections could not be kept away", e);
@@ -442,7 +448,19 @@ public final class Listener implements Pollable {
     try {
       unwatch();
     } finally {
-      kernel.close(socket);
+      try {
+        leaveNoFilter();
+      } finally {
+        kernel.close(socket);
+      }
+    }
+  }
+
+  /** The filter is the socket's, which others may have too and go on with. */
+  private void leaveNoFilter() {
+    for (int tries = 0; hasFilter && tries < LAST_TRIES; tries++) {
+      int r = kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+      hasFilter = r < 0 && r != -Errno.ENOENT;
     }
   }
 
