@@ -222,7 +222,8 @@ final class Simulation {
     }
     int ended = receivers.stream().mapToInt(Receiver::channelsEnded).sum();
     int breaches = receivers.stream().mapToInt(Receiver::breaches).sum();
-    int excused = breaches + simulated.failedHellos() + faults.thrown();
+    int drains = receivers.stream().mapToInt(Receiver::drains).sum();
+    int excused = breaches + drains + simulated.failedHellos() + faults.thrown();
     if (loop.counters().get(Counter.CHANNEL_LOST) > ended + excused) {
       throw new Violation("the loop gave up channels to receivers that were there");
     }

@@ -39,6 +39,7 @@ public final class Receiver {
   private boolean frozen;
   private boolean working;
   private int life;
+  private int drains;
   private int channelsEnded;
   private int breaches;
 
@@ -123,6 +124,7 @@ public final class Receiver {
     Reception was = reception;
     if (was != null && !frozen && was.drain()) {
       reception = null;
+      drains++;
       draining.add(was);
       if (unlink) {
         paths.unlink(path);
@@ -258,6 +260,11 @@ public final class Receiver {
   /** A sender's connection to it, or socket, has lost its other end. */
   void onChannelEnded() {
     channelsEnded++;
+  }
+
+  /** How often it has begun to drain, for which it has a time. */
+  public int drains() {
+    return drains;
   }
 
   /** How many times a sender's connection or socket lost its other end. */

@@ -182,8 +182,10 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
 
   private void cannotSend(SeqpacketSocket to, int errno) {
     if (isFull(errno)) {
-      if (errno == Errno.EAGAIN && !to.isFull()) {
-        turn.count(Counter.CHANNEL_FULL);
+      if (errno == Errno.EAGAIN) {
+        if (!to.isFull()) {
+          turn.count(Counter.CHANNEL_FULL);
+        }
         to.watchRoom();
       }
       return;

@@ -96,6 +96,7 @@ public abstract class Channel {
   /** Takes the first of a batch over, which have just been sent: all, whatever one throws. */
   final void takeOver(Batch batch, int count) {
     inFlight = 0;
+    Error first = null;
     for (int i = 0; i < count; i++) {
       Connection connection = batch.get(0);
       batch.removeFirst();
@@ -103,7 +104,12 @@ public abstract class Channel {
         taken(connection);
       } catch (RuntimeException e) {
         turn.fault("backend " + config.name() + ": a connection was passed and could not end", e);
+      } catch (Error e) {
+        first = e;
       }
+    }
+    if (first != null) {
+      throw first;
     }
   }
 

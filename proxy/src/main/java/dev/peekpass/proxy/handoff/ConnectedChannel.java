@@ -47,6 +47,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
   private @Nullable Fd socket;
   private int slot = UNWATCHED;
   private boolean watchingRoom;
+  private long fullNanos = Long.MIN_VALUE;
 
   /** What SIOCOUTQ said at a time, and what was sent since. */
   private long unreceivedBytes;
@@ -95,6 +96,9 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
     if (isFull(-r)) {
       // Only a full queue is told to have room again. Other shortages are not this socket's, which
       // would be reported as writable at once, over and over: the backend's timer tries again.
+      if (r == -Errno.EAGAIN) {
+        fullNanos = turn.nowNanos();
+      }
       if (r == -Errno.EAGAIN && !watchingRoom) {
         turn.count(Counter.CHANNEL_FULL);
         // Unless memory is short: then too the timer tries again.
@@ -179,7 +183,8 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
       drop("the receiver closed it");
     } else if ((events & Linux.EPOLLOUT) != 0) {
       Fd open = socket;
-      if (open != null && watchingRoom) {
+      // Not one that was fetched before it was found full in this turn.
+      if (open != null && watchingRoom && fullNanos != turn.nowNanos()) {
         watchingRoom = !turn.poller().modify(slot, open, WATCH_END);
       }
     }

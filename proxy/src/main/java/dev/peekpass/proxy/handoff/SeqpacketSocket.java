@@ -29,6 +29,7 @@ final class SeqpacketSocket {
   private final Consumer<Fd> closer;
   private int slot = UNWATCHED;
   private boolean watchingRoom;
+  private long fullNanos = Long.MIN_VALUE;
 
   private SeqpacketSocket(Turn turn, Fd fd, Consumer<Fd> closer) {
     this.turn = turn;
@@ -76,12 +77,15 @@ final class SeqpacketSocket {
 
   /** It is full: watches for room. Where memory is short it does not, and a timer tries again. */
   void watchRoom() {
-    watchingRoom = turn.poller().modify(slot, fd, WATCH_ROOM);
+    fullNanos = turn.nowNanos();
+    if (!watchingRoom) {
+      watchingRoom = turn.poller().modify(slot, fd, WATCH_ROOM);
+    }
   }
 
-  /** It has room again. */
+  /** It has room again, unless that was before it was found full in this turn. */
   void hasRoom() {
-    if (watchingRoom) {
+    if (watchingRoom && fullNanos != turn.nowNanos()) {
       watchingRoom = !turn.poller().modify(slot, fd, WATCH);
     }
   }
