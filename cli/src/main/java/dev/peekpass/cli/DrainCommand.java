@@ -9,8 +9,8 @@ import picocli.CommandLine.Command;
     description = {
       "Lets a backend of the running proxy get no new connections.",
       "",
-      "They go to the fallback if that is another backend, else they are told that the server is"
-          + " unavailable. Connections that it has are not touched. It lasts, through reloads and"
+      "They go to its backup, else to the fallback if that is another backend, else they are told"
+          + " that the server is unavailable. Connections that it has are not touched. It lasts, through reloads and"
           + " takeovers, until undrain."
     })
 final class DrainCommand extends BackendRequest implements Callable<Integer> {

@@ -10,6 +10,8 @@ import dev.peekpass.proxy.config.Mistake;
 import dev.peekpass.proxy.systemd.Notifier;
 import dev.peekpass.proxy.systemd.Watchdog;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -117,6 +119,8 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     // Whoever starts it may stop reading.
     Console.install();
+    // Else it would end the process; what it asks for is being done.
+    Signals.onHangUp(() -> LOG.debug("SIGHUP: the configuration is being read"));
     Logging.level(level);
     return switch (ConfigurationFile.read(file, System.in)) {
       case ConfigurationReader.Valid(Configuration valid, List<Mistake> warnings) -> {
@@ -185,7 +189,7 @@ final class RunCommand implements Callable<Integer> {
     boolean clean = proxy.await();
     start.close();
     LOG.info(
-        "stopped; connections by outcome: {}; {}",
+        "stopped; connections by outcome: {}; counts: {}",
         nonZero(proxy.outcomes()),
         nonZero(proxy.counts()));
     return clean ? 0 : 1;
@@ -202,6 +206,17 @@ final class RunCommand implements Callable<Integer> {
                   "standard input cannot be read again",
                   "start the proxy with -c FILE")));
     }
+    Path path = Path.of(file);
+    if (Files.exists(path) && !Files.isRegularFile(path)) {
+      return new ConfigurationReader.Mistakes(
+          List.of(
+              new Mistake(
+                  file,
+                  1,
+                  1,
+                  "it is no regular file, which may never end or be empty when it is read again",
+                  "start the proxy with -c and a file")));
+    }
     return ConfigurationFile.read(file, System.in);
   }
 
@@ -209,7 +224,9 @@ final class RunCommand implements Callable<Integer> {
     return counts.entrySet().stream()
         .filter(entry -> entry.getValue() != 0)
         .map(entry -> label(entry.getKey()) + "=" + entry.getValue())
-        .collect(Collectors.joining(" "));
+        .collect(
+            Collectors.collectingAndThen(
+                Collectors.joining(" "), all -> all.isEmpty() ? "none" : all));
   }
 
   private static String label(Enum<?> name) {

@@ -1,6 +1,9 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Inherited;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.TransferredSocket;
@@ -83,6 +86,9 @@ final class Start implements AutoCloseable {
       Map<String, String> environment,
       TakeoverTimes times,
       Consumer<Step> observer) {}
+
+  /** How many connections each loop is to have room for, at least, when it takes over. */
+  private static final int LEAST_CONNECTIONS = 16;
 
   private final Configuration configuration;
   private final Supplier<? extends Kernel> kernels;
@@ -221,6 +227,7 @@ final class Start implements AutoCloseable {
   void serve() throws IOException {
     begin(Step.READY);
     if (old != null) {
+      requireRoom();
       old.awaitTaken(proxy().unwanted(), admin != null && admin.isInherited());
     }
     begin(Step.ACCEPT);
@@ -238,6 +245,27 @@ final class Start implements AutoCloseable {
     }
     if (wantsReload()) {
       operations().reload();
+    }
+  }
+
+  /** Whether there are descriptors for every channel of every loop, and for some connections. */
+  private void requireRoom() throws IOException {
+    int sockets = configuration.backends().stream().mapToInt(one -> one.socketPaths().size()).sum();
+    int wanted = configuration.threads() * (sockets + LEAST_CONNECTIONS);
+    List<Fd> tried = new ArrayList<>();
+    try {
+      while (tried.size() < wanted) {
+        int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
+        if (r < 0) {
+          throw new SystemCallException(
+              "%d descriptors for channels and connections".formatted(wanted),
+              -r,
+              "raise the limit of open files (ulimit -n, LimitNOFILE=)");
+        }
+        tried.add(Fd.of(r));
+      }
+    } finally {
+      tried.forEach(kernel::close);
     }
   }
 

@@ -29,6 +29,7 @@ public final class AdminServer {
   /** From a connection to its whole request, and from the answer to its having been read. */
   static final long DEADLINE_MILLIS = 5000;
 
+  private static final long LOG_NANOS = 60_000_000_000L;
   private static final long ACCEPT_REST_NANOS = 100_000_000;
 
   /** How long {@link #close} waits for the thread that accepts, which waits for nothing long. */
@@ -45,6 +46,9 @@ public final class AdminServer {
   private final Fd epoll;
   private final Fd wakeUp;
   private final Semaphore free = new Semaphore(MAX_CONNECTIONS);
+
+  /** The admin thread's: when an accept that failed was logged last. */
+  private long acceptLoggedNanos = Long.MIN_VALUE / 2;
 
   /** Opened by {@link #open} and {@link #close}. */
   private final CountDownLatch gate = new CountDownLatch(1);
@@ -243,7 +247,11 @@ public final class AdminServer {
     int r = kernel.accept4(socket.fd(), null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
     if (r < 0) {
       if (r != -Errno.EAGAIN) {
-        LOG.warn("admin socket: accept: {}", Errno.name(-r));
+        long now = kernel.nanoTime();
+        if (now - acceptLoggedNanos >= LOG_NANOS) {
+          acceptLoggedNanos = now;
+          LOG.warn("admin socket: accept: {}: trying again; said once a minute", Errno.name(-r));
+        }
         LockSupport.parkNanos(ACCEPT_REST_NANOS);
       }
       return;

@@ -30,7 +30,8 @@ final class AdminStream implements AutoCloseable {
     private static final long serialVersionUID = 1L;
 
     LateException() {
-      super("poll: ETIMEDOUT: the other end does not answer");
+      super(
+          "the proxy does not answer in time: it is stopped or hangs: look at its log, or end it");
     }
   }
 

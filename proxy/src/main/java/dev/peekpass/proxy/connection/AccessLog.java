@@ -28,6 +28,7 @@ public final class AccessLog {
 
   private static final long IDLE_NANOS = 20_000_000;
   private static final long CLOSING_NANOS = 1_000_000_000;
+  private static final long TELL_NANOS = 60_000_000_000L;
   private static final int BATCH_BYTES = 1 << 15;
 
   private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
@@ -45,6 +46,11 @@ public final class AccessLog {
   private volatile long closedNanos;
 
   private @Nullable Thread writer;
+
+  /** The writing thread's: how many dropped entries were told of, and when. */
+  private long droppedTold;
+
+  private long toldNanos = System.nanoTime() - TELL_NANOS;
 
   /**
    * Makes a log.
@@ -128,11 +134,29 @@ public final class AccessLog {
         written = at + 1;
       }
       lines.write();
+      tellDropped(counters, last);
       if (last) {
         return;
       }
       LockSupport.parkNanos(IDLE_NANOS);
     }
+  }
+
+  /**
+   * Tells of entries that the loop had no room for: at once, then once a minute, and at the end.
+   */
+  private void tellDropped(Counters counters, boolean last) {
+    long dropped = counters.get(Counter.ACCESS_LOG_DROPPED);
+    long now = System.nanoTime();
+    if (dropped == droppedTold || (!last && now - toldNanos < TELL_NANOS)) {
+      return;
+    }
+    LOG.warn(
+        "access log: {} lines were dropped, since they are not read as fast as they come"
+            + " (access-log-dropped)",
+        dropped - droppedTold);
+    droppedTold = dropped;
+    toldNanos = now;
   }
 
   private boolean givesUp() {

@@ -23,7 +23,10 @@ public final class Notifier {
   private static final long NANOS_A_MICRO = 1000;
 
   private final Supplier<? extends Kernel> kernels;
+  private static final long WARN_NANOS = 60_000_000_000L;
+
   private final String socket;
+  private long warnedNanos = Long.MIN_VALUE / 2;
 
   /**
    * Makes a notifier.
@@ -83,9 +86,18 @@ public final class Notifier {
       }
       kernel.close(fd);
     }
-    if (r < 0) {
+    if (r < 0 && mayWarn(kernel.nanoTime())) {
       LOG.warn("sd_notify to {}: {}: {} is not sent", socket, Errno.name(-r), firstLine(message));
     }
+  }
+
+  /** At once, then once a minute: a watchdog's message may come ten times a second. */
+  private synchronized boolean mayWarn(long now) {
+    if (now - warnedNanos < WARN_NANOS) {
+      return false;
+    }
+    warnedNanos = now;
+    return true;
   }
 
   private boolean resolve(SockAddr address) {
