@@ -38,7 +38,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Longer than others, since each of these states decides what every message and every timer
  * does.
  */
-final class AcknowledgedChannel extends Channel implements Pollable, Reading.Listener {
+final class AcknowledgedChannel extends Channel implements Pollable, MessageReader.Hearer {
   /** How long a receiver may take to say hello before that is worth a line in the log. */
   private static final long HELLO_NANOS = 1_000_000_000L;
 
@@ -53,10 +53,10 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
   private final OfferMessage offer = new OfferMessage();
   private final Message hello = new Message(HandOff.MAX_MESSAGE_BYTES, 1);
   private final Rest rest = new Rest();
-  private final ReceiverLog log;
+  private final ChannelLog log;
   private final long ackTimeoutNanos;
   private final Offers offers;
-  private final Reading reading;
+  private final MessageReader reading;
   private final Greeting greeting;
   private final Successor successor;
 
@@ -75,8 +75,8 @@ final class AcknowledgedChannel extends Channel implements Pollable, Reading.Lis
     super(turn, backend, config, path);
     ackTimeoutNanos = config.ackTimeout().toNanos();
     offers = new Offers(turn, ending, backend, this, ackTimeoutNanos);
-    reading = new Reading(turn, this);
-    log = new ReceiverLog(turn.log(), config.name(), path);
+    reading = new MessageReader(turn, this);
+    log = new ChannelLog(turn.log(), config.name(), path);
     greeting = new Greeting(kernel, log);
     successor = new Successor(turn, this::openBeside, this::goOverToSuccessor);
   }

@@ -18,9 +18,9 @@ final class Greeting {
   }
 
   private final Kernel kernel;
-  private final ReceiverLog log;
+  private final ChannelLog log;
 
-  Greeting(Kernel kernel, ReceiverLog log) {
+  Greeting(Kernel kernel, ChannelLog log) {
     this.kernel = kernel;
     this.log = log;
   }

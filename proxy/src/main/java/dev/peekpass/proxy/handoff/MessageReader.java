@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * Reads what a receiver says over a seqpacket socket, and bears no flood of messages that settle
  * nothing.
  */
-final class Reading {
+final class MessageReader {
   /** How many messages are read before others get their turn. */
   private static final int MOST_READS = 16;
 
@@ -29,7 +29,7 @@ final class Reading {
   private static final int BYTES = 64;
 
   /** What is done with what a receiver says. */
-  interface Listener {
+  interface Hearer {
     /** The socket; null once it is closed, which ends the reading. */
     @Nullable Fd socket();
 
@@ -55,16 +55,16 @@ final class Reading {
 
   private final Turn turn;
   private final Kernel kernel;
-  private final Listener listener;
+  private final Hearer hearer;
   private final NativeBuffer in = new NativeBuffer(BYTES);
   private final FromReceiver view = new FromReceiver();
   private final Burst messages = new Burst();
   private int idle;
   private long idleSinceNanos;
 
-  Reading(Turn turn, Listener listener) {
+  MessageReader(Turn turn, Hearer hearer) {
     this.turn = turn;
-    this.listener = listener;
+    this.hearer = hearer;
     kernel = turn.kernel();
   }
 
@@ -96,7 +96,7 @@ final class Reading {
 
   /** Reads one message; returns whether there may be another. */
   private boolean read() {
-    Fd from = listener.socket();
+    Fd from = hearer.socket();
     if (from == null) {
       return false;
     }
@@ -109,7 +109,7 @@ final class Reading {
     if (n > 0) {
       String breach = take(n);
       if (breach != null) {
-        listener.onBreach(breach);
+        hearer.onBreach(breach);
       }
       return true;
     }
@@ -121,8 +121,8 @@ final class Reading {
         // It ended with offers unread: what it has acknowledged before is still there.
         return true;
       }
-      case 0 -> listener.onEnd();
-      default -> listener.onFailure("recv: " + Errno.name(-n));
+      case 0 -> hearer.onEnd();
+      default -> hearer.onFailure("recv: " + Errno.name(-n));
     }
     return false;
   }
@@ -132,9 +132,9 @@ final class Reading {
     if (kind == FromReceiver.Kind.MALFORMED) {
       return "a malformed message";
     }
-    long before = listener.settled();
-    String breach = listener.onMessage(kind, view);
-    boolean settles = kind == FromReceiver.Kind.HELLO || listener.settled() != before;
+    long before = hearer.settled();
+    String breach = hearer.onMessage(kind, view);
+    boolean settles = kind == FromReceiver.Kind.HELLO || hearer.settled() != before;
     return breach == null && !settles ? countIdle() : breach;
   }
 

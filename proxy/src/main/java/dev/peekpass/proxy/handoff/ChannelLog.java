@@ -4,12 +4,12 @@ import dev.peekpass.wire.FromReceiver;
 import org.slf4j.Logger;
 
 /** What is logged of a receiver that acknowledges, under its backend's name and its path. */
-final class ReceiverLog {
+final class ChannelLog {
   private final Logger log;
   private final String backend;
   private final String path;
 
-  ReceiverLog(Logger log, String backend, String path) {
+  ChannelLog(Logger log, String backend, String path) {
     this.log = log;
     this.backend = backend;
     this.path = path;
