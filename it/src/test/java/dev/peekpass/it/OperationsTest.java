@@ -263,7 +263,8 @@ class OperationsTest {
       Running.Done done = command("run", "--takeover", "-c", bad.toString());
       assertThat(done.status()).isOne();
       assertThat(done.errors()).contains("EADDRINUSE");
-      proxy.awaitOutput("it goes on", () -> proxy.errors().contains("takeover given up"));
+      proxy.awaitOutput(
+          "it goes on", () -> proxy.errors().contains("given up: it ended before it was ready"));
       write(good);
       assertThat(ask("reload")).startsWith("{\"ok\":true");
       load.stop();

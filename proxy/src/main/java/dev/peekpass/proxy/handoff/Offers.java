@@ -7,6 +7,7 @@ import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.connection.Stage;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 import org.jspecify.annotations.Nullable;
 
@@ -217,13 +218,15 @@ final class Offers implements Container {
 
   /** Leaves all to the receiver, which claims them as ever, and empties it. */
   void leaveAll() {
+    Cleanup cleanup = new Cleanup(turn);
     for (long number = settled; number < next; number++) {
       Connection connection = ring[index(number)];
       if (connection != null) {
-        channel.endPassed(connection);
+        cleanup.attempt(() -> channel.endPassed(connection));
       }
     }
-    reset();
+    cleanup.attempt(this::reset);
+    cleanup.end();
   }
 
   private void reset() {
