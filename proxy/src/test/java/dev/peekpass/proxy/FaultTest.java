@@ -124,8 +124,8 @@ class FaultTest {
     assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
   }
 
-  @Test
-  void aReceiverThatHangsLosesItsChannelToAnotherThatHasItsPath() {
+  /** A receiver that acknowledges has taken a first connection. */
+  private void beginWithOnePassed() {
     proxy =
         proxy(
             SimulatedProxy.ONE_BACKEND.replace(
@@ -133,6 +133,11 @@ class FaultTest {
                 "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
     proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
     proxy.client(10 * MILLI, 1 << 16);
+  }
+
+  @Test
+  void aReceiverThatHangsLosesItsChannelToAnotherThatHasItsPath() {
+    beginWithOnePassed();
     proxy.receiver.planFreeze(20 * MILLI, 60 * SECOND);
     proxy.client(30 * MILLI, 1 << 16);
     proxy.client(40 * MILLI, 1 << 16);
@@ -147,13 +152,7 @@ class FaultTest {
 
   @Test
   void anotherThatHangsToo() {
-    proxy =
-        proxy(
-            SimulatedProxy.ONE_BACKEND.replace(
-                "persistent, hand-off-timeout: 1s",
-                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
-    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
-    proxy.client(10 * MILLI, 1 << 16);
+    beginWithOnePassed();
     proxy.receiver.planFreeze(20 * MILLI, 60 * SECOND);
     proxy.client(30 * MILLI, 1 << 16);
     Receiver second = proxy.another("/a1");
@@ -168,13 +167,7 @@ class FaultTest {
 
   @Test
   void aFaultWhileTheChannelGoesOverToAnotherLosesNothing() {
-    proxy =
-        proxy(
-            SimulatedProxy.ONE_BACKEND.replace(
-                "persistent, hand-off-timeout: 1s",
-                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
-    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
-    proxy.client(10 * MILLI, 1 << 16);
+    beginWithOnePassed();
     proxy.receiver.planFreeze(20 * MILLI, 60 * SECOND);
     proxy.client(30 * MILLI, 1 << 16);
     proxy.another("/a1").planAcknowledged(SECOND / 2, 10, 100, new Manners());
@@ -207,13 +200,7 @@ class FaultTest {
 
   @Test
   void aReceiverThatIsOnlySlowKeepsItsChannel() {
-    proxy =
-        proxy(
-            SimulatedProxy.ONE_BACKEND.replace(
-                "persistent, hand-off-timeout: 1s",
-                "acknowledged, hand-off-timeout: 10s, ack-timeout: 100ms"));
-    proxy.receiver.planAcknowledged(0, 10, 100, new Manners());
-    proxy.client(10 * MILLI, 1 << 16);
+    beginWithOnePassed();
     proxy.receiver.planFreeze(20 * MILLI, 4 * SECOND);
     proxy.client(30 * MILLI, 1 << 16);
     proxy.runUntil(6 * SECOND);
