@@ -3,7 +3,6 @@ package dev.peekpass.proxy.handoff;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.Message;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Method;
 import dev.peekpass.proxy.connection.Batch;
@@ -51,7 +50,6 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   private static final long MILLION = 1_000_000;
 
   private final OfferMessage offer = new OfferMessage();
-  private final Message hello = new Message(HandOff.MAX_MESSAGE_BYTES, 1);
   private final Rest rest = new Rest();
   private final ChannelLog log;
   private final long ackTimeoutNanos;
@@ -99,10 +97,10 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
     }
     int most = Math.min(batch.size(), offer.most(turn.nowNanos()));
     int count = offer.write(batch, (int) Math.min(most, room), offers);
-    int r = sendOffer(to, count);
+    int r = send(to.fd(), offer.message(), count);
     while (r < 0 && count > 1 && MessageLimit.mayTakeFewer(-r)) {
       count = offer.write(batch, offer.refused(count, turn.nowNanos()), offers);
-      r = sendOffer(to, count);
+      r = send(to.fd(), offer.message(), count);
     }
     if (r > 0) {
       turn.count(Counter.MESSAGES_SENT);
@@ -169,15 +167,6 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   public int load() {
     boolean known = load != HandOff.LOAD_UNKNOWN && turn.nowNanos() - loadNanos <= LOAD_NANOS;
     return known ? load : -1;
-  }
-
-  private int sendOffer(SeqpacketSocket to, int count) {
-    inFlight(count);
-    int r = send(to.fd(), offer.message());
-    if (r < 0) {
-      inFlight(0);
-    }
-    return r;
   }
 
   private void cannotSend(SeqpacketSocket to, int errno) {
@@ -298,7 +287,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
     }
     Claims page = greeting.claims(theirs);
     offers.claims(page);
-    int r = greeting.answer(to.fd(), theirs, page, hello, this::send);
+    int r = greeting.answer(to.fd(), theirs, page, offer.message(), this::send);
     if (r < 0) {
       drop("sendmsg of HELLO: " + Errno.name(-r), false, Rest.SHORT_NANOS);
       return null;

@@ -113,9 +113,14 @@ public abstract class Channel {
     }
   }
 
-  /** So many of the batch are about to be sent. */
-  final void inFlight(int count) {
-    inFlight = count;
+  /** As {@link #send(Fd, Message)}, of a message with so many of the first of a batch. */
+  final int send(Fd socket, Message message, int connections) {
+    inFlight = connections;
+    int r = send(socket, message);
+    if (r < 0) {
+      inFlight = 0;
+    }
+    return r;
   }
 
   /**

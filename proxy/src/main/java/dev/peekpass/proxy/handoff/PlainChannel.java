@@ -60,12 +60,7 @@ abstract class PlainChannel extends Channel {
     for (int i = 0; i < count; i++) {
       message.add(batch.get(i).fd);
     }
-    inFlight(count);
-    int r = send(socket, message);
-    if (r < 0) {
-      inFlight(0);
-    }
-    return r;
+    return send(socket, message, count);
   }
 
   /** Once: what passes is not worth a line, and what does not is said. */
