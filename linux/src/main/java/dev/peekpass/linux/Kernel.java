@@ -50,6 +50,14 @@ public interface Kernel {
   /** setsockopt(2) for an option whose value is an int. */
   int setsockopt(Fd socket, int level, int option, int value);
 
+  /**
+   * setsockopt(2) with SO_LINGER, socket(7): whether the close(2) that ends the socket waits for
+   * what was not sent yet, on a non-blocking socket as well.
+   *
+   * @param seconds how long at most; means nothing when off
+   */
+  int setLinger(Fd socket, boolean on, int seconds);
+
   /** setsockopt(2) with SO_ATTACH_FILTER, socket(7); SO_DETACH_FILTER with any int ends it. */
   int attachFilter(Fd socket, SocketFilter filter);
 
@@ -111,6 +119,15 @@ public interface Kernel {
   int close(Fd descriptor);
 
   /**
+   * close_range(2): closes all descriptors from one to another, both included. As after {@link
+   * #close} they are gone whatever the result, but for ENOSYS (kernel before 5.9, glibc before
+   * 2.34), after which none is.
+   *
+   * <p>Every number between them must be the caller's: another thread may have been given one.
+   */
+  int closeRange(Fd first, Fd last);
+
+  /**
    * dup3(2): makes {@code to} stand for what {@code from} stands for; what it stood for before is
    * closed. Both are the caller's afterwards.
    *
@@ -146,6 +163,14 @@ public interface Kernel {
    * @return the bits that hold, POLLERR and POLLHUP too; 0 when the time is up
    */
   int poll(Fd descriptor, int events, int timeoutMillis);
+
+  /**
+   * renameat2(2), of paths as rename(2) takes them; -ENOSYS where the C library has none (glibc
+   * before 2.28), -EINVAL where the file system does not know a flag.
+   *
+   * @param flags RENAME_…
+   */
+  int renameat2(String from, String to, int flags);
 
   /** eventfd(2); returns a new descriptor. */
   int eventfd(int initialValue, int flags);
@@ -200,6 +225,23 @@ public interface Kernel {
 
   /** geteuid(2). */
   int geteuid();
+
+  /** gettid(2): the calling thread, as the kernel knows it; or -ENOSYS (glibc before 2.30). */
+  int gettid();
+
+  /** getpid(2). */
+  int getpid();
+
+  /** tgkill(2): sends a signal to a thread of a process; -ENOSYS with glibc before 2.30. */
+  int tgkill(int process, int thread, int signal);
+
+  /**
+   * signal(2): has a signal do nothing but interrupt the call in which it meets a thread. One that
+   * is ignored does not even do that.
+   *
+   * @return 0, or -errno
+   */
+  int catchSignal(int signal);
 
   /** clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; only differences mean anything. */
   long nanoTime();

@@ -6,8 +6,10 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The C library's functions as method handles.
@@ -78,6 +80,34 @@ final class Libc {
     private Memory() {}
   }
 
+  /** Linked on first use; some are younger than others. */
+  static final class Rare {
+    /** glibc 2.34. */
+    static final @Nullable MethodHandle CLOSE_RANGE = linkIfThere("close_range");
+
+    /** glibc 2.30. */
+    static final @Nullable MethodHandle GETTID = linkIfThere("gettid");
+
+    /** glibc 2.30. */
+    static final @Nullable MethodHandle TGKILL = linkIfThere("tgkill");
+
+    static final MethodHandle GETPID = link("getpid");
+    static final MethodHandle SIGNAL = link("signal");
+
+    /** A function that takes an int and does nothing else: a signal's handler. */
+    static final MemorySegment ABS = Linker.nativeLinker().defaultLookup().findOrThrow("abs");
+
+    private Rare() {}
+  }
+
+  /** Linked on first use: only what binds a UNIX socket renames files. */
+  static final class Files {
+    /** glibc 2.28. */
+    static final @Nullable MethodHandle RENAMEAT2 = linkIfThere("renameat2");
+
+    private Files() {}
+  }
+
   private Libc() {}
 
   /** Linked on first use. */
@@ -99,6 +129,10 @@ final class Libc {
 
   private static MethodHandle link(String name) {
     return linkWith(name, CAPTURE_ERRNO);
+  }
+
+  private static @Nullable MethodHandle linkIfThere(String name) {
+    return Linker.nativeLinker().defaultLookup().find(name).isPresent() ? link(name) : null;
   }
 
   private static MethodHandle linkWith(String name, Linker.Option... options) {
