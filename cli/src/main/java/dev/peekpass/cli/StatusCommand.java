@@ -78,6 +78,14 @@ final class StatusCommand implements Callable<Integer> {
             Long.valueOf(1000).equals(socket.get("share")) ? "" : ", share " + socket.get("share"));
       }
     }
+    for (Map<?, ?> stall : objects(status, "stalls")) {
+      out.printf(
+          "%s %s for %s ms in %s%n",
+          stall.get("thread"),
+          Boolean.TRUE.equals(stall.get("over")) ? "stood still" : "stands still",
+          stall.get("millis"),
+          stall.get("call"));
+    }
     out.println();
     numbers(out, status, "outcomes");
     numbers(out, status, "counters");

@@ -13,6 +13,7 @@ import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.Counters;
 import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.turn.Cleanup;
+import dev.peekpass.proxy.turn.DescriptorCloser;
 import dev.peekpass.proxy.turn.Turn;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -76,11 +77,12 @@ final class Loop implements Runnable {
    * Makes a loop that is not running yet.
    *
    * @param kernel used by the thread that {@link #run}s the loop only, once it runs
+   * @param closers makes those who close what the loop's thread must not wait for
    * @throws SystemCallException with nothing left open
    */
-  Loop(Kernel kernel) throws SystemCallException {
+  Loop(Kernel kernel, DescriptorCloser.Factory closers) throws SystemCallException {
     this.kernel = kernel;
-    turn = new Turn(kernel);
+    turn = new Turn(kernel, closers);
     ending = new Ending(turn);
     gathering = new Gathering(turn, ending);
     refuser = new Refuser(turn, ending);
@@ -128,6 +130,7 @@ final class Loop implements Runnable {
 
   @Override
   public void run() {
+    turn.pulse().belongTo(Thread.currentThread(), kernel.gettid());
     try {
       listeners.start();
       while (!inbox.isStopRequested() && !(finishing && isIdle())) {

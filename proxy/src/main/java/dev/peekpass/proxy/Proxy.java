@@ -11,6 +11,9 @@ import dev.peekpass.proxy.probe.Probes;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.status.ProxyStatus;
+import dev.peekpass.proxy.status.Stall;
+import dev.peekpass.proxy.turn.CloseQueue;
+import dev.peekpass.proxy.turn.StallWatch;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -51,6 +54,7 @@ public final class Proxy {
   private final List<Loop> loops;
   private final OperatorThread operatorThread;
   private final Operator operator;
+  private final StallWatch watch;
   private final AccessLogs accessLogs;
   private final Probes probes;
   private final Garbage garbage = new Garbage();
@@ -69,8 +73,10 @@ public final class Proxy {
       Configuration configuration,
       Supplier<? extends Kernel> kernels,
       List<Loop> loops,
+      StallWatch watch,
       LineSink accessLog) {
     this.kernels = kernels;
+    this.watch = watch;
     this.loops = List.copyOf(loops);
     accessLogs = new AccessLogs(accessLog);
     probes = new Probes(kernels, this::onHealth);
@@ -179,7 +185,17 @@ public final class Proxy {
         throw AccessLogs.noThread(e);
       }
     }
+    proxy.startWatch();
     return proxy;
+  }
+
+  /** Without it all works, but for what it is for. */
+  private void startWatch() {
+    try {
+      Thread.ofPlatform().daemon().name("stall-watch").start(watch);
+    } catch (OutOfMemoryError e) {
+      LOG.error("loops are not watched: {}", AccessLogs.noThread(e).getMessage());
+    }
   }
 
   private static Proxy bind(
@@ -192,10 +208,12 @@ public final class Proxy {
     List<OperatorThread> threads = new ArrayList<>();
     boolean bound = false;
     try {
+      StallWatch watch = new StallWatch(kernels.get());
       for (int i = 0; i < configuration.threads(); i++) {
-        loops.add(new Loop(kernels.get()));
+        loops.add(new Loop(kernels.get(), CloseQueue.threads(kernels, watch)));
+        watch.watchLoop(loops.get(i).turn().pulse());
       }
-      Proxy proxy = new Proxy(configuration, kernels, loops, accessLog);
+      Proxy proxy = new Proxy(configuration, kernels, loops, watch, accessLog);
       threads.add(proxy.operatorThread);
       var _ = proxy.operator.begin(inherited);
       bound = true;
@@ -381,6 +399,7 @@ public final class Proxy {
   public boolean await() throws InterruptedException {
     ended.await();
     probes.stop();
+    watch.stop();
     operatorThread.end();
     accessLogs.await(LOG_PATIENCE);
     return !failed;
@@ -389,6 +408,11 @@ public final class Proxy {
   /** How many connections ended so, since the start. */
   public Map<Outcome, Long> outcomes() {
     return StatusReport.outcomes(loops);
+  }
+
+  /** The last time that each loop stood still, of those that ever did. */
+  public List<Stall> stalls() {
+    return StatusReport.stalls(loops);
   }
 
   /** The other counts, since the start. */

@@ -5,6 +5,8 @@ import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.status.ProxyStatus;
+import dev.peekpass.proxy.status.Stall;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
@@ -47,7 +49,20 @@ final class StatusReport {
         ordered,
         List.copyOf(backends.values()),
         outcomes(loops),
-        counts(loops));
+        counts(loops),
+        stalls(loops));
+  }
+
+  /** When loops stood still, those too that do so now and answer nothing; for any thread. */
+  static List<Stall> stalls(List<Loop> loops) {
+    List<Stall> stalls = new ArrayList<>();
+    for (Loop loop : loops) {
+      Stall last = loop.turn().pulse().last();
+      if (last != null) {
+        stalls.add(last);
+      }
+    }
+    return stalls;
   }
 
   /** How many connections ended so, since the start; for any thread. */

@@ -374,7 +374,7 @@ class FaultTest {
     SimulatedKernel kernel =
         new SimulatedKernel(world, new UnixPaths(), faults, new SimulatedKernel.Conditions());
 
-    assertThatThrownBy(() -> new Loop(kernel))
+    assertThatThrownBy(() -> new Loop(kernel, Tests.CLOSERS))
         .isInstanceOf(SystemCallException.class)
         .hasMessageContaining("epoll_ctl ADD: ENOSPC");
     assertThat(kernel.openDescriptors()).isZero();

@@ -18,7 +18,7 @@ class InboxTest {
 
   private Turn turn() {
     try {
-      return new Turn(kernel);
+      return new Turn(kernel, Tests.CLOSERS);
     } catch (Exception e) {
       throw new AssertionError(e);
     }

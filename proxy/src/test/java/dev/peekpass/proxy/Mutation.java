@@ -6,6 +6,7 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SharedWords;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.TcpInfo;
@@ -434,6 +435,30 @@ enum Mutation {
     }
   },
 
+  /** What lingers is closed by the loop. */
+  BELIEVES_THAT_NOBODY_LINGERS("the loop waits in close(2)") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return method.getName().equals("getsockopt") ? 0 : pass(kernel, method, arguments);
+    }
+  },
+
+  /** Who is not trusted is taken for who is. */
+  TRUSTS_EVERYBODY("the loop waits in close(2)") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenAs(0, kernel, method, arguments);
+    }
+  },
+
+  /** What one user may have kept goes to another. */
+  TAKES_ALL_FOR_ONE_USER("and is given to uid") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenAs(1000, kernel, method, arguments);
+    }
+  },
+
   /** A backend whose receiver is there is taken for gone. */
   GIVES_A_BACKUP_TOO_MUCH("a backup got a connection, and its backend was there") {
     @Override
@@ -470,6 +495,16 @@ enum Mutation {
             throw e;
           }
         });
+  }
+
+  /** Whoever listens at the other end of a UNIX socket, it seems to be one user. */
+  private static int seenAs(int uid, Kernel kernel, Method method, Object[] arguments) {
+    int r = pass(kernel, method, arguments);
+    if (method.getName().equals("peerCredentials")) {
+      PeerCredentials[] seen = (PeerCredentials[]) arguments[1];
+      seen[0] = new PeerCredentials(seen[0].pid(), uid, 0);
+    }
+    return r;
   }
 
   // Types of messages: docs/protocol.md.

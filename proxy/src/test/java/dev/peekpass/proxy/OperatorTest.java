@@ -117,7 +117,7 @@ class OperatorTest {
   void begin() throws SystemCallException {
     descriptorsBefore = Tests.openDescriptors();
     for (int i = 0; i < LOOPS; i++) {
-      loops.add(new Loop(kernel));
+      loops.add(new Loop(kernel, Tests.CLOSERS));
     }
     operator = new Operator(kernel, loops, steps, facilities, configuration(1, "b", false));
     var _ = operator.begin(Inherited.NOTHING);

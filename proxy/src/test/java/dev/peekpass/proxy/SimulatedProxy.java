@@ -70,7 +70,7 @@ final class SimulatedProxy {
   SimulatedProxy(String yaml) throws SystemCallException {
     configuration = Tests.configuration(yaml);
     var sockets = SocketPlan.of(kernel, configuration, 1, List.of(), held -> {}).ofLoop(0);
-    loop = new Loop(kernel);
+    loop = new Loop(kernel, SimulatedCloser.of(kernel, MILLI));
     loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, loop.counters(), true);
     listener = kernel.listener(sockets.getFirst().socket().fd());
@@ -176,6 +176,7 @@ final class SimulatedProxy {
   }
 
   int openDescriptors() {
+    kernel.finishAside();
     return kernel.openDescriptors();
   }
 }

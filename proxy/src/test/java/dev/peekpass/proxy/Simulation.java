@@ -202,7 +202,7 @@ final class Simulation {
     Witness witness;
     OperationPlan operator;
     try {
-      loop = new Loop(kernel);
+      loop = new Loop(kernel, SimulatedCloser.of(simulated, chance.of(0L, 10_000L, 5 * SECOND)));
       witness = new Witness(world, loop.counters(), peeksSeeAll);
       operator = begin(loop, witness);
       planReceivers();
@@ -265,6 +265,7 @@ final class Simulation {
   }
 
   private void requireAllClosed() {
+    simulated.finishAside();
     if (simulated.mappedPages() > 0) {
       throw new Violation("the proxy has ended and left memory mapped");
     }
@@ -274,11 +275,16 @@ final class Simulation {
   }
 
   private void planReceivers() {
+    int user = chance.ofInts(0, 1000);
     for (BackendConfig backend : first.configuration().backends()) {
       for (String path : backend.socketPaths()) {
         long delay = healthy ? 0 : chance.of(0L, 100_000L, 5 * MILLI, 400 * MILLI);
         long hold = chance.of(MILLI, SECOND);
         Receiver receiver = new Receiver(world, paths, path, delay, chance.ofInts(1, 3, 100), hold);
+        receiver.user(healthy ? user : chance.ofInts(0, 0, 1000, 1001));
+        if (chance.hits(5000)) {
+          receiver.lingers();
+        }
         receivers.add(receiver);
         planLives(receiver, backend.method());
       }

@@ -191,6 +191,11 @@ final class TestAcknowledger implements AutoCloseable {
     close(offered);
   }
 
+  /** The test closes it by itself. */
+  void forget(Offered offered) {
+    assertThat(open.remove(offered.fd)).isTrue();
+  }
+
   void close(Offered offered) {
     assertThat(open.remove(offered.fd)).isTrue();
     assertThat(kernel.close(offered.fd)).isZero();

@@ -2,6 +2,7 @@ package dev.peekpass.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.config.Configuration;
@@ -10,6 +11,7 @@ import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.output.LineSink;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.proxy.turn.DescriptorCloser;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -26,6 +28,21 @@ public final class Tests {
   private static final long PATIENCE_NANOS = 30_000_000_000L;
 
   private static final long POLL_NANOS = 200_000;
+
+  /** Closes at once, in tests in which nobody lingers. */
+  static final DescriptorCloser.Factory CLOSERS =
+      turn ->
+          new DescriptorCloser() {
+            @Override
+            public void close(Fd descriptor) {
+              turn.kernel().close(descriptor);
+            }
+
+            @Override
+            public boolean isFull() {
+              return false;
+            }
+          };
 
   private Tests() {}
 

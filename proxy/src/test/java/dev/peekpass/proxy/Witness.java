@@ -479,7 +479,9 @@ final class Witness implements Observer {
 
   /** How often a backend was given up on for a connection without waiting. */
   private long atOnce() {
-    return counters.get(Counter.MAX_QUEUE_REACHED) + counters.get(Counter.DRAINED);
+    return counters.get(Counter.WITHHELD)
+        + counters.get(Counter.MAX_QUEUE_REACHED)
+        + counters.get(Counter.DRAINED);
   }
 
   private boolean isUnavailable(Story story) {

@@ -120,9 +120,12 @@ final class AcknowledgedPeer implements UnixSocket.Way {
       page = words;
     }
     for (TcpConnection connection : parcel.connections()) {
-      Offer offer = new Offer(reception.path(), items.size(), world.nowNanos(), page);
+      Offer offer =
+          new Offer(
+              reception.path(), reception.receiver().uid(), items.size(), world.nowNanos(), page);
       items.add(new Item(connection, offer, connection.offers() > 0));
       connection.offered(offer);
+      reception.receiver().mayLingerFromNow(connection);
     }
     reception.receiver().onArrival();
     return 0;
@@ -355,6 +358,11 @@ final class AcknowledgedPeer implements UnixSocket.Way {
       require(item.connection == parcel.connections().get(i), "descriptors stand in their order");
       at = checkMetadata(bytes, at, item);
       item.state = State.CAME;
+      boolean hostile = reception.receiver().uid() != 0 && world.chance().hits(2000);
+      if (hostile && item.offer.isOpen()) {
+        // Who has a descriptor can do so to all of them, later too, which nobody can mend.
+        item.connection.setBlocking(true);
+      }
       item.open = i < fits;
       if (!item.open) {
         // MSG_CTRUNC: its own end of this descriptor has never been.
@@ -474,6 +482,7 @@ final class AcknowledgedPeer implements UnixSocket.Way {
   private void close(Item item) {
     if (item.open) {
       item.open = false;
+      reception.receiver().mayLingerAtTheEnd(item.connection);
       item.connection.drop();
       reception.closedOne();
     }
@@ -590,6 +599,7 @@ final class AcknowledgedPeer implements UnixSocket.Way {
       item.offer.receiverGone();
       if (item.open) {
         item.open = false;
+        reception.receiver().mayLingerAtTheEnd(item.connection);
         item.connection.drop();
       }
     }

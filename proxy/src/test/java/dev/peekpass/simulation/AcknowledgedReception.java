@@ -84,6 +84,7 @@ final class AcknowledgedReception implements Receiver.Reception {
     AcknowledgedPeer peer = new AcknowledgedPeer(this, sender);
     sender.connected(peer);
     sender.peerPid(pid);
+    sender.peerUid(receiver.uid());
     waiting.add(peer);
     receiver.onArrival();
     return 0;

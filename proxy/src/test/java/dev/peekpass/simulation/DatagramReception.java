@@ -63,7 +63,7 @@ final class DatagramReception implements Receiver.Reception, UnixSocket.Way {
       wantRoom.add(from);
       return -Errno.EAGAIN;
     }
-    parcel.enter(path);
+    parcel.enter(path, -1);
     queue.add(parcel);
     receiver.onArrival();
     return 0;

@@ -14,6 +14,7 @@ public final class Offer {
   private static final int REVOKED = 3;
 
   private final String path;
+  private final int uid;
   private final long number;
   private final long nanos;
   private final @Nullable SharedWords page;
@@ -30,10 +31,12 @@ public final class Offer {
   /**
    * Makes an offer that is on its way.
    *
+   * @param uid whose process its receiver is
    * @param page what its receiver claims it in, or null
    */
-  Offer(String path, long number, long nanos, @Nullable SharedWords page) {
+  Offer(String path, int uid, long number, long nanos, @Nullable SharedWords page) {
     this.path = path;
+    this.uid = uid;
     this.number = number;
     this.nanos = nanos;
     this.page = page;
@@ -42,6 +45,11 @@ public final class Offer {
   /** The socket that it was offered over. */
   public String path() {
     return path;
+  }
+
+  /** Whose process its receiver is. */
+  int uid() {
+    return uid;
   }
 
   /** When it was offered. */

@@ -19,11 +19,15 @@ record Parcel(ByteBuffer bytes, List<TcpConnection> connections, @Nullable Memor
     connections = List.copyOf(connections);
   }
 
-  /** It enters the queue of the socket at a path, for good: by one of the plain methods. */
-  void enter(String path) {
+  /**
+   * It enters the queue of the socket at a path, for good: by one of the plain methods.
+   *
+   * @param uid whose the receiver is known to be, or -1
+   */
+  void enter(String path, int uid) {
     ride();
     for (TcpConnection connection : connections) {
-      connection.passed(path);
+      connection.passed(path, uid);
     }
   }
 

@@ -38,6 +38,8 @@ public final class Receiver {
   private @Nullable Reception reception;
   private boolean frozen;
   private boolean working;
+  private int uid;
+  private boolean lingers;
   private int life;
   private int drains;
   private int channelsEnded;
@@ -154,6 +156,38 @@ public final class Receiver {
     }
   }
 
+  /** Its process is a user's, 0 by default, whom the proxy trusts. */
+  public void user(int number) {
+    uid = number;
+  }
+
+  /** Whose its process is. */
+  int uid() {
+    return uid;
+  }
+
+  /** It sets SO_LINGER now and then. */
+  public void lingers() {
+    lingers = true;
+  }
+
+  /**
+   * A receiver that is trusted may have SO_LINGER on a connection as soon as it is offered: so that
+   * nobody can rely on when.
+   */
+  void mayLingerFromNow(TcpConnection connection) {
+    if (lingers && uid == 0 && world.chance().hits(5000)) {
+      connection.linger();
+    }
+  }
+
+  /** One that is not sets it when it wins most by it: just before it closes its own descriptor. */
+  void mayLingerAtTheEnd(TcpConnection connection) {
+    if (lingers && uid != 0 && world.chance().hits(5000)) {
+      connection.linger();
+    }
+  }
+
   /** It breaks the protocol. */
   void onBreach() {
     breaches++;
@@ -204,6 +238,7 @@ public final class Receiver {
       reception = null;
       life++;
       was.close();
+      held.forEach(this::mayLingerAtTheEnd);
       held.forEach(TcpConnection::drop);
       held.clear();
       if (unlink) {
@@ -321,6 +356,7 @@ public final class Receiver {
   private void finish(TcpConnection connection, int inLife) {
     if (life == inLife && held.remove(connection)) {
       connection.receive(null, Integer.MAX_VALUE, false);
+      mayLingerAtTheEnd(connection);
       connection.drop();
     }
   }

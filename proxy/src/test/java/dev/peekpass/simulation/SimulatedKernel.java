@@ -80,6 +80,7 @@ public final class SimulatedKernel implements Kernel {
   private Runnable peerOfPath = () -> {};
   private boolean outside;
   private int open;
+  private int aside;
   private int mapped;
   private int failedHellos;
   private int calls;
@@ -592,6 +593,9 @@ public final class SimulatedKernel implements Kernel {
     files.set(descriptor.number(), null);
     open--;
     boolean last = file.references() == 1;
+    if (last && !outside && file instanceof TcpConnection connection && connection.lingers()) {
+      throw new Violation("the loop waits in close(2) of the " + connection);
+    }
     if (!last && file instanceof TcpListener listener && listener.isLeftFiltered()) {
       throw new Violation(
           file + " is left to another process with a filter that drops its clients");
@@ -605,6 +609,42 @@ public final class SimulatedKernel implements Kernel {
       throw new Violation(file + " is closed while " + lost + " connections wait in it");
     }
     return leave(Call.CLOSE, file, -faults.next(Call.CLOSE));
+  }
+
+  /**
+   * Leaves a descriptor to another thread of the process, which closes it some time later.
+   *
+   * @param mostNanos how much later at most
+   */
+  public void closeAside(Fd descriptor, long mostNanos) {
+    OpenFile file = file(descriptor);
+    if (file.isWatchedAs(descriptor.number()) && !file.isWatchExcused()) {
+      throw new Violation("the " + file + " is left to be closed while epoll watches it");
+    }
+    Observer by = observer;
+    if (by != null && file instanceof TcpConnection connection) {
+      by.onCall(Call.CLOSE, connection);
+      by.onClosing(connection);
+    }
+    files.set(descriptor.number(), new BeingClosed());
+    aside++;
+    world.after(
+        world.chance().below(mostNanos + 1),
+        "closer",
+        "closes the " + file,
+        () -> {
+          files.set(descriptor.number(), null);
+          open--;
+          aside--;
+          file.drop();
+        });
+  }
+
+  /** Lets the threads that close finish. */
+  public void finishAside() {
+    while (aside > 0 && world.runNext(World.NEVER)) {
+      // The next one.
+    }
   }
 
   @Override
@@ -765,6 +805,18 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int setLinger(Fd socket, boolean on, int seconds) {
+    OpenFile file = file(socket);
+    enter(Call.OPTION, file);
+    return leave(Call.OPTION, file, -faults.next(Call.OPTION));
+  }
+
+  @Override
+  public int renameat2(String from, String to, int flags) {
+    throw new Violation("a loop renames no files");
+  }
+
+  @Override
   public int memfdCreate(int flags) {
     if ((flags & Linux.MFD_CLOEXEC) == 0) {
       throw new Violation("memfd_create without MFD_CLOEXEC");
@@ -811,12 +863,43 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int getsockopt(Fd socket, int level, int option) {
-    throw notSimulated("getsockopt");
+    if (level != Linux.SOL_SOCKET || option != Linux.SO_LINGER) {
+      throw notSimulated("getsockopt " + option);
+    }
+    TcpConnection of = as(TcpConnection.class, socket);
+    enter(Call.OPTION, of);
+    return leave(Call.OPTION, of, of.lingers() ? 1 : 0);
+  }
+
+  @Override
+  public int closeRange(Fd first, Fd last) {
+    throw notSimulated("close_range");
+  }
+
+  @Override
+  public int gettid() {
+    return 1;
+  }
+
+  @Override
+  public int getpid() {
+    return 1;
+  }
+
+  @Override
+  public int tgkill(int process, int thread, int signal) {
+    throw notSimulated("tgkill");
+  }
+
+  @Override
+  public int catchSignal(int signal) {
+    throw notSimulated("signal");
   }
 
   @Override
   public int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials) {
-    credentials[0] = new PeerCredentials(as(UnixSocket.class, socket).peerPid(), 0, 0);
+    UnixSocket of = as(UnixSocket.class, socket);
+    credentials[0] = new PeerCredentials(of.peerPid(), of.peerUid(), 0);
     return 0;
   }
 
@@ -842,7 +925,7 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int geteuid() {
-    throw notSimulated("geteuid");
+    return 0;
   }
 
   @Override

@@ -29,7 +29,7 @@ final class StreamReception implements Receiver.Reception {
       if (queue.size() >= channelCapacity) {
         return -Errno.EAGAIN;
       }
-      parcel.enter(path);
+      parcel.enter(path, receiver.uid());
       queue.add(parcel);
       receiver.onArrival();
       return 0;
@@ -111,6 +111,7 @@ final class StreamReception implements Receiver.Reception {
     }
     Channel channel = new Channel(sender);
     sender.connected(channel);
+    sender.peerUid(receiver.uid());
     waiting.add(channel);
     receiver.onArrival();
     return 0;

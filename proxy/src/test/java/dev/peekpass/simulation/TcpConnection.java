@@ -23,10 +23,14 @@ public final class TcpConnection extends OpenFile {
   private int receptions;
   private long sentBytes;
   private boolean blocking;
+  private boolean lingers;
   private boolean filtered;
   private boolean answered;
   private @Nullable Offer offer;
   private int offers;
+
+  /** The user who has had it and is not trusted, or 0. */
+  private int bound;
 
   TcpConnection(Client client) {
     this.client = client;
@@ -183,6 +187,16 @@ public final class TcpConnection extends OpenFile {
     return had;
   }
 
+  /** A receiver sets SO_LINGER: whoever closes it last waits for that. */
+  void linger() {
+    lingers = true;
+  }
+
+  /** Whether whoever closes it last waits. */
+  boolean lingers() {
+    return lingers;
+  }
+
   /** F_SETFL. */
   void setBlocking(boolean on) {
     blocking = on;
@@ -204,8 +218,20 @@ public final class TcpConnection extends OpenFile {
   /** It stands in a message of the acknowledged hand-off that has entered a receiver's queue. */
   void offered(Offer anew) {
     requireFree();
+    requireSameUser(anew.uid());
     offer = anew;
     offers++;
+  }
+
+  /** Who is not trusted may have kept it, so that no other user may have it after that. */
+  private void requireSameUser(int uid) {
+    Offer last = offer;
+    if (bound == 0 && last != null) {
+      bound = last.uid();
+    }
+    if (bound != 0 && bound != uid) {
+      throw new Violation(this + " was at uid " + bound + " and is given to uid " + uid);
+    }
   }
 
   private void requireFree() {
@@ -252,7 +278,8 @@ public final class TcpConnection extends OpenFile {
   }
 
   /** It stands in a message that has entered a receiver's queue. */
-  void passed(String path) {
+  void passed(String path, int uid) {
+    requireSameUser(uid);
     passes++;
     if (passes > 1) {
       throw new Violation(this + " was passed twice");

@@ -34,6 +34,7 @@ final class UnixSocket extends OpenFile {
   private boolean foundFull;
   private boolean excused;
   private int peerPid;
+  private int peerUid = -1;
 
   /** What the last message had that was sent over it. */
   private List<TcpConnection> lastSent = List.of();
@@ -62,6 +63,16 @@ final class UnixSocket extends OpenFile {
   /** Notes which process listens there. */
   void peerPid(int pid) {
     peerPid = pid;
+  }
+
+  /** Notes whose process listens there. */
+  void peerUid(int uid) {
+    peerUid = uid;
+  }
+
+  /** Whose process listened where it is connected to; -1 for a datagram socket. */
+  int peerUid() {
+    return peerUid;
   }
 
   /** The process that listened where it is connected to; 0 when nobody has said. */

@@ -9,6 +9,7 @@ import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.status.ProxyStatus;
+import dev.peekpass.proxy.status.Stall;
 import dev.peekpass.proxy.systemd.Notifier;
 import java.io.IOException;
 import java.time.Instant;
@@ -186,7 +187,14 @@ public final class Operations {
     for (Counter counter : Counter.values()) {
       json.name(counter.label()).value(status.counters().getOrDefault(counter, 0L));
     }
-    return json.close('}').close('}').toString();
+    json.close('}').name("stalls").open('[');
+    status.stalls().forEach(stall -> append(json, stall));
+    return json.close(']').close('}').toString();
+  }
+
+  private static void append(Json json, Stall stall) {
+    json.open('{').name("thread").value(stall.thread()).name("call").value(stall.call());
+    json.name("millis").value(stall.millis()).name("over").value(stall.over()).close('}');
   }
 
   private static void append(Json json, ListenerStatus listener) {

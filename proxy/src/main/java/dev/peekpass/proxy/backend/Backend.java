@@ -5,6 +5,7 @@ import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.ConnectionQueue;
 import dev.peekpass.proxy.connection.Ending;
+import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.connection.Stage;
 import dev.peekpass.proxy.handoff.Channel;
 import dev.peekpass.proxy.handoff.Passing;
@@ -12,6 +13,7 @@ import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.turn.Cleanup;
+import dev.peekpass.proxy.turn.DescriptorCloser;
 import dev.peekpass.proxy.turn.Turn;
 import org.jspecify.annotations.Nullable;
 
@@ -39,9 +41,13 @@ public final class Backend implements Passing {
 
   private static final long RETRY_MAX_NANOS = 250_000_000;
 
+  /** The same line is logged so often at most. */
+  private static final long LOG_NANOS = 10_000_000_000L;
+
   private final Turn turn;
   private final Ending ending;
   private final Gathering gathering;
+  private final DescriptorCloser aside;
   private final BackendConfig config;
   private final Receivers receivers;
 
@@ -58,6 +64,7 @@ public final class Backend implements Passing {
 
   private final long handOffTimeoutNanos;
   private final Runnable pumping = this::pump;
+  private long logWithheldNanos = Long.MIN_VALUE;
   private boolean flushAsked;
   private boolean drained;
   private long passedCount;
@@ -76,6 +83,7 @@ public final class Backend implements Passing {
     this.gathering = gathering;
     this.config = config;
     this.drained = drained;
+    aside = turn.newCloser();
     atOnce = config.batch();
     batch = new Batch(Math.max(atOnce, Channel.MOST_AT_ONCE));
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
@@ -121,12 +129,16 @@ public final class Backend implements Passing {
       gathering.giveOn(connection);
       return;
     }
+    if (connection.isBound()) {
+      // Alone in its message.
+      flush();
+    }
     if (!waiting.isEmpty()) {
       await(connection);
       return;
     }
     gathered.add(connection);
-    if (gathered.size() >= atOnce) {
+    if (gathered.size() >= atOnce || connection.isBound()) {
       flush();
     } else if (!flushAsked) {
       flushAsked = true;
@@ -161,7 +173,11 @@ public final class Backend implements Passing {
   /** Passes the first of a queue as far as receivers take them; returns whether any was passed. */
   private boolean passContained(ConnectionQueue from) {
     try {
-      for (Connection c = from.first(); c != null && !batch.isFull(); c = from.after(c)) {
+      Connection first = from.first();
+      if (first != null && first.isBound()) {
+        return passBound(first);
+      }
+      for (Connection c = first; c != null && !batch.isFull() && !c.isBound(); c = from.after(c)) {
         batch.add(c);
       }
       return receivers.pass(batch, atOnce > 1) > 0;
@@ -171,6 +187,31 @@ public final class Backend implements Passing {
       return false;
     } finally {
       batch.clear();
+    }
+  }
+
+  /** Passes one that only some receivers may have; returns whether it is dealt with. */
+  private boolean passBound(Connection connection) {
+    batch.add(connection);
+    Receivers.Bound became = receivers.passBound(batch);
+    if (became == Receivers.Bound.NOBODY_MAY) {
+      turn.count(Counter.WITHHELD);
+      logWithheld(connection);
+      gathering.giveOn(connection);
+    }
+    return became != Receivers.Bound.NOT_NOW;
+  }
+
+  private void logWithheld(Connection connection) {
+    Holder had = connection.holder();
+    if (had != null && turn.nowNanos() >= logWithheldNanos) {
+      logWithheldNanos = turn.nowNanos() + LOG_NANOS;
+      turn.log()
+          .warn(
+              "backend {}: gets no connection that a receiver of uid {} was offered before and may"
+                  + " have kept; if that one is to be trusted, give its backend trust: always",
+              name(),
+              had.uid());
     }
   }
 
@@ -237,6 +278,11 @@ public final class Backend implements Passing {
       retryAtNanos = Long.MAX_VALUE;
       retryNanos = RETRY_MIN_NANOS;
     }
+  }
+
+  @Override
+  public DescriptorCloser aside() {
+    return aside;
   }
 
   @Override

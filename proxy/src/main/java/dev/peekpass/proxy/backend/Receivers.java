@@ -5,6 +5,7 @@ import dev.peekpass.proxy.config.Balance;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.Ending;
+import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.handoff.Channel;
 import dev.peekpass.proxy.handoff.Passing;
 import dev.peekpass.proxy.status.BackendStatus;
@@ -35,6 +36,15 @@ final class Receivers implements Rotation.Sockets {
 
   /** Which sockets have taken nothing in this attempt. */
   private final boolean[] tried;
+
+  /** What became of a connection that only some receivers may have. */
+  enum Bound {
+    PASSED,
+    /** One that may have it takes nothing just now, or may yet come. */
+    NOT_NOW,
+    /** There are receivers, and none that may have it. */
+    NOBODY_MAY
+  }
 
   /** What probes say of the sockets. */
   private final boolean[] healthy;
@@ -97,6 +107,31 @@ final class Receivers implements Rotation.Sockets {
       return 0;
     }
     return together ? spread(batch) : passFirst(batch);
+  }
+
+  /**
+   * Passes a connection that was at a receiver which is not trusted, and may have kept it: only
+   * receivers of the same user may have it after that.
+   *
+   * @param one the connection alone
+   */
+  Bound passBound(Batch one) {
+    Connection connection = one.get(0);
+    boolean others = false;
+    boolean mayCome = false;
+    for (int i = 0; i < channels.length; i++) {
+      Channel channel = channels[i];
+      if (!healthy[i] || !prepare(channel)) {
+        mayCome |= healthy[i];
+      } else if (!connection.mayGoTo(channel.holder())) {
+        others = true;
+      } else if (channel.isReady() && pass(channel, one) > 0) {
+        return Bound.PASSED;
+      } else {
+        mayCome = true;
+      }
+    }
+    return others && !mayCome ? Bound.NOBODY_MAY : Bound.NOT_NOW;
   }
 
   /** Passes the first of the batch to the first socket that takes it, so that they keep order. */
@@ -188,17 +223,18 @@ final class Receivers implements Rotation.Sockets {
     } catch (RuntimeException e) {
       int failed = channel.takeInFlight();
       sum += failed;
-      fail(message, failed);
+      fail(message, failed, channel.holder());
       giveUp(channel, e);
     }
     return sum;
   }
 
   /** Ends the first of a batch. */
-  private void fail(Batch batch, int count) {
+  private void fail(Batch batch, int count, Holder holder) {
     for (int i = 0; i < count; i++) {
       Connection connection = batch.get(0);
       batch.removeFirst();
+      connection.sharedWith(holder);
       turn.contain(() -> ending.fail(connection));
     }
   }

@@ -21,6 +21,7 @@ import java.util.Optional;
  *     many as the kernel lets it
  * @param backup the backend that gets its connections while none of its receivers is there
  * @param probe how to find out whether receivers that do not acknowledge do their work
+ * @param trust whose receivers do nothing to the proxy on purpose
  * @param index its place in the file, from 0
  * @param line its line in the file, from 1
  */
@@ -37,6 +38,7 @@ public record BackendConfig(
     int maxUnreceived,
     Optional<String> backup,
     Optional<ProbeConfig> probe,
+    Trust trust,
     int index,
     int line) {
 
@@ -64,6 +66,7 @@ public record BackendConfig(
         maxUnreceived,
         backup,
         probe,
+        trust,
         newIndex,
         newLine);
   }

@@ -34,13 +34,16 @@ final class BackendReader {
               "slow-start",
               "max-unreceived",
               "backup",
-              "probe"),
+              "probe",
+              "trust"),
           List.of("relay", "proxy-protocol"));
   private static final List<String> METHODS =
       List.of("auto", "once", "persistent", "datagram", "acknowledged");
 
   private static final List<String> BALANCES =
       Arrays.stream(Balance.values()).map(Balance::label).toList();
+  private static final List<String> TRUSTS =
+      Arrays.stream(Trust.values()).map(Trust::label).toList();
   // Less is not possible: SO_SNDBUF has a least value (socket(7)).
   private static final int LEAST_UNRECEIVED = 6;
   private static final int MOST_UNRECEIVED = 1024;
@@ -120,6 +123,7 @@ final class BackendReader {
     int maxUnreceived = 0;
     Optional<String> backup = Optional.empty();
     Optional<ProbeConfig> probe = Optional.empty();
+    Trust trust = Trust.AUTO;
     backups.add(null);
     Optional<Section> section = Section.of(value, KEYS, report);
     if (section.isPresent()) {
@@ -146,6 +150,7 @@ final class BackendReader {
       backupName.ifPresent(at -> backups.set(index, at));
       backup = backupName.map(YamlNode.Scalar::text);
       probe = section.get().value("probe").flatMap(new ProbeReader(report)::read);
+      trust = section.get().scalar("trust").flatMap(this::trust).orElse(trust);
       checkUse(section.get(), method);
     }
     return new BackendConfig(
@@ -161,6 +166,7 @@ final class BackendReader {
         maxUnreceived,
         backup,
         probe,
+        trust,
         index,
         name.line());
   }
@@ -260,6 +266,19 @@ final class BackendReader {
         word,
         Quotation.of(word.text()) + " is not a way to balance",
         Section.suggestion(word.text(), BALANCES));
+    return Optional.empty();
+  }
+
+  private Optional<Trust> trust(YamlNode.Scalar word) {
+    for (Trust trust : Trust.values()) {
+      if (trust.label().equals(word.text())) {
+        return Optional.of(trust);
+      }
+    }
+    report.mistake(
+        word,
+        Quotation.of(word.text()) + " does not say whom to trust",
+        Section.suggestion(word.text(), TRUSTS));
     return Optional.empty();
   }
 

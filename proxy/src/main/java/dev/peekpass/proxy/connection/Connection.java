@@ -43,6 +43,9 @@ public final class Connection implements Pollable {
   /** {@link #slot} of a connection that no {@link Poller} watches. */
   public static final int UNWATCHED = -1;
 
+  /** No time. */
+  static final long NEVER = -1;
+
   /** The longest list of protocols that is kept: twice what browsers send. */
   private static final int ALPN_MAX_BYTES = 64;
 
@@ -85,8 +88,20 @@ public final class Connection implements Pollable {
   /** What the parser found wrong, for the log; a constant. */
   public @Nullable String reason;
 
+  /**
+   * Who has descriptors of the same socket, null while nobody has: of those that had the least to
+   * be trusted one.
+   */
+  private @Nullable Holder holder;
+
   /** Whether it was offered to a receiver and taken back. */
   public boolean offeredBefore;
+
+  /**
+   * When it was passed for good, so that no receiver can have served it for longer; {@link #NEVER}
+   * when it was offered, or not given to anybody.
+   */
+  public long passedNanos = NEVER;
 
   /** When it was offered to a receiver that has not acknowledged it yet. */
   public long offeredNanos;
@@ -145,6 +160,8 @@ public final class Connection implements Pollable {
     hostLength = 0;
     alpnLength = 0;
     offeredBefore = false;
+    holder = null;
+    passedNanos = NEVER;
     parser.reset();
   }
 
@@ -172,6 +189,31 @@ public final class Connection implements Pollable {
   public int copyHost(byte[] target) {
     System.arraycopy(host, 0, target, 0, hostLength);
     return hostLength;
+  }
+
+  /** A receiver may have a descriptor of its socket from now on. */
+  public void sharedWith(Holder receiver) {
+    Holder before = holder;
+    if (before == null || before.isTrusted()) {
+      holder = receiver;
+    }
+  }
+
+  /** Who may have a descriptor of its socket, or null. */
+  public @Nullable Holder holder() {
+    return holder;
+  }
+
+  /** Whether it may be given to a receiver, whoever had a descriptor of it before. */
+  public boolean mayGoTo(Holder receiver) {
+    Holder before = holder;
+    return before == null || receiver.mayHaveAfter(before);
+  }
+
+  /** Whether only some receivers may have it, since one has had it that is not trusted. */
+  public boolean isBound() {
+    Holder before = holder;
+    return before != null && !before.isTrusted();
   }
 
   /** The line of its route in the configuration, or 0 when it has none. */

@@ -16,6 +16,9 @@ import dev.peekpass.proxy.turn.Turn;
  * }</pre>
  */
 public final class Ending {
+  /** A receiver cannot have received, answered and closed a connection in less than this. */
+  private static final long SERVED_NANOS = 25_000;
+
   private final Turn turn;
 
   /** The end for connections of one loop. */
@@ -82,12 +85,41 @@ public final class Ending {
       unwatch(connection);
     } finally {
       try {
-        turn.kernel().close(connection.fd);
+        close(connection);
         turn.spare().restore();
       } finally {
         connection.origin.recycle(connection);
       }
     }
+  }
+
+  /** Closes its descriptor, here or by another thread where that might wait. */
+  private void close(Connection connection) {
+    Holder holder = connection.holder();
+    boolean here = false;
+    try {
+      here = holder == null || closesAtOnce(connection, holder);
+    } finally {
+      if (here || holder == null) {
+        turn.kernel().close(connection.fd);
+      } else {
+        turn.count(Counter.CLOSED_ASIDE);
+        holder.aside().close(connection.fd);
+      }
+    }
+  }
+
+  /**
+   * Whether close(2) returns at once although a receiver has the same socket. It waits if ours is
+   * the last descriptor and SO_LINGER is set. A receiver that is not trusted may set it, and close
+   * its own, at any moment. One that is does so only in serving the connection, for which it needs
+   * some time.
+   */
+  private boolean closesAtOnce(Connection connection, Holder holder) {
+    return holder.isTrusted()
+        && ((connection.passedNanos != Connection.NEVER
+                && turn.clockNanos() - connection.passedNanos < SERVED_NANOS)
+            || turn.kernel().getsockopt(connection.fd, Linux.SOL_SOCKET, Linux.SO_LINGER) == 0);
   }
 
   /** Ends all that stand in a queue, as {@code stopped} unless they have their outcome. */

@@ -87,7 +87,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   @Override
   public int pass(Batch batch) {
     SeqpacketSocket to = prepare() ? socket : null;
-    if (to == null || !takes()) {
+    if (to == null || !takes() || !mayHave(batch)) {
       return 0;
     }
     long room = offers.room();
@@ -209,6 +209,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   private void begin(@Nullable SeqpacketSocket opened) {
     if (opened != null) {
       socket = opened;
+      meet(opened.fd());
       connectedNanos = turn.nowNanos();
       reading.begin();
       turn.wakeBy(connectedNanos + HELLO_NANOS);

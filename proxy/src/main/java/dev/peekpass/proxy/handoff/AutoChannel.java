@@ -3,7 +3,9 @@ package dev.peekpass.proxy.handoff;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
+import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.Ending;
+import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.turn.Turn;
 
@@ -35,6 +37,17 @@ final class AutoChannel extends Channel {
       }
     }
     return passed;
+  }
+
+  /** The two channels take over what they pass. */
+  @Override
+  void taken(Connection connection) {
+    throw new IllegalStateException("a connection was passed by neither method");
+  }
+
+  @Override
+  public Holder holder() {
+    return found().holder();
   }
 
   @Override

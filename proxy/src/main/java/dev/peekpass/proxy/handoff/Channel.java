@@ -5,14 +5,17 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
+import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.Ending;
+import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.turn.Turn;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The way to one UNIX socket of a backend, for one loop. A subclass a hand-off method.
@@ -33,6 +36,9 @@ public abstract class Channel {
 
   private static final long RETRY_MAX_NANOS = 250_000_000;
 
+  /** What the kernel shows in place of a user that it has no number for, user_namespaces(7). */
+  private static final int OVERFLOW_UID = 65_534;
+
   final Turn turn;
   final Kernel kernel;
   final Passing backend;
@@ -50,6 +56,11 @@ public abstract class Channel {
   private long retryNanos = RETRY_MIN_NANOS;
   private long passedCount;
 
+  private final @Nullable PeerCredentials[] credentials = new @Nullable PeerCredentials[1];
+
+  /** Who listens, as far as is known; replaced when another one does. */
+  private Holder holder;
+
   /** How many of a batch are in a message that is being sent. */
   private int inFlight;
 
@@ -60,6 +71,7 @@ public abstract class Channel {
     this.config = config;
     this.path = path;
     address.unix(path);
+    holder = holder(Holder.UNKNOWN);
   }
 
   /**
@@ -93,6 +105,53 @@ public abstract class Channel {
    */
   public abstract int pass(Batch batch);
 
+  /** Who has what was passed. */
+  public Holder holder() {
+    return holder;
+  }
+
+  /** A socket has been connected: finds out who is at its other end. */
+  final void meet(Fd socket) {
+    int r = kernel.peerCredentials(socket, credentials);
+    PeerCredentials peer = credentials[0];
+    int uid = r < 0 || peer == null ? Holder.UNKNOWN : peer.uid();
+    if (uid != holder.uid()) {
+      holder = holder(uid);
+      if (!holder.isTrusted()) {
+        turn.log()
+            .info(
+                "backend {}: unix:{} belongs to uid {}, which is not trusted (trust): another thread"
+                    + " closes what it has had",
+                config.name(),
+                path,
+                uid);
+      }
+    }
+  }
+
+  private Holder holder(int uid) {
+    boolean trusted =
+        switch (config.trust()) {
+          case ALWAYS -> true;
+          case NEVER -> false;
+          // Whoever has no number in this user namespace seems to be the overflow uid.
+          case AUTO -> uid == 0 || (uid == turn.euid() && uid != OVERFLOW_UID);
+        };
+    return new Holder(uid, trusted, backend.aside());
+  }
+
+  /**
+   * Whether the receiver may be given the first of a batch, and is not the cause that too many
+   * descriptors wait to be closed.
+   */
+  final boolean mayHave(Batch batch) {
+    if (holder.isFull()) {
+      turn.count(Counter.CHANNEL_FULL);
+      return false;
+    }
+    return batch.get(0).mayGoTo(holder);
+  }
+
   /** Takes the first of a batch over, which have just been sent: all, whatever one throws. */
   final void takeOver(Batch batch, int count) {
     inFlight = 0;
@@ -100,6 +159,7 @@ public abstract class Channel {
     for (int i = 0; i < count; i++) {
       Connection connection = batch.get(0);
       batch.removeFirst();
+      connection.sharedWith(holder);
       try {
         taken(connection);
       } catch (RuntimeException e) {
@@ -134,9 +194,7 @@ public abstract class Channel {
   }
 
   /** Takes over a connection that has just been sent: ends it, or keeps it until it is answered. */
-  void taken(Connection connection) {
-    endPassed(connection);
-  }
+  abstract void taken(Connection connection);
 
   /**
    * {@link #pass} has thrown: gives up the UNIX connection, of which nobody knows what went into

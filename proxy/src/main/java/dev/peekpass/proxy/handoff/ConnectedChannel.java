@@ -133,6 +133,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
     Fd opened = Fd.of(r);
     // From here on abort() and close() know of it.
     socket = opened;
+    meet(opened);
     slot = UNWATCHED;
     watchingRoom = false;
     unreceivedBytes = 0;

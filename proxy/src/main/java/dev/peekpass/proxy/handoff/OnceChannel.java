@@ -29,6 +29,7 @@ final class OnceChannel extends PlainChannel {
     Fd socket = Fd.of(r);
     int sent;
     try {
+      meet(socket);
       sent = send(socket, batch);
     } finally {
       closeSocket(socket);

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.turn.DescriptorCloser;
 
 /** What a channel needs of the backend whose receiver it leads to. */
 public interface Passing {
@@ -12,6 +13,9 @@ public interface Passing {
    * says, for another receiver or another try.
    */
   void takeBack(Connection connection);
+
+  /** Closes the descriptors of its connections that the loop's thread must not close. */
+  DescriptorCloser aside();
 
   /** There may be room again: passes what waits, as far as the channels take it. */
   void pump();

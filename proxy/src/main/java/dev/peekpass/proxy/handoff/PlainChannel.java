@@ -5,6 +5,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Message;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
+import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.turn.Turn;
 
@@ -17,6 +18,9 @@ abstract class PlainChannel extends Channel {
   private final Message message;
   private final MessageLimit limit;
   private boolean tooManyLogged;
+
+  /** When the last message was about to be sent. */
+  private long sentNanos;
 
   PlainChannel(Turn turn, Passing backend, BackendConfig config, String path) {
     super(turn, backend, config, path);
@@ -40,6 +44,10 @@ abstract class PlainChannel extends Channel {
    * @return how many went into it, or -errno
    */
   final int send(Fd socket, Batch batch) {
+    if (!mayHave(batch)) {
+      return -Errno.ENOBUFS;
+    }
+    sentNanos = turn.clockNanos();
     int count = Math.min(batch.size(), limit.at(turn.nowNanos()));
     int r = send(socket, batch, count);
     // Ends with a message of one at the latest, whatever the kernel says.
@@ -53,6 +61,12 @@ abstract class PlainChannel extends Channel {
     }
     turn.count(Counter.MESSAGES_SENT);
     return count;
+  }
+
+  @Override
+  void taken(Connection connection) {
+    connection.passedNanos = sentNanos;
+    endPassed(connection);
   }
 
   private int send(Fd socket, Batch batch, int count) {

@@ -128,6 +128,8 @@ public record BoundSocket(BindAddress bind, IpAddress address, int port, Fd fd, 
     // One that ended in the middle of closing it may have left its filter on, by which nobody
     // comes.
     kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+    // What is accepted from it inherits that, too, and close(2) would wait.
+    kernel.setLinger(fd, false, 0);
     IpAddress address = new IpAddress(name.high(), name.low());
     BindAddress for0 = bind == null ? new BindAddress(address, name.port()) : bind;
     return new BoundSocket(for0, address, name.port(), fd, false);

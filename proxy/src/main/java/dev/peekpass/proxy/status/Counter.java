@@ -41,6 +41,15 @@ public enum Counter {
   ACK_IN_DOUBT,
   /** Times a receiver broke the protocol of the acknowledged hand-off. */
   RECEIVER_FAULT,
+  /**
+   * Connections turned away because a descriptor of theirs had been at a receiver of another user,
+   * who may have kept it: {@code trust}.
+   */
+  WITHHELD,
+  /** Descriptors that another thread closed, since close(2) may wait for whoever shares them. */
+  CLOSED_ASIDE,
+  /** Turns of a loop that took longer than 100 ms: its clients waited meanwhile. */
+  STOOD_STILL,
   /** Connections given up because the kernel would not watch them (fs.epoll.max_user_watches). */
   WATCH_REFUSED,
   /** Refused connections closed without waiting for the client to read the answer. */

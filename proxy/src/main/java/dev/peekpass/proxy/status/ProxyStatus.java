@@ -12,6 +12,7 @@ import java.util.Map;
  * @param backends in the order of the configuration
  * @param outcomes how many connections ended so, since the start
  * @param counters the other counts, since the start
+ * @param stalls the last time that each loop stood still, of those that ever did
  */
 public record ProxyStatus(
     int threads,
@@ -19,7 +20,8 @@ public record ProxyStatus(
     List<ListenerStatus> listeners,
     List<BackendStatus> backends,
     Map<Outcome, Long> outcomes,
-    Map<Counter, Long> counters) {
+    Map<Counter, Long> counters,
+    List<Stall> stalls) {
 
   /** Copies the collections. */
   public ProxyStatus {
@@ -27,5 +29,6 @@ public record ProxyStatus(
     backends = List.copyOf(backends);
     outcomes = Map.copyOf(outcomes);
     counters = Map.copyOf(counters);
+    stalls = List.copyOf(stalls);
   }
 }

@@ -4,6 +4,9 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Counters;
+import dev.peekpass.proxy.status.Stall;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,6 +29,14 @@ public final class Turn {
   /** Faults of the same loop are logged so often at most; all are counted. */
   private static final long FAULT_LOG_NANOS = 1_000_000_000L;
 
+  /** The same for turns that take too long. */
+  private static final long STALL_LOG_NANOS = 10_000_000_000L;
+
+  /** When what another thread is to close is offered to it again. */
+  private static final long RETRY_NANOS = 1_000_000;
+
+  private static final int FEW = 16;
+
   private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
 
   private final Kernel kernel;
@@ -34,19 +45,28 @@ public final class Turn {
   private final Counters counters = new Counters();
   private final long originNanos;
   private long nowNanos;
+  private boolean began;
+  private int euid = -1;
+  private long logStallsAtNanos = Long.MIN_VALUE;
   private long wakeByNanos = Long.MAX_VALUE;
   private boolean saturated;
   private long logFaultsAtNanos = Long.MIN_VALUE;
   private long faultsNotLogged;
+  private final DescriptorCloser.Factory closers;
+  private final Pulse pulse = new Pulse();
+  private @Nullable CloseQueue[] collecting = new @Nullable CloseQueue[FEW];
+  private int collectingCount;
 
   /**
    * Opens an epoll and a spare descriptor; {@link #close} closes them.
    *
    * @param kernel used by the loop's thread only, once that runs
+   * @param closers makes those who close what the loop's thread must not wait for
    * @throws SystemCallException with nothing left open
    */
-  public Turn(Kernel kernel) throws SystemCallException {
+  public Turn(Kernel kernel, DescriptorCloser.Factory closers) throws SystemCallException {
     this.kernel = kernel;
+    this.closers = closers;
     originNanos = kernel.nanoTime();
     poller = new Poller(kernel);
     try {
@@ -70,6 +90,48 @@ public final class Turn {
   /** The descriptor that is kept for a channel that needs one when none is left. */
   public SpareDescriptor spare() {
     return spare;
+  }
+
+  /** Makes one who closes what the loop's thread must not wait for. */
+  public DescriptorCloser newCloser() {
+    return closers.of(this);
+  }
+
+  /** The user that the process works as, geteuid(2). */
+  public int euid() {
+    if (euid < 0) {
+      euid = kernel.geteuid();
+    }
+    return euid;
+  }
+
+  /** How the loop's thread shows that it does not stand still. */
+  public Pulse pulse() {
+    return pulse;
+  }
+
+  /** A queue has something for another thread, which is woken at the end of the turn. */
+  void handOverLater(CloseQueue queue) {
+    if (collectingCount == collecting.length) {
+      collecting = Arrays.copyOf(collecting, 2 * collectingCount);
+    }
+    collecting[collectingCount++] = queue;
+  }
+
+  /** Gives what was collected to the threads that close. */
+  private void handOver() {
+    int kept = 0;
+    for (int i = 0; i < collectingCount; i++) {
+      CloseQueue queue = collecting[i];
+      collecting[i] = null;
+      if (queue != null && !queue.handOver()) {
+        collecting[kept++] = queue;
+      }
+    }
+    collectingCount = kept;
+    if (kept > 0) {
+      wakeBy(clockNanos() + RETRY_NANOS);
+    }
   }
 
   /** What is counted. */
@@ -122,11 +184,34 @@ public final class Turn {
    * @return how many came, for {@link #dispatch}
    */
   public int await() {
+    if (collectingCount > 0) {
+      handOver();
+    }
     long before = clockNanos();
+    if (before - nowNanos > StallWatch.STALL_NANOS && began) {
+      stoodStill(before - nowNanos);
+    }
+    pulse.rest();
     int events = poller.await(waitMillis(before));
+    pulse.beat();
+    began = true;
     nowNanos = clockNanos();
     saturated = nowNanos - before < SATURATED_WAIT_NANOS;
     return events;
+  }
+
+  /** A turn has taken so long that others have noticed. */
+  private void stoodStill(long nanos) {
+    counters.count(Counter.STOOD_STILL);
+    Stall seen = pulse.last();
+    String call = seen == null || seen.over() ? "no single call" : seen.call();
+    long millis = nanos / NANOS_A_MILLI;
+    String thread = Thread.currentThread().getName();
+    pulse.stall(new Stall(thread, call, millis, true));
+    if (nowNanos >= logStallsAtNanos) {
+      logStallsAtNanos = nowNanos + STALL_LOG_NANOS;
+      LOG.warn("{} needed {} ms for one turn: {}", thread, millis, call);
+    }
   }
 
   private int waitMillis(long now) {
@@ -146,6 +231,7 @@ public final class Turn {
     if (ready == null) {
       return;
     }
+    pulse.beat();
     try {
       ready.onEvents(poller.events(index));
     } catch (RuntimeException e) {
@@ -181,6 +267,7 @@ public final class Turn {
 
   /** Closes the epoll and the spare descriptor; what was watched stays open. */
   public void close() {
+    handOver();
     try {
       spare.close();
     } finally {

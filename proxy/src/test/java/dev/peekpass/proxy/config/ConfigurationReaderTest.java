@@ -57,6 +57,7 @@ final class ConfigurationReaderTest {
                 0,
                 Optional.empty(),
                 Optional.empty(),
+                Trust.AUTO,
                 0,
                 18),
             new BackendConfig(
@@ -72,6 +73,7 @@ final class ConfigurationReaderTest {
                 0,
                 Optional.empty(),
                 Optional.empty(),
+                Trust.AUTO,
                 1,
                 19),
             new BackendConfig(
@@ -87,6 +89,7 @@ final class ConfigurationReaderTest {
                 0,
                 Optional.empty(),
                 Optional.empty(),
+                Trust.AUTO,
                 2,
                 20),
             new BackendConfig(
@@ -102,6 +105,7 @@ final class ConfigurationReaderTest {
                 0,
                 Optional.empty(),
                 Optional.empty(),
+                Trust.AUTO,
                 3,
                 28));
     assertThat(all.routes().size()).isEqualTo(3);

@@ -1,0 +1,74 @@
+package dev.peekpass.proxy.turn;
+
+import dev.peekpass.proxy.status.Stall;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a thread that must not stand still shows that it goes on: it says so with each thing it
+ * begins, and that it rests. A {@link StallWatch} looks at it.
+ */
+public final class Pulse {
+  private static final VarHandle BEAT;
+
+  static {
+    try {
+      BEAT = MethodHandles.lookup().findVarHandle(Pulse.class, "beat", long.class);
+    } catch (ReflectiveOperationException e) {
+      throw new ExceptionInInitializerError(e);
+    }
+  }
+
+  /** Of the thread alone. */
+  private long beats;
+
+  /** Which beat it is in; 0 while it rests. */
+  @SuppressWarnings("unused") // by BEAT
+  private long beat;
+
+  private volatile @Nullable Thread thread;
+  private volatile int threadId;
+  private volatile @Nullable Stall last;
+
+  /** The calling thread's from now on. */
+  public void belongTo(Thread owner, int kernelsThreadId) {
+    threadId = kernelsThreadId;
+    thread = owner;
+  }
+
+  /** The thread begins something. */
+  public void beat() {
+    BEAT.setOpaque(this, ++beats);
+  }
+
+  /** The thread waits, as it may. */
+  public void rest() {
+    BEAT.setOpaque(this, 0L);
+  }
+
+  /** Which beat the thread is in, 0 while it rests; for any thread. */
+  long now() {
+    return (long) BEAT.getOpaque(this);
+  }
+
+  /** Whose it is, or null when nobody's yet. */
+  @Nullable Thread thread() {
+    return thread;
+  }
+
+  /** What the kernel knows the thread by; negative when that is not known. */
+  int threadId() {
+    return threadId;
+  }
+
+  /** The last time the thread stood still, or null; for any thread. */
+  public @Nullable Stall last() {
+    return last;
+  }
+
+  /** It stands still, or did. */
+  void stall(Stall stall) {
+    last = stall;
+  }
+}

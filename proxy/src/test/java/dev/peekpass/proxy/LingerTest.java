@@ -1,0 +1,277 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.proxy.TestAcknowledger.Offered;
+import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.Outcome;
+import java.io.IOException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Receivers that set SO_LINGER on what they share with the proxy and close it first, so that the
+ * proxy's close(2) would wait for a client that does not read. The other sites' clients must not.
+ */
+class LingerTest {
+  /** Longer than anything here takes, however loaded the machine is. */
+  private static final int LINGER_SECONDS = 120;
+
+  @TempDir private Path dir;
+  private final Kernel kernel = LinuxKernel.open();
+  private final NativeBuffer bytes = new NativeBuffer(1 << 16);
+  private final List<Socket> clients = new ArrayList<>();
+
+  @AfterEach
+  void closeClients() throws IOException {
+    for (Socket client : clients) {
+      client.close();
+    }
+  }
+
+  /** The real kernel, with something done after some of the proxy's calls. */
+  private static final class Interrupted implements Supplier<Kernel> {
+    final Queue<String> calls = new ConcurrentLinkedQueue<>();
+    final Queue<Integer> accepted = new ConcurrentLinkedQueue<>();
+    volatile @Nullable String after;
+    volatile Runnable action = () -> {};
+
+    @Override
+    public Kernel get() {
+      Kernel real = LinuxKernel.open();
+      return (Kernel)
+          Proxy.newProxyInstance(
+              Kernel.class.getClassLoader(),
+              new Class<?>[] {Kernel.class},
+              (self, method, arguments) -> call(real, method, arguments));
+    }
+
+    private Object call(Kernel real, Method method, @Nullable Object[] arguments)
+        throws ReflectiveOperationException {
+      String name = method.getName();
+      String thread = Thread.currentThread().getName();
+      if (name.equals("close") || name.equals("closeRange")) {
+        calls.add(thread + " " + name + " " + arguments[0]);
+      }
+      Object result = method.invoke(real, arguments);
+      if (name.equals("accept4") && (int) result >= 0) {
+        accepted.add((int) result);
+      }
+      if (name.equals(after) && thread.startsWith("loop")) {
+        after = null;
+        action.run();
+      }
+      return result;
+    }
+  }
+
+  private String config(String method, String trust) {
+    return """
+    threads: 1
+    listeners:
+      - { bind: "127.0.0.1:0", defer-accept: false }
+    backends:
+      good: { handoff: "unix:%s", method: persistent }
+      evil: { handoff: "unix:%s", method: %s, trust: %s }
+    routes:
+      - { host: good.example, backend: good }
+      - { host: evil.example, backend: evil }
+    """
+        .formatted(dir.resolve("good"), dir.resolve("evil"), method, trust);
+  }
+
+  /** Sends a request and does not read the answer. */
+  private Socket deafClient(Running running) throws IOException {
+    Socket client = new Socket();
+    client.setReceiveBufferSize(4096);
+    String address = running.proxy.addresses().getFirst();
+    int port = Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
+    client.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+    return ask(client, "evil.example");
+  }
+
+  private Socket ask(Socket client, String host) throws IOException {
+    clients.add(client);
+    client.setSoTimeout(30_000);
+    client
+        .getOutputStream()
+        .write(
+            ("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
+    return client;
+  }
+
+  /** Another site answers, with the proxy's one loop. */
+  private void assertThatOthersAreServed(TestReceiver good, Running running) throws IOException {
+    Socket client = ask(running.connect(), "good.example");
+    good.answer(good.take(), "hello");
+    assertThat(client.getInputStream().readAllBytes()).asString().isEqualTo("hello");
+  }
+
+  /**
+   * Reads the request, without which close(2) resets and does not wait; writes more than the client
+   * takes, sets SO_LINGER and closes this copy.
+   */
+  private void fillAndClose(Fd fd) {
+    int n = kernel.recv(fd, bytes, 0, bytes.capacity(), Linux.MSG_DONTWAIT);
+    assertThat(n).isPositive();
+    do {
+      n = kernel.send(fd, bytes, 0, bytes.capacity(), Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
+    } while (n > 0);
+    assertThat(n).isEqualTo(-Errno.EAGAIN);
+    assertThat(kernel.setLinger(fd, true, LINGER_SECONDS)).isZero();
+    assertThat(kernel.close(fd)).isZero();
+  }
+
+  /** Claims it, wins by closing before it acknowledges. */
+  @ParameterizedTest
+  @ValueSource(strings = {"auto", "always", "never"})
+  void aReceiverThatLingersAndClosesBeforeItAcknowledgesHoldsUpNobody(String trust)
+      throws Exception {
+    try (TestReceiver good = TestReceiver.stream(dir.resolve("good"));
+        TestAcknowledger evil = new TestAcknowledger(dir.resolve("evil"));
+        Running running = new Running(config("acknowledged", trust))) {
+      Socket _ = deafClient(running);
+      Offered offered = evil.accept().greet(true, 10).next();
+      assertThat(evil.claim(offered)).isTrue();
+      evil.forget(offered);
+      fillAndClose(offered.fd());
+      evil.ack(1, 10);
+      Tests.await("it is passed", () -> running.count(Outcome.PASSED) == 1);
+
+      assertThatOthersAreServed(good, running);
+      assertThat(running.count(Counter.CLOSED_ASIDE)).isEqualTo(1);
+      assertThat(running.count(Counter.STOOD_STILL)).isZero();
+    }
+  }
+
+  /** By a plain method it has the connection a moment before the proxy closes its own copy. */
+  @ParameterizedTest
+  @ValueSource(strings = {"once auto", "persistent auto", "persistent never", "datagram auto"})
+  void aReceiverThatLingersAndIsFasterThanTheProxyHoldsUpNobody(String how) throws Exception {
+    String method = how.substring(0, how.indexOf(' '));
+    Interrupted interrupted = new Interrupted();
+    try (TestReceiver good = TestReceiver.stream(dir.resolve("good"));
+        TestReceiver evil =
+            method.equals("datagram")
+                ? TestReceiver.datagram(dir.resolve("evil"))
+                : TestReceiver.stream(dir.resolve("evil"));
+        Running running =
+            new Running(config(method, how.substring(how.indexOf(' ') + 1)), interrupted)) {
+      interrupted.action = () -> fillAndClose(evil.take());
+      interrupted.after = "sendmsg";
+      Socket _ = deafClient(running);
+      Tests.await("it is passed", () -> running.count(Outcome.PASSED) == 1);
+
+      assertThatOthersAreServed(good, running);
+      assertThat(running.count(Counter.CLOSED_ASIDE)).isEqualTo(1);
+    }
+  }
+
+  /** What one had that is not trusted is never closed by the loop, whatever becomes of it. */
+  @Test
+  void whatAnUntrustedReceiverHasHadIsNeverClosedByTheLoop() throws Exception {
+    Interrupted interrupted = new Interrupted();
+    String how = "never, ack-timeout: 20ms, hand-off-timeout: 200ms";
+    try (TestAcknowledger evil = new TestAcknowledger(dir.resolve("evil"));
+        Running running = new Running(config("acknowledged", how), interrupted)) {
+      ask(running.connect(), "evil.example");
+      evil.accept().greet(true, 10);
+      Offered acknowledged = evil.next();
+      evil.ack(1, 10);
+      Tests.await(
+          "one is passed, or was not acknowledged in time",
+          () -> running.count(Outcome.PASSED) + running.count(Outcome.REFUSED_UNAVAILABLE) == 1);
+      ask(running.connect(), "evil.example");
+      evil.next();
+      // It hangs: what it was offered is taken back, and nobody else takes it.
+      Tests.await("one is refused", () -> running.count(Outcome.REFUSED_UNAVAILABLE) >= 1);
+      closeClients();
+      Tests.await("both are closed", () -> running.count(Counter.CLOSED_ASIDE) == 2);
+
+      assertThat(interrupted.accepted).hasSize(2);
+      assertThat(interrupted.calls)
+          .noneMatch(call ->
+              interrupted.accepted.stream()
+                  .anyMatch(number -> call.equals("loop-0 close fd " + number)));
+      evil.close(acknowledged);
+    }
+  }
+
+  /**
+   * One that is trusted sets it between the proxy's look and its close, so that the loop does wait:
+   * it is noticed, said, and ended.
+   */
+  @Test
+  void aLoopThatWaitsInCloseIsGotOut() throws Exception {
+    Interrupted interrupted = new Interrupted();
+    try (TestReceiver good = TestReceiver.stream(dir.resolve("good"));
+        TestAcknowledger evil = new TestAcknowledger(dir.resolve("evil"));
+        Running running = new Running(config("acknowledged", "always"), interrupted)) {
+      Socket _ = deafClient(running);
+      Offered offered = evil.accept().greet(true, 10).next();
+      assertThat(evil.claim(offered)).isTrue();
+      evil.forget(offered);
+      interrupted.action = () -> fillAndClose(offered.fd());
+      interrupted.after = "getsockopt";
+      evil.ack(1, 10);
+      Tests.await("it is passed", () -> running.count(Outcome.PASSED) == 1);
+
+      assertThatOthersAreServed(good, running);
+      assertThat(running.count(Counter.CLOSED_ASIDE)).isZero();
+    }
+  }
+
+  /** Whatever a loop waits for, an operator can see that it does, and in which call. */
+  @Test
+  void aLoopThatStandsStillIsSeenAndSaid() throws Exception {
+    Interrupted interrupted = new Interrupted();
+    try (TestReceiver good = TestReceiver.stream(dir.resolve("good"));
+        Running running = new Running(config("persistent", "auto"), interrupted)) {
+      Fd never = Fd.of(kernel.eventfd(0, Linux.EFD_CLOEXEC));
+      Kernel loops = LinuxKernel.open();
+      interrupted.action =
+          () -> Tests.await("it is seen", () -> loops.poll(never, Linux.POLLIN, 30_000) == 1);
+      interrupted.after = "accept4";
+      Socket client = ask(running.connect(), "good.example");
+      Tests.await("it is seen", () -> !running.proxy.stalls().isEmpty());
+
+      assertThat(running.proxy.stalls())
+          .singleElement()
+          .satisfies(stall -> {
+            assertThat(stall.thread()).isEqualTo("loop-0");
+            assertThat(stall.call()).startsWith("poll(2), called by ");
+            assertThat(stall.millis()).isGreaterThanOrEqualTo(100);
+            assertThat(stall.over()).isFalse();
+          });
+      kernel.eventfdWrite(never, 1);
+      good.answer(good.take(), "hello");
+      assertThat(client.getInputStream().readAllBytes()).asString().isEqualTo("hello");
+      Tests.await("it is over", () -> running.proxy.stalls().getFirst().over());
+      assertThat(running.count(Counter.STOOD_STILL)).isEqualTo(1);
+      kernel.close(never);
+    }
+  }
+}
