@@ -18,9 +18,11 @@ routes: [ { host: {name}, backend: web } ]
 METHODS = {
     "persistent": ("{stream}", "persistent", ""),
     "batch": ("{stream}", "persistent", ", batch: 16"),
+    "persistent, not trusted": ("{stream}", "persistent", ", trust: never"),
     "once": ("{stream}", "once", ""),
     "datagram": ("{datagram}", "datagram", ""),
     "acknowledged": ("{acknowledged}", "acknowledged", ""),
+    "acknowledged, not trusted": ("{acknowledged}", "acknowledged", ", trust: never"),
 }
 
 
