@@ -3,7 +3,8 @@
 import json, os, sys
 
 ORDER = ["downloads", "takeovers", "proxyKilled", "oneOfTwoKilled", "onlyOneKilled", "onlyOneRestarted", "frozen",
-         "neverReads-stream", "neverReads-datagram", "neverReads-acknowledged", "descriptorLimit", "reloads", "soak"]
+         "neverReads-stream", "neverReads-datagram", "neverReads-acknowledged", "lingers-persistent",
+         "lingers-acknowledged", "descriptorLimit", "reloads", "soak"]
 quick = sys.argv[1:] == ["quick"]
 folder = "it/target/reliability/quick" if quick else "it/target/reliability"
 

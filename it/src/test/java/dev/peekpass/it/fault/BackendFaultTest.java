@@ -293,6 +293,76 @@ class BackendFaultTest {
     figures.finish();
   }
 
+  /**
+   * The clients of one site, while another's receiver makes every close(2) of its connections wait.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"persistent", "acknowledged"})
+  void lingers(String method) throws Exception {
+    Tool.require("python3");
+    int rounds = SCALE.pick(50, 1_000);
+    int quiet = SCALE.pick(200, 5_000);
+    int rate = SCALE.pick(200, 500);
+    Figures figures =
+        new Figures(
+            "lingers-" + method,
+            "beside it a receiver that is not trusted sets SO_LINGER and closes first, each time",
+            SCALE);
+    try (Deployment all = new Deployment(dir, PAYLOAD_BYTES)) {
+      all.serve("good");
+      all.configure(
+          1,
+          false,
+          """
+          web: { handoff: %s, method: acknowledged }
+          evil: { handoff: %s, method: %s, trust: never }\
+          """
+              .formatted(all.unix("good"), all.unix("evil"), method),
+          """
+          - { host: %s, backend: web }
+          - { host: evil.example.test, backend: evil }\
+          """
+              .formatted(Deployment.HOST));
+      Running proxy = all.proxy();
+      String script = Running.ROOT.resolve("it/src/test/resources/lingers.py").toString();
+      String socket = dir.resolve("evil.sock").toString();
+      List<String> command =
+          List.of(
+              "python3",
+              "-u",
+              script,
+              socket,
+              method,
+              "" + all.port,
+              "evil.example.test",
+              "" + rounds);
+      all.warmUp(proxy);
+      List<Entry> before;
+      try (LoadProgram load = all.load(rate, "-n", "" + quiet)) {
+        before = load.await();
+      }
+      try (LoadProgram load = all.load(rate);
+          Running evil = Running.start(dir, "evil", command)) {
+        evil.awaitOutput("it has had its rounds", () -> evil.output().contains("done"));
+        figures.count(load.stop(), entry -> false);
+      }
+      figures.promiseAllServed();
+      long still = all.counter("stood-still");
+      // Its clients' connections, and none of the others.
+      Running.await("all are closed", () -> all.counter("closed-aside") >= rounds);
+      figures.promise(
+          "the loop closes none of its connections", all.counter("closed-aside") == rounds);
+      long p99 = Figures.percentile(before, 99);
+      figures.promiseInTime(
+          "p99 is at most twice that without it", figures.number("p99_us") <= 2 * p99);
+      figures.add(
+          "%,d rounds; p99 before: %s; turns over 100 ms: %d",
+          rounds, Figures.millis(p99), still);
+      assertThat(proxy.stop()).isZero();
+    }
+    figures.finish();
+  }
+
   private static boolean hung(Entry entry) {
     return entry.outcome().equals("reset") || entry.outcome().equals("no-answer");
   }

@@ -193,6 +193,19 @@ final class Deployment implements AutoCloseable {
     throw new AssertionError(status);
   }
 
+  /** What the proxy has counted of something. */
+  long counter(String name) {
+    String status;
+    try {
+      status = command("status");
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+    Matcher matcher = Pattern.compile("\"" + name + "\":(\\d+)").matcher(status);
+    assertThat(matcher.find()).as(status).isTrue();
+    return Long.parseLong(matcher.group(1));
+  }
+
   /** How many times each request was answered with the payload, by its number. */
   Map<Integer, Integer> handled() {
     Map<Integer, Integer> times = new HashMap<>();
