@@ -3,6 +3,10 @@ package dev.peekpass.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.proxy.Tests.Running;
 import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.ChannelState;
@@ -10,7 +14,10 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -154,6 +161,72 @@ class ProbeTest {
       }
       Tests.await("the second is gone", () -> isUnhealthy(running, 1));
       assertThat(running.proxy.status().backends().getFirst().state()).isEqualTo("down");
+    }
+  }
+
+  /** However many receivers make the prober's close(2) of its copy wait, others are asked. */
+  @Test
+  void receiversThatLingerHoldUpNoOtherProbe() throws Exception {
+    int lingering = Runtime.getRuntime().availableProcessors() + 1;
+    StringBuilder backends = new StringBuilder();
+    List<TestReceiver> evil = new ArrayList<>();
+    Thread[] serving = new Thread[lingering];
+    AtomicBoolean over = new AtomicBoolean();
+    String probe = "probe: { http: { path: /up, host: a }, every: 100ms, timeout: 60s }";
+    try (TestReceiver good = TestReceiver.stream(dir.resolve("good"))) {
+      for (int i = 0; i < lingering; i++) {
+        Path path = dir.resolve("evil" + i);
+        evil.add(TestReceiver.stream(path));
+        backends.append("  evil%d: { handoff: \"unix:%s\", %s }%n".formatted(i, path, probe));
+        TestReceiver receiver = evil.getLast();
+        serving[i] = Thread.ofPlatform().start(() -> lingerAlways(receiver, over));
+      }
+      String yaml =
+          """
+          listeners: [ { bind: "127.0.0.1:0" } ]
+          backends:
+            good: { handoff: "unix:%s", %s }
+          %sroutes: [ { host: a, backend: good } ]
+          """
+              .formatted(dir.resolve("good"), probe, backends);
+      try (Running _ = new Running(yaml)) {
+        int[] asked = new int[1];
+        Tests.await(
+            "the other is asked again and again",
+            () -> {
+              for (Fd fd = good.poll(); fd != null; fd = good.poll()) {
+                good.answer(fd, GOOD);
+                asked[0]++;
+              }
+              return asked[0] >= 20;
+            });
+      }
+    } finally {
+      over.set(true);
+      for (int i = 0; i < lingering; i++) {
+        serving[i].join();
+        evil.get(i).close();
+      }
+    }
+  }
+
+  /** Takes each probe, writes more than it takes, and closes first, with SO_LINGER. */
+  private static void lingerAlways(TestReceiver receiver, AtomicBoolean over) {
+    Kernel kernel = LinuxKernel.open();
+    NativeBuffer bytes = new NativeBuffer(1 << 16);
+    while (!over.get()) {
+      Fd fd = receiver.poll();
+      if (fd == null) {
+        LockSupport.parkNanos(10_000);
+        continue;
+      }
+      receiver.read(fd);
+      int flags = Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL;
+      while (kernel.send(fd, bytes, 0, bytes.capacity(), flags) > 0) {
+        // Until nothing more fits.
+      }
+      assertThat(kernel.setLinger(fd, true, 200)).isZero();
+      receiver.close(fd);
     }
   }
 }

@@ -4,7 +4,8 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.ProbeConfig;
 import java.io.IOException;
-import java.net.Socket;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiConsumer;
 import java.util.function.Supplier;
@@ -22,6 +23,7 @@ final class Prober implements Runnable {
   private final String path;
   private final ProbeConfig config;
   private final Supplier<? extends Kernel> kernels;
+  private final Deadlines deadlines;
   private final BiConsumer<Kernel, Boolean> onChange;
   private final Health health;
   private final TlsQuestion tls = new TlsQuestion();
@@ -30,6 +32,7 @@ final class Prober implements Runnable {
    * Prepares.
    *
    * @param backend has a probe
+   * @param deadlines end what takes too long
    * @param onChange gets whether the socket is healthy whenever that changes, and the calling
    *     thread's kernel
    */
@@ -37,10 +40,12 @@ final class Prober implements Runnable {
       BackendConfig backend,
       String path,
       Supplier<? extends Kernel> kernels,
+      Deadlines deadlines,
       BiConsumer<Kernel, Boolean> onChange) {
     this.backend = backend;
     this.path = path;
     this.kernels = kernels;
+    this.deadlines = deadlines;
     this.onChange = onChange;
     config = backend.probe().orElseThrow();
     health = new Health(config.rise(), config.fall());
@@ -86,11 +91,10 @@ final class Prober implements Runnable {
   }
 
   /** One probe; it takes hardly longer than its timeout, whatever the receiver does. */
-  private Finding ask(Kernel kernel, SingleHandOff handOff) throws InterruptedException {
+  private Finding ask(Kernel kernel, SingleHandOff handOff) {
     int timeoutMillis = (int) config.timeout().toMillis();
     try (LoopbackPair pair = LoopbackPair.open(kernel, timeoutMillis)) {
-      Thread guard =
-          Thread.ofVirtual().name("probe-deadline").start(() -> close(pair.client, timeoutMillis));
+      Future<?> deadline = deadlines.closeAfter(pair.client, timeoutMillis);
       try {
         if (config.question() instanceof ProbeConfig.Http http) {
           HttpQuestion.send(http, pair.client);
@@ -102,12 +106,13 @@ final class Prober implements Runnable {
         return new Finding.Bad(
             late ? "no answer within " + timeoutMillis + " ms" : String.valueOf(e.getMessage()));
       } finally {
-        guard.interrupt();
-        guard.join();
+        deadline.cancel(false);
       }
     } catch (IOException e) {
       // Not the receiver's fault: the same for every socket.
       LOG.warn("backend {}: unix:{} cannot be probed: {}", backend.name(), path, e.getMessage());
+    } catch (RejectedExecutionException e) {
+      LOG.debug("the probes have ended", e);
     } catch (RuntimeException e) {
       LOG.error("backend {}: a probe failed on a fault in Peekpass", backend.name(), e);
     }
@@ -121,17 +126,5 @@ final class Prober implements Runnable {
       case ProbeConfig.Http http -> HttpQuestion.receive(http, pair.client);
       case ProbeConfig.Tls asked -> tls.ask(asked, pair.client);
     };
-  }
-
-  private static void close(Socket socket, int afterMillis) {
-    try {
-      Thread.sleep(afterMillis);
-      socket.close();
-    } catch (InterruptedException e) {
-      // It has answered in time.
-      Thread.currentThread().interrupt();
-    } catch (IOException e) {
-      LOG.debug("a probe's socket", e);
-    }
   }
 }

@@ -7,8 +7,11 @@ import java.util.List;
 import java.util.function.Supplier;
 
 /**
- * The probes of a configuration's backends, a virtual thread for each of their sockets. A backend
- * that stays the same through a reload keeps its own.
+ * The probes of a configuration's backends, a thread for each of their sockets. A backend that
+ * stays the same through a reload keeps its own.
+ *
+ * <p>They are platform threads, and daemons: close(2) of what a receiver had waits if that wills it
+ * (SO_LINGER), and would hold up all virtual threads.
  */
 public final class Probes {
   /** Gets what probes find. */
@@ -26,6 +29,7 @@ public final class Probes {
 
   private final Supplier<? extends Kernel> kernels;
   private final Listener listener;
+  private final Deadlines deadlines = new Deadlines();
   private List<Running> running = List.of();
   private boolean stopped;
 
@@ -71,8 +75,10 @@ public final class Probes {
               backend,
               backend.socketPaths().get(i),
               kernels,
+              deadlines,
               (kernel, healthy) -> listener.onHealth(kernel, backend, socket, healthy));
-      threads.add(Thread.ofVirtual().name("probe-" + backend.name() + "-" + i).start(prober));
+      threads.add(
+          Thread.ofPlatform().daemon().name("probe-" + backend.name() + "-" + i).start(prober));
     }
     return new Running(backend, threads);
   }
@@ -81,5 +87,6 @@ public final class Probes {
   public synchronized void stop() {
     stopped = true;
     replace(List.of());
+    deadlines.end();
   }
 }
