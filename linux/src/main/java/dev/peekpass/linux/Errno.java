@@ -50,6 +50,9 @@ public final class Errno {
   /** Broken pipe. */
   public static final int EPIPE = 32;
 
+  /** Function not implemented. */
+  public static final int ENOSYS = 38;
+
   /** Machine is not on the network. */
   public static final int ENONET = 64;
 

@@ -50,6 +50,14 @@ public interface Kernel {
   /** setsockopt(2) for an option whose value is an int. */
   int setsockopt(Fd socket, int level, int option, int value);
 
+  /**
+   * setsockopt(2) with SO_LINGER, socket(7): whether the close(2) that ends the socket waits for
+   * what was not sent yet, on a non-blocking socket as well.
+   *
+   * @param seconds how long at most; means nothing when off
+   */
+  int setLinger(Fd socket, boolean on, int seconds);
+
   /** setsockopt(2) with SO_ATTACH_FILTER, socket(7); SO_DETACH_FILTER with any int ends it. */
   int attachFilter(Fd socket, SocketFilter filter);
 
@@ -146,6 +154,14 @@ public interface Kernel {
    * @return the bits that hold, POLLERR and POLLHUP too; 0 when the time is up
    */
   int poll(Fd descriptor, int events, int timeoutMillis);
+
+  /**
+   * renameat2(2), of paths as rename(2) takes them; -ENOSYS where the C library has none (glibc
+   * before 2.28), -EINVAL where the file system does not know a flag.
+   *
+   * @param flags RENAME_…
+   */
+  int renameat2(String from, String to, int flags);
 
   /** eventfd(2); returns a new descriptor. */
   int eventfd(int initialValue, int flags);

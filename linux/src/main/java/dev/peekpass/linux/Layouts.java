@@ -65,6 +65,10 @@ final class Layouts {
   static final StructLayout RLIMIT =
       MemoryLayout.structLayout(JAVA_LONG.withName("rlim_cur"), JAVA_LONG.withName("rlim_max"));
 
+  /** {@code struct linger}, socket(7). */
+  static final StructLayout LINGER =
+      MemoryLayout.structLayout(JAVA_INT.withName("l_onoff"), JAVA_INT.withName("l_linger"));
+
   /** {@code struct pollfd}, poll(2). */
   static final StructLayout POLLFD =
       MemoryLayout.structLayout(

@@ -8,6 +8,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout.PathElement;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The C library's functions as method handles.
@@ -76,6 +77,17 @@ final class Libc {
     static final MethodHandle MUNMAP = link("munmap");
 
     private Memory() {}
+  }
+
+  /** Linked on first use: only what binds a UNIX socket renames files. */
+  static final class Files {
+    /** glibc 2.28. */
+    static final @Nullable MethodHandle RENAMEAT2 =
+        Linker.nativeLinker().defaultLookup().find("renameat2").isPresent()
+            ? link("renameat2")
+            : null;
+
+    private Files() {}
   }
 
   private Libc() {}

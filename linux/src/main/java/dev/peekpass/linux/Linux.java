@@ -23,6 +23,7 @@ public final class Linux {
   public static final int SO_SNDBUF = 7;
   public static final int SO_RCVBUF = 8;
   public static final int SO_KEEPALIVE = 9;
+  public static final int SO_LINGER = 13;
   public static final int SO_REUSEPORT = 15;
   public static final int SO_PASSCRED = 16;
   public static final int SO_PEERCRED = 17;
@@ -105,6 +106,10 @@ public final class Linux {
   public static final int O_RDWR = 0x2;
   public static final int O_NONBLOCK = 0x800;
   public static final int O_CLOEXEC = 0x80000;
+
+  // rename(2)
+  public static final int RENAME_NOREPLACE = 0x1;
+  public static final int RENAME_EXCHANGE = 0x2;
 
   // memfd_create(2)
   public static final int MFD_CLOEXEC = 0x1;

@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
 import java.lang.ref.Reference;
 import org.jspecify.annotations.Nullable;
 
@@ -25,6 +26,9 @@ public final class LinuxKernel implements Kernel {
   private static final long POLLFD_FD = Layouts.offset(Layouts.POLLFD, "fd");
   private static final long POLLFD_EVENTS = Layouts.offset(Layouts.POLLFD, "events");
   private static final long POLLFD_REVENTS = Layouts.offset(Layouts.POLLFD, "revents");
+
+  // openat(2)
+  private static final long AT_FDCWD = -100;
 
   // mmap(2)
   private static final int PROT_READ = 1;
@@ -210,6 +214,28 @@ public final class LinuxKernel implements Kernel {
       throw broken(t);
     } finally {
       Reference.reachabilityFence(scratch);
+    }
+  }
+
+  @Override
+  public int renameat2(String from, String to, int flags) {
+    MethodHandle rename = Libc.Files.RENAMEAT2;
+    if (rename == null) {
+      return -Errno.ENOSYS;
+    }
+    try (Arena arena = Arena.ofConfined()) {
+      return result(
+          (long)
+              rename.invokeExact(
+                  errno,
+                  AT_FDCWD,
+                  arena.allocateFrom(from).address(),
+                  AT_FDCWD,
+                  arena.allocateFrom(to).address(),
+                  (long) flags,
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
     }
   }
 
@@ -440,6 +466,28 @@ public final class LinuxKernel implements Kernel {
       throw broken(t);
     } finally {
       Reference.reachabilityFence(filter);
+    }
+  }
+
+  @Override
+  public int setLinger(Fd socket, boolean on, int seconds) {
+    try {
+      scratch.set(JAVA_INT, Layouts.offset(Layouts.LINGER, "l_onoff"), on ? 1 : 0);
+      scratch.set(JAVA_INT, Layouts.offset(Layouts.LINGER, "l_linger"), seconds);
+      return result(
+          (long)
+              Libc.SETSOCKOPT.invokeExact(
+                  errno,
+                  (long) socket.number(),
+                  (long) Linux.SOL_SOCKET,
+                  (long) Linux.SO_LINGER,
+                  scratch.address(),
+                  Layouts.LINGER.byteSize(),
+                  0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
     }
   }
 

@@ -68,6 +68,45 @@ class LinuxKernelTest {
   }
 
   @Test
+  void whoLingersNoMoreClosesAtOnce() throws Exception {
+    Fd listener = listenTcp();
+    assertThat(kernel.setsockopt(listener, Linux.SOL_SOCKET, Linux.SO_RCVBUF, 4096)).isZero();
+    Fd client = connectTo(listener);
+    assertThat(kernel.fcntl(client, Linux.F_SETFL, Linux.O_NONBLOCK)).isNotNegative();
+    while (kernel.send(client, buffer, 0, buffer.capacity(), Linux.MSG_NOSIGNAL) > 0) {}
+    assertThat(kernel.setLinger(client, true, 60)).isZero();
+    assertThat(kernel.getsockopt(client, Linux.SOL_SOCKET, Linux.SO_LINGER)).isOne();
+    assertThat(kernel.setLinger(client, false, 0)).isZero();
+    assertThat(kernel.getsockopt(client, Linux.SOL_SOCKET, Linux.SO_LINGER)).isZero();
+    long began = kernel.nanoTime();
+    disown(client);
+    assertThat(kernel.nanoTime() - began).isLessThan(30_000_000_000L);
+  }
+
+  @Test
+  void noLingerOnWhatIsNoSocket() {
+    Fd event = own(kernel.eventfd(0, Linux.EFD_CLOEXEC));
+    assertThat(kernel.setLinger(event, false, 0)).isEqualTo(-Errno.ENOTSOCK);
+  }
+
+  @Test
+  void renameat2ReplacesNothingOrExchanges(@TempDir Path dir) throws Exception {
+    Path one = Files.writeString(dir.resolve("one"), "1");
+    Path two = Files.writeString(dir.resolve("two \u00e4"), "2");
+    assertThat(kernel.renameat2(one.toString(), two.toString(), Linux.RENAME_NOREPLACE))
+        .isEqualTo(-Errno.EEXIST);
+    assertThat(kernel.renameat2(one.toString(), two.toString(), Linux.RENAME_EXCHANGE)).isZero();
+    assertThat(one).hasContent("2");
+    assertThat(two).hasContent("1");
+    Path three = dir.resolve("three");
+    assertThat(kernel.renameat2(one.toString(), three.toString(), Linux.RENAME_EXCHANGE))
+        .isEqualTo(-Errno.ENOENT);
+    assertThat(kernel.renameat2(one.toString(), three.toString(), Linux.RENAME_NOREPLACE)).isZero();
+    assertThat(one).doesNotExist();
+    assertThat(three).hasContent("2");
+  }
+
+  @Test
   void dup3PutsOneDescriptorInThePlaceOfAnother() {
     Fd event = own(kernel.eventfd(1, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK));
     Fd replaced = own(kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));

@@ -765,6 +765,18 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int setLinger(Fd socket, boolean on, int seconds) {
+    OpenFile file = file(socket);
+    enter(Call.OPTION, file);
+    return leave(Call.OPTION, file, -faults.next(Call.OPTION));
+  }
+
+  @Override
+  public int renameat2(String from, String to, int flags) {
+    throw new Violation("a loop renames no files");
+  }
+
+  @Override
   public int memfdCreate(int flags) {
     if ((flags & Linux.MFD_CLOEXEC) == 0) {
       throw new Violation("memfd_create without MFD_CLOEXEC");
