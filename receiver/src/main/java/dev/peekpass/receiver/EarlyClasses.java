@@ -30,7 +30,9 @@ final class EarlyClasses {
           FromReceiver.class,
           FromProxy.Kind.class,
           ClaimWord.class,
-          Metadata.class);
+          Metadata.class,
+          ClosingAside.Closing.class,
+          Emptying.class);
 
   private EarlyClasses() {}
 

@@ -68,6 +68,12 @@ final class HandOffSocket {
             "setsockopt SO_PASSCRED",
             kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_PASSCRED, 1));
       }
+      if (type == SocketType.ACKNOWLEDGED) {
+        // What is accepted inherits it, so that nobody can send a descriptor before he is let in:
+        // closing the connection of one who is not would wait for one that lingers. Proxies send
+        // nothing before HELLO. Unknown before Linux 6.16.
+        kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 0);
+      }
       temporary = bindBeside(kernel, fd, path);
       file = new BoundFile(kernel, temporary, path);
       apply(access, temporary, path);
