@@ -46,34 +46,28 @@ final class ClosingAside {
     threads.allowCoreThreadTimeOut(true);
   }
 
+  /** How a descriptor is closed. */
+  enum How {
+    /** Its options stay as they are: it may be somebody else's as well. */
+    AS_IT_IS,
+    /** Told not to linger right before, so that there is no time to tell it otherwise. */
+    AT_ONCE,
+    /** A UNIX connection, with all descriptors that were sent on it and not received. */
+    WITH_WHAT_IS_IN_IT
+  }
+
   /**
-   * Closes a descriptor. Its options stay as they are: it may be somebody else's as well.
+   * Closes a descriptor.
    *
    * @param fd not the caller's any more, unless this returns false
    * @return false when there is no room
    */
-  boolean close(Fd fd) {
-    return run(new Closing(kernels, fd, false));
-  }
-
-  /**
-   * Closes a UNIX connection and all descriptors that were sent on it and not received.
-   *
-   * @param connection not the caller's any more, unless this returns false
-   * @return false when there is no room
-   */
-  boolean closeConnection(Fd connection) {
-    return run(new Closing(kernels, connection, true));
-  }
-
-  private boolean run(Closing closing) {
+  boolean close(Fd fd, How how) {
     try {
-      threads.execute(closing);
+      threads.execute(new Closing(kernels, fd, how));
       return true;
-    } catch (RejectedExecutionException e) {
-      return false;
-    } catch (OutOfMemoryError e) {
-      // "unable to create native thread": the caller closes it, as when there is no room.
+    } catch (RejectedExecutionException | OutOfMemoryError e) {
+      // The latter also says that there can be no more threads.
       return false;
     }
   }
@@ -87,21 +81,24 @@ final class ClosingAside {
   static final class Closing implements Runnable {
     private final Supplier<Kernel> kernels;
     private final Fd fd;
-    private final boolean connection;
+    private final How how;
 
-    Closing(Supplier<Kernel> kernels, Fd fd, boolean connection) {
+    Closing(Supplier<Kernel> kernels, Fd fd, How how) {
       this.kernels = kernels;
       this.fd = fd;
-      this.connection = connection;
+      this.how = how;
     }
 
     @Override
     public void run() {
       Kernel kernel = kernels.get();
-      if (connection) {
-        new Emptying(kernel).close(fd);
-      } else {
+      // Not a switch, which would be a class more to load.
+      if (how == How.AS_IT_IS) {
         kernel.close(fd);
+      } else if (how == How.AT_ONCE) {
+        DescriptorRefusal.closeAtOnce(kernel, fd);
+      } else {
+        new Emptying(kernel).close(fd);
       }
     }
   }

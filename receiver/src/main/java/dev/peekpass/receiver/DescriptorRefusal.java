@@ -2,6 +2,7 @@ package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.receiver.ClosingAside.How;
 
 /**
  * The end of descriptors that were received and are given to nobody: no client's connection, taken
@@ -43,14 +44,8 @@ final class DescriptorRefusal {
    * Closes a received descriptor of a user that may not hand off; it is not the caller's any more.
    */
   void refuseForeign(Fd received) {
-    boolean closed = false;
-    try {
-      kernel.setLinger(received, false, 0);
-      closed = aside.close(received);
-    } finally {
-      if (!closed) {
-        kernel.close(received);
-      }
+    if (!aside.close(received, How.AT_ONCE)) {
+      refuse(received);
     }
   }
 
@@ -59,14 +54,14 @@ final class DescriptorRefusal {
    * not the caller's any more.
    */
   void leave(Fd shared) {
-    if (!aside.close(shared)) {
+    if (!aside.close(shared, How.AS_IT_IS)) {
       refuse(shared);
     }
   }
 
   /** Closes a UNIX connection of a user that may not hand off, and what was sent on it. */
   void endForeign(Fd connection) {
-    if (!aside.closeConnection(connection)) {
+    if (!aside.close(connection, How.WITH_WHAT_IS_IN_IT)) {
       emptying.close(connection);
     }
   }

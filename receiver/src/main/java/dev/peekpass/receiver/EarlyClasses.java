@@ -32,6 +32,7 @@ final class EarlyClasses {
           ClaimWord.class,
           Metadata.class,
           ClosingAside.Closing.class,
+          ClosingAside.How.class,
           Emptying.class);
 
   private EarlyClasses() {}
