@@ -158,7 +158,7 @@ final class Arrivals {
         return;
       }
       for (Place place = queue.poll(); place != null; place = queue.poll()) {
-        kernel.close(place.connection.fd());
+        place.connection.discard(kernel);
         leave(place, false);
       }
       closed = true;

@@ -56,7 +56,7 @@ final class HandOffIntake {
         HandedOff connection = receiver.acceptUnacknowledged();
         Place place = add(connection);
         if (place == null) {
-          kernel.close(connection.fd());
+          connection.discard(kernel);
         } else if (receiver.isAcknowledged()) {
           arrivals.awaitTaken(place);
           settle();

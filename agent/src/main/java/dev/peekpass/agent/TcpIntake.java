@@ -104,7 +104,7 @@ final class TcpIntake {
             client.family() == Linux.AF_INET6,
             new InetSocketAddress(client.inetAddress(), client.port()));
     if (arrivals.add(connection) == null) {
-      kernel.close(fd);
+      connection.discard(kernel);
     }
   }
 

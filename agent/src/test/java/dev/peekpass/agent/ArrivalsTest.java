@@ -9,7 +9,10 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SockAddr;
 import dev.peekpass.receiver.HandedOff;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
@@ -181,5 +184,38 @@ class ArrivalsTest {
     watch(Linux.EPOLLIN);
     assertThat(taken).hasValue(rounds);
     assertThat(ready()).as("the count is the queue's").isZero();
+  }
+
+  /** Its last copy, of which the sender has let close(2) wait for what the client does not read. */
+  private HandedOff lingering(Fd[] others) throws Exception {
+    Fd listener = Fd.of(kernel.socket(Linux.AF_INET, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0));
+    kernel.setsockopt(listener, Linux.SOL_SOCKET, Linux.SO_RCVBUF, 4096);
+    SockAddr address = new SockAddr();
+    address.inet(InetAddress.ofLiteral("127.0.0.1"), 0, 0);
+    assertThat(kernel.bind(listener, address)).isZero();
+    assertThat(kernel.listen(listener, 1)).isZero();
+    assertThat(kernel.getsockname(listener, address)).isZero();
+    HandedOff connection = connection();
+    assertThat(kernel.connect(connection.fd(), address)).isZero();
+    others[0] = listener;
+    others[1] = Fd.of(kernel.accept4(listener, null, Linux.SOCK_CLOEXEC));
+    NativeBuffer junk = new NativeBuffer(1 << 14);
+    int r;
+    do {
+      r = kernel.send(connection.fd(), junk, 0, junk.capacity(), Linux.MSG_DONTWAIT);
+    } while (r > 0);
+    assertThat(kernel.setLinger(connection.fd(), true, 20)).isZero();
+    return connection;
+  }
+
+  @Test
+  void closingDoesNotWaitForOneThatLingers() throws Exception {
+    Fd[] others = new Fd[2];
+    assertThat(arrivals.add(lingering(others))).isNotNull();
+    long began = System.nanoTime();
+    arrivals.close();
+    assertThat(System.nanoTime() - began).isLessThan(10_000_000_000L);
+    kernel.close(others[0]);
+    kernel.close(others[1]);
   }
 }

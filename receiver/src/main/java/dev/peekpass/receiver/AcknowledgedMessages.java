@@ -183,7 +183,7 @@ final class AcknowledgedMessages implements Messages {
       if (claimed) {
         return first;
       }
-      message.refuseFirst();
+      message.leaveFirst();
       tally.takenBack.increment();
     }
     return null;

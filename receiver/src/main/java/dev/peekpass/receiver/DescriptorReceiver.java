@@ -13,6 +13,7 @@ import java.nio.channels.ClosedChannelException;
 import java.nio.file.Path;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +37,7 @@ public final class DescriptorReceiver implements Closeable {
   private final Fd wake;
   private final Intake intake;
   private final Inspection inspection;
+  private final ClosingAside aside;
   private final SpareDescriptors spare;
   private final ReceiverLog log;
   private final boolean acknowledged;
@@ -54,6 +56,7 @@ public final class DescriptorReceiver implements Closeable {
       Receiver.Settings settings,
       Kernel kernel,
       Kernel closingKernel,
+      Supplier<Kernel> kernels,
       HandOffSocket socket,
       Fd wake)
       throws SystemCallException {
@@ -66,9 +69,10 @@ public final class DescriptorReceiver implements Closeable {
     acknowledged = settings.type() == SocketType.ACKNOWLEDGED;
     spare = new SpareDescriptors(kernel, wake);
     log = new ReceiverLog(settings.log(), spare, tally);
-    DescriptorRefusal refusal = new DescriptorRefusal(kernel);
+    aside = new ClosingAside(kernels, name);
+    DescriptorRefusal refusal = new DescriptorRefusal(kernel, aside);
     inspection = new Inspection(kernel, refusal, name, tally, log);
-    PeerPolicy peers = new PeerPolicy(settings.allowedUids(), name, log, tally);
+    PeerPolicy peers = new PeerPolicy(kernel, settings.allowedUids(), name, log, tally);
     try {
       spare.open();
       intake =
@@ -92,9 +96,9 @@ public final class DescriptorReceiver implements Closeable {
   }
 
   /** Opens everything that a receiver has open; on failure nothing is left. */
-  static DescriptorReceiver open(Receiver.Settings settings, Kernel kernel, Kernel closingKernel)
+  static DescriptorReceiver open(Receiver.Settings settings, Supplier<Kernel> kernels)
       throws IOException {
-    DescriptorReceiver receiver = openSilently(settings, kernel, closingKernel);
+    DescriptorReceiver receiver = openSilently(settings, kernels);
     try {
       receiver.log.log(Level.DEBUG, "unix:" + settings.path() + ": open");
     } catch (Error e) {
@@ -105,7 +109,9 @@ public final class DescriptorReceiver implements Closeable {
   }
 
   private static DescriptorReceiver openSilently(
-      Receiver.Settings settings, Kernel kernel, Kernel closingKernel) throws IOException {
+      Receiver.Settings settings, Supplier<Kernel> kernels) throws IOException {
+    Kernel kernel = kernels.get();
+    Kernel closingKernel = kernels.get();
     int r = kernel.eventfd(0, Linux.EFD_CLOEXEC | Linux.EFD_NONBLOCK);
     if (r < 0) {
       throw new SystemCallException("eventfd for unix:" + settings.path(), -r, "");
@@ -121,7 +127,7 @@ public final class DescriptorReceiver implements Closeable {
               settings.access(),
               settings.backlog(),
               settings.log());
-      return new DescriptorReceiver(settings, kernel, closingKernel, socket, wake);
+      return new DescriptorReceiver(settings, kernel, closingKernel, kernels, socket, wake);
     } catch (IOException | RuntimeException | Error e) {
       try {
         if (socket != null) {
@@ -365,17 +371,19 @@ public final class DescriptorReceiver implements Closeable {
     try {
       // Closing may need a descriptor, for a class that was not needed before.
       spare.close();
-      socket.close(kernel);
+      socket.removeFile();
     } finally {
       try {
         intake.close();
       } finally {
         // Logging has opened them again.
         spare.close();
+        aside.end();
         synchronized (closingKernel) {
           wakeable = false;
           kernel.close(wake);
         }
+        socket.close(kernel);
       }
     }
   }

@@ -2,20 +2,89 @@ package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.receiver.ClosingAside.How;
 
 /**
  * The end of descriptors that were received and are given to nobody: no client's connection, taken
  * back, more than may be, of who may not hand off. The one place that closes them.
+ *
+ * <p>Whoever sent one may have let it linger (SO_LINGER, socket(7)): the close(2) of the last copy
+ * waits for what was not sent yet, O_NONBLOCK or not, for as long as the sender liked. So it is
+ * told not to before it is closed. A sender that keeps a copy can tell it again in between, and
+ * closing other files may wait for other reasons: what comes from users that may not hand off is
+ * closed {@linkplain ClosingAside aside}.
  */
 final class DescriptorRefusal {
   private final Kernel kernel;
+  private final ClosingAside aside;
+  private final Emptying emptying;
 
-  DescriptorRefusal(Kernel kernel) {
+  DescriptorRefusal(Kernel kernel, ClosingAside aside) {
     this.kernel = kernel;
+    this.aside = aside;
+    emptying = new Emptying(kernel);
+  }
+
+  /** Sees to it that a descriptor does not linger, and closes it. */
+  static void closeAtOnce(Kernel kernel, Fd fd) {
+    try {
+      // ENOTSOCK where it is none.
+      kernel.setLinger(fd, false, 0);
+    } finally {
+      kernel.close(fd);
+    }
   }
 
   /** Closes a received descriptor; it is not the caller's any more, whatever happens. */
   void refuse(Fd received) {
-    kernel.close(received);
+    closeAtOnce(kernel, received);
+  }
+
+  /**
+   * Closes a received descriptor of a user that may not hand off; it is not the caller's any more.
+   */
+  void refuseForeign(Fd received) {
+    if (!aside.close(received, How.AT_ONCE)) {
+      refuse(received);
+    }
+  }
+
+  /**
+   * Closes a descriptor of a connection that somebody else has now, who may let it linger; it is
+   * not the caller's any more.
+   */
+  void leave(Fd shared) {
+    if (!aside.close(shared, How.AS_IT_IS)) {
+      refuse(shared);
+    }
+  }
+
+  /** Closes a UNIX connection of a user that may not hand off, and what was sent on it. */
+  void endForeign(Fd connection) {
+    if (!aside.close(connection, How.WITH_WHAT_IS_IN_IT)) {
+      emptying.close(connection);
+    }
+  }
+
+  /** Closes a UNIX connection of a proxy, and what was sent on it and not received. */
+  void end(Fd connection) {
+    emptying.close(connection);
+  }
+
+  /**
+   * Closes what waits in a socket of datagrams, which goes on being the caller's.
+   *
+   * @param peers who may hand off
+   */
+  void empty(Fd socket, PeerPolicy peers) {
+    emptying.empty(
+        socket,
+        (fd, uid) -> {
+          if (peers.isAllowed(uid)) {
+            refuse(fd);
+          } else {
+            refuseForeign(fd);
+          }
+        });
   }
 }

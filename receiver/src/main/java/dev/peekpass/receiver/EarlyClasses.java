@@ -30,7 +30,10 @@ final class EarlyClasses {
           FromReceiver.class,
           FromProxy.Kind.class,
           ClaimWord.class,
-          Metadata.class);
+          Metadata.class,
+          ClosingAside.Closing.class,
+          ClosingAside.How.class,
+          Emptying.class);
 
   private EarlyClasses() {}
 

@@ -10,35 +10,29 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFileAttributeView;
 import java.nio.file.attribute.UserPrincipalLookupService;
 import java.nio.file.attribute.UserPrincipalNotFoundException;
-import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * The UNIX socket that proxies connect or send to, and its file.
  *
  * <p>The socket is bound under another name in the same directory and moved to its path when all is
- * right with it. So a proxy never finds it with wrong permissions or not yet listening, and a dead
- * predecessor's file is replaced without a moment in which nothing is there.
+ * right with it, by {@link BoundFile}. So a proxy never finds it with wrong permissions or not yet
+ * listening, and a dead predecessor's file is replaced without a moment in which nothing is there.
  */
 final class HandOffSocket {
-  private static final int TEMPORARY_NAME_BYTES = 10;
   private static final int TEMPORARY_NAME_TRIES = 16;
 
   private final Fd fd;
   private final Path path;
+  private final BoundFile file;
 
-  /** Device and inode of the file: no other can have the same while the socket is open. */
-  private final String identity;
-
-  private HandOffSocket(Fd fd, Path path, String identity) {
+  private HandOffSocket(Fd fd, Path path, BoundFile file) {
     this.fd = fd;
     this.path = path;
-    this.identity = identity;
+    this.file = file;
   }
 
   /**
@@ -66,6 +60,7 @@ final class HandOffSocket {
     }
     Fd fd = Fd.of(r);
     Path temporary = null;
+    BoundFile file = null;
     try {
       if (type == SocketType.DATAGRAM) {
         // Before bind, so that not even the first datagram comes without its sender's uid.
@@ -73,18 +68,31 @@ final class HandOffSocket {
             "setsockopt SO_PASSCRED",
             kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_PASSCRED, 1));
       }
+      if (type == SocketType.ACKNOWLEDGED) {
+        // What is accepted inherits it, so that nobody can send a descriptor before he is let in:
+        // closing the connection of one who is not would wait for one that lingers. Proxies send
+        // nothing before HELLO. Unknown before Linux 6.16.
+        kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 0);
+      }
       temporary = bindBeside(kernel, fd, path);
+      file = new BoundFile(kernel, temporary, path);
       apply(access, temporary, path);
       if (type != SocketType.DATAGRAM) {
         check("listen unix:" + path, kernel.listen(fd, backlog));
       }
-      HandOffSocket socket = new HandOffSocket(fd, path, identity(temporary));
-      Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+      HandOffSocket socket = new HandOffSocket(fd, path, file);
+      file.moveIn(log);
       return socket;
     } catch (IOException | RuntimeException | Error e) {
-      kernel.close(fd);
-      if (temporary != null) {
-        Files.deleteIfExists(temporary);
+      try {
+        if (file != null) {
+          file.removeBeside();
+        } else if (temporary != null) {
+          Files.deleteIfExists(temporary);
+        }
+      } finally {
+        // Not before: an open socket keeps its inode number from being used again.
+        kernel.close(fd);
       }
       throw e;
     }
@@ -123,15 +131,10 @@ final class HandOffSocket {
 
   /** Binds to a name that nobody has; returns it. */
   private static Path bindBeside(Kernel kernel, Fd fd, Path path) throws SystemCallException {
-    // Whatever room the final name has, a temporary one has too.
-    int nameBytes = path.getFileName().toString().getBytes(StandardCharsets.UTF_8).length;
-    int pathBytes = path.toString().getBytes(StandardCharsets.UTF_8).length;
-    int length =
-        Math.min(TEMPORARY_NAME_BYTES, SockAddr.UNIX_PATH_MAX_BYTES - pathBytes + nameBytes);
     SockAddr address = new SockAddr();
     int r = -Errno.EADDRINUSE;
     for (int i = 0; i < TEMPORARY_NAME_TRIES && r == -Errno.EADDRINUSE; i++) {
-      Path temporary = path.resolveSibling(randomName(length));
+      Path temporary = BoundFile.nameBeside(path);
       address.unix(temporary.toString());
       r = kernel.bind(fd, address);
       if (r == 0) {
@@ -145,14 +148,6 @@ final class HandOffSocket {
                 + ": change the directory's owner or mode, or choose another path"
             : "";
     throw new SystemCallException("bind unix:" + path, -r, remedy);
-  }
-
-  private static String randomName(int length) {
-    StringBuilder name = new StringBuilder(length);
-    while (name.length() < length) {
-      name.append(Character.forDigit(ThreadLocalRandom.current().nextInt(36), 36));
-    }
-    return name.toString();
   }
 
   private static void apply(SocketAccess access, Path temporary, Path path) throws IOException {
@@ -180,12 +175,6 @@ final class HandOffSocket {
     }
   }
 
-  private static String identity(Path file) throws IOException {
-    return Files.getAttribute(file, "unix:dev", LinkOption.NOFOLLOW_LINKS)
-        + ":"
-        + Files.getAttribute(file, "unix:ino", LinkOption.NOFOLLOW_LINKS);
-  }
-
   private static void check(String call, int r) throws SystemCallException {
     if (r < 0) {
       throw new SystemCallException(call, -r, "");
@@ -204,10 +193,7 @@ final class HandOffSocket {
 
   /** Removes the file if it is still this socket's: nobody finds it any more. */
   void removeFile() throws IOException {
-    // Somebody else's socket may be there by now.
-    if (Files.exists(path, LinkOption.NOFOLLOW_LINKS) && identity(path).equals(identity)) {
-      Files.deleteIfExists(path);
-    }
+    file.removeFromPath();
   }
 
   /** Removes the file as {@link #removeFile} does, and closes the socket. */

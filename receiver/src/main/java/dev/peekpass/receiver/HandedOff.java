@@ -1,6 +1,7 @@
 package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
 import dev.peekpass.wire.Metadata;
 import java.net.InetSocketAddress;
 
@@ -19,6 +20,16 @@ public record HandedOff(Fd fd, boolean inet6, InetSocketAddress client, Metadata
   /** One of which nobody says anything. */
   public HandedOff(Fd fd, boolean inet6, InetSocketAddress client) {
     this(fd, inet6, client, Metadata.NONE);
+  }
+
+  /**
+   * Closes the connection, which nobody has used, without waiting for what its socket may have to
+   * send still.
+   *
+   * @param kernel the calling thread's
+   */
+  public void discard(Kernel kernel) {
+    DescriptorRefusal.closeAtOnce(kernel, fd);
   }
 
   /**

@@ -132,6 +132,22 @@ final class IncomingMessage {
     refusal.refuse(first);
   }
 
+  /** Closes the first that is left, which is another's connection now. */
+  void leaveFirst() {
+    Fd first = first();
+    next++;
+    refusal.leave(first);
+  }
+
+  /** Closes all that are left, of a user that may not hand off. */
+  void refuseAllForeign() {
+    while (!isEmpty()) {
+      Fd first = first();
+      next++;
+      refusal.refuseForeign(first);
+    }
+  }
+
   /** Closes all that are left. */
   void refuseAll() {
     while (!isEmpty()) {

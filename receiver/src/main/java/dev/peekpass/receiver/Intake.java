@@ -82,7 +82,17 @@ final class Intake {
     try {
       connections =
           new UnixConnections(
-              kernel, socket, watch, unixConnectionsMax, name, peers, limit, tally, log);
+              kernel,
+              type == SocketType.ACKNOWLEDGED,
+              socket,
+              watch,
+              unixConnectionsMax,
+              name,
+              peers,
+              refusal,
+              limit,
+              tally,
+              log);
       messages =
           type == SocketType.ACKNOWLEDGED
               ? new AcknowledgedMessages(kernel, watch, refusal, credits, name, limit, tally, log)
@@ -240,7 +250,7 @@ final class Intake {
       usable = messages.opened(connection);
     } finally {
       if (!usable) {
-        end(connection);
+        end(connection, false);
       }
     }
     if (usable) {
@@ -260,16 +270,17 @@ final class Intake {
       // The hand-off socket itself failed to give a datagram. That passes.
       limit.reached("the hand-off socket failed");
     } else {
-      end(from);
+      // A packet without a byte looks like the end.
+      end(from, result == Messages.Result.ENDED && type == SocketType.STREAM);
     }
     return false;
   }
 
-  private void end(Fd connection) {
+  private void end(Fd connection, boolean received) {
     try {
       messages.ending(connection);
     } finally {
-      connections.end(connection);
+      connections.end(connection, received);
     }
     connections.unparkIfRoom();
   }
@@ -277,6 +288,18 @@ final class Intake {
   /** As of {@link Messages#load}. */
   void load(int thousandths) {
     messages.load(thousandths);
+  }
+
+  private void closeConnections() {
+    try {
+      connections.emptySocket(type != SocketType.DATAGRAM);
+    } finally {
+      try {
+        connections.close();
+      } finally {
+        watch.close();
+      }
+    }
   }
 
   /** Closes the UNIX connections, and what was received and not asked for. */
@@ -289,11 +312,7 @@ final class Intake {
       try {
         messages.close();
       } finally {
-        try {
-          connections.close();
-        } finally {
-          watch.close();
-        }
+        closeConnections();
       }
     }
     if (log.isLoggable(Level.DEBUG)) {

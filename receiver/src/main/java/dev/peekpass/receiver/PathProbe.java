@@ -43,13 +43,13 @@ final class PathProbe {
    * @throws IOException when something is there that must stay
    */
   void requireFree(System.Logger log) throws IOException {
-    int mode;
+    boolean socket;
     try {
-      mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      socket = isSocket();
     } catch (NoSuchFileException e) {
       return;
     }
-    if ((mode & S_IFMT) != S_IFSOCK) {
+    if (!socket) {
       throw inUse("something that is not a socket is there: move it away or choose another path");
     }
     // A datagram connect is invisible to whoever is there: it is refused for the wrong type, or
@@ -71,6 +71,20 @@ final class PathProbe {
               "a socket is there that this user may not write to, so it may be in use: run as its"
                   + " owner, remove it or choose another path");
       default -> throw new SystemCallException("connect unix:" + path, -r, "");
+    }
+  }
+
+  private boolean isSocket() throws IOException {
+    int mode = (int) Files.getAttribute(path, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+    return (mode & S_IFMT) == S_IFSOCK;
+  }
+
+  /** Whether a socket is there that nobody has open, for certain. */
+  boolean isDead() {
+    try {
+      return isSocket() && connect(Linux.SOCK_DGRAM, null) == -Errno.ECONNREFUSED;
+    } catch (IOException e) {
+      return false;
     }
   }
 
@@ -99,6 +113,8 @@ final class PathProbe {
     }
     Fd probe = Fd.of(r);
     try {
+      // Whoever is there could send a descriptor that lingers, and closing would wait for it.
+      kernel.shutdown(probe, Linux.SHUT_RD);
       int connected = kernel.connect(probe, address);
       if (connected == 0 && owner != null) {
         kernel.peerCredentials(probe, owner);

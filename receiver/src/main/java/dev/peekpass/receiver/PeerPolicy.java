@@ -1,26 +1,34 @@
 package dev.peekpass.receiver;
 
-import java.lang.System.Logger.Level;
-import java.util.HashSet;
+import dev.peekpass.linux.Kernel;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Set;
 
 /** Which users may hand connections over. */
 final class PeerPolicy {
-  /** How many refused users are remembered, so that each is logged once. */
-  private static final int REMEMBERED_MAX = 1024;
+  /** How many refused users are told apart in the log; the others share their lines. */
+  private static final int REMEMBERED_MAX = 64;
+
+  private static final long LOG_INTERVAL_NANOS = 10_000_000_000L;
+
+  /** Stands for the others: a uid that is no user's. */
+  private static final int OTHERS = -1;
 
   private final Set<Integer> allowedUids;
   private final String name;
+  private final Kernel clock;
   private final ReceiverLog log;
   private final Tally tally;
-  private final Set<Integer> refused = new HashSet<>();
+  private final Map<Integer, RateLimitedLog> refused = new HashMap<>();
 
   /**
    * States the policy.
    *
    * @param name the receiver's, for the log
    */
-  PeerPolicy(Set<Integer> allowedUids, String name, ReceiverLog log, Tally tally) {
+  PeerPolicy(Kernel clock, Set<Integer> allowedUids, String name, ReceiverLog log, Tally tally) {
+    this.clock = clock;
     this.allowedUids = Set.copyOf(allowedUids);
     this.name = name;
     this.log = log;
@@ -29,25 +37,40 @@ final class PeerPolicy {
 
   /** Whether this user may hand connections over; counts and logs it if not. */
   boolean allows(int uid, int pid) {
-    if (allowedUids.contains(uid)) {
+    if (isAllowed(uid)) {
       return true;
     }
     tally.refusedPeers.increment();
-    if (refused.size() < REMEMBERED_MAX && refused.add(uid)) {
-      log.log(
-          Level.WARNING,
-          name
-              + ": refused pid "
-              + pid
-              + " of uid "
-              + uid
-              + ", which may not hand connections over: if that is the proxy, allow it:"
-              + " allowUid("
-              + uid
-              + ") on the builder, or +uid="
-              + uid
-              + " in the agent's options");
-    }
+    logOf(uid)
+        .warn(
+            name
+                + ": refused pid "
+                + pid
+                + " of uid "
+                + uid
+                + ", which may not hand connections over: if that is the proxy, allow it:"
+                + " allowUid("
+                + uid
+                + ") on the builder, --allow-uid "
+                + uid
+                + " of peekpass serve, or +uid="
+                + uid
+                + " in the agent's options");
     return false;
+  }
+
+  /** Whether this user may hand connections over. */
+  boolean isAllowed(int uid) {
+    return allowedUids.contains(uid);
+  }
+
+  private RateLimitedLog logOf(int uid) {
+    RateLimitedLog known = refused.get(uid);
+    if (known != null) {
+      return known;
+    }
+    return refused.computeIfAbsent(
+        refused.size() < REMEMBERED_MAX ? uid : OTHERS,
+        key -> new RateLimitedLog(clock, log, LOG_INTERVAL_NANOS));
   }
 }

@@ -77,6 +77,7 @@ final class PlainMessages implements Messages {
   @Override
   public Result receive(Fd from) {
     boolean keep = false;
+    boolean allowed = false;
     try {
       int n = message.peek(from);
       if (n < 0) {
@@ -85,8 +86,7 @@ final class PlainMessages implements Messages {
       if (n == 0 && type == SocketType.STREAM) {
         return Result.ENDED;
       }
-      boolean allowed =
-          type == SocketType.STREAM || peers.allows(message.senderUid(), message.senderPid());
+      allowed = type == SocketType.STREAM || peers.allows(message.senderUid(), message.senderPid());
       if (allowed && message.isTruncated() && mayStillFit(from)) {
         limit.reached("a message has more descriptors than there is room for");
         return Result.ONE;
@@ -109,7 +109,9 @@ final class PlainMessages implements Messages {
       }
       return Result.ONE;
     } finally {
-      if (!keep) {
+      if (!allowed) {
+        message.refuseAllForeign();
+      } else if (!keep) {
         message.refuseAll();
       }
     }

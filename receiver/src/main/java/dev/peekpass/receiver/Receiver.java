@@ -63,7 +63,6 @@ public final class Receiver implements Closeable {
 
   private final DescriptorReceiver descriptors;
   private final Kernel kernel;
-  private final DescriptorRefusal refusal;
   private final ChannelAdopter adopter;
   private final System.Logger log;
 
@@ -80,7 +79,6 @@ public final class Receiver implements Closeable {
       DescriptorReceiver descriptors, Kernel kernel, ChannelAdopter adopter, System.Logger log) {
     this.descriptors = descriptors;
     this.kernel = kernel;
-    refusal = new DescriptorRefusal(kernel);
     this.adopter = adopter;
     this.log = log;
   }
@@ -145,12 +143,12 @@ public final class Receiver implements Closeable {
       return new AdoptedConnection(adopter.adopt(fd, family), received.metadata());
     } catch (IOException e) {
       // Its addresses could not be asked: the client has left since it was inspected.
-      refusal.refuse(fd);
+      DescriptorRefusal.closeAtOnce(kernel, fd);
       descriptors.countGone();
       return null;
     } catch (RuntimeException | Error e) {
       // Its channel, if it was made, is nobody's.
-      refusal.refuse(fd);
+      DescriptorRefusal.closeAtOnce(kernel, fd);
       throw e;
     }
   }

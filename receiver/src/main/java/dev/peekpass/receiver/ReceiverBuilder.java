@@ -92,7 +92,8 @@ public final class ReceiverBuilder {
 
   /**
    * How many UNIX connections may be open at once; 1024 when not called. More wait in the backlog
-   * until one ends. Means nothing on a datagram socket.
+   * until one ends; those of {@link SocketType#ACKNOWLEDGED} are told so and closed. Means nothing
+   * on a datagram socket.
    *
    * @param connections 1 or more
    */
@@ -168,7 +169,7 @@ public final class ReceiverBuilder {
   }
 
   private DescriptorReceiver openDescriptors(Receiver.Settings settings) throws IOException {
-    return DescriptorReceiver.open(settings, newKernel(), newKernel());
+    return DescriptorReceiver.open(settings, this::newKernel);
   }
 
   private Receiver.Settings settings() {

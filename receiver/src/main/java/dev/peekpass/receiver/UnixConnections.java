@@ -4,10 +4,14 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.PeerCredentials;
+import dev.peekpass.wire.FromReceiver;
+import dev.peekpass.wire.HandOff;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,25 +20,33 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * in the backlog ──accept4──> peer allowed? ──yes──> open, watched ──end()──> closed
- *    ^  │ as many as may be       └──no──> closed
- *    └──┘ are open: until one ends
+ *    ^  │ as many as may be       └──no──> told so, closed
+ *    └──┘ are open: until one ends; where they can be told, they are, and closed
  * }</pre>
+ *
+ * <p>Told is who can be: by the plain methods nothing is ever sent to a proxy.
  */
 final class UnixConnections {
   private static final long LOG_INTERVAL_NANOS = 1_000_000_000L;
   private static final long FULL_LOG_INTERVAL_NANOS = 60_000_000_000L;
 
+  /** Room for a DENY. */
+  private static final int OUT_BYTES = 16;
+
   private final Kernel kernel;
+  private final boolean acknowledged;
   private final Fd socket;
   private final Watch watch;
   private final int max;
   private final String name;
   private final PeerPolicy peers;
+  private final DescriptorRefusal refusal;
   private final DescriptorLimit limit;
   private final Tally tally;
   private final RateLimitedLog log;
   private final RateLimitedLog fullLog;
   private final Set<Fd> open = new HashSet<>();
+  private final NativeBuffer out = new NativeBuffer(OUT_BYTES);
 
   /** Whether the hand-off socket is not watched, because of {@code max}. */
   private boolean parked;
@@ -47,26 +59,31 @@ final class UnixConnections {
   /**
    * Begins without any.
    *
+   * @param acknowledged whether proxies that are not let in can be told why
    * @param socket the hand-off socket, which {@code watch} watches
    * @param max how many may be open at once
    * @param name the receiver's, for the log
    */
   UnixConnections(
       Kernel kernel,
+      boolean acknowledged,
       Fd socket,
       Watch watch,
       int max,
       String name,
       PeerPolicy peers,
+      DescriptorRefusal refusal,
       DescriptorLimit limit,
       Tally tally,
       ReceiverLog log) {
     this.kernel = kernel;
+    this.acknowledged = acknowledged;
     this.socket = socket;
     this.watch = watch;
     this.max = max;
     this.name = name;
     this.peers = peers;
+    this.refusal = refusal;
     this.limit = limit;
     this.tally = tally;
     this.log = new RateLimitedLog(kernel, log, LOG_INTERVAL_NANOS);
@@ -85,10 +102,10 @@ final class UnixConnections {
     try {
       in = letIn(connection);
     } finally {
-      if (!in) {
-        // Closing it closes what is queued in it.
-        open.remove(connection);
-        kernel.close(connection);
+      if (!in && open.remove(connection)) {
+        refusal.end(connection);
+      } else if (!in) {
+        refusal.endForeign(connection);
       }
     }
     if (!in) {
@@ -104,10 +121,24 @@ final class UnixConnections {
     PeerCredentials[] peer = new PeerCredentials[1];
     int known = kernel.peerCredentials(connection, peer);
     PeerCredentials who = peer[0];
-    if (known < 0 || who == null || !peers.allows(who.uid(), who.pid())) {
+    if (known < 0 || who == null) {
+      return false;
+    }
+    if (!peers.allows(who.uid(), who.pid())) {
+      deny(connection, HandOff.DENIED_USER, who.uid());
+      return false;
+    }
+    if (acknowledged && open.size() >= max) {
+      fullLog.warn(
+          name + ": denied a UNIX connection: " + max + " are open, which is all that may be");
+      deny(connection, HandOff.DENIED_FULL, who.uid());
       return false;
     }
     open.add(connection);
+    if (acknowledged) {
+      // Off until now (see HandOffSocket); unknown before Linux 6.16.
+      kernel.setsockopt(connection, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 1);
+    }
     if (draining) {
       kernel.shutdown(connection, Linux.SHUT_RD);
     }
@@ -118,9 +149,17 @@ final class UnixConnections {
     return watched >= 0;
   }
 
-  /** Takes no more while as many are open as may be. */
+  /** Tells a proxy why it is not let in, if that can be done now. */
+  private void deny(Fd connection, int reason, int uid) {
+    if (acknowledged) {
+      int length = FromReceiver.writeDeny(out.bytes(), reason, uid);
+      kernel.send(connection, out, 0, length, Linux.MSG_DONTWAIT | Linux.MSG_NOSIGNAL);
+    }
+  }
+
+  /** Takes no more while as many are open as may be, where nobody can be told. */
   void parkIfFull() {
-    if (open.size() < max || parked) {
+    if (acknowledged || open.size() < max || parked) {
       return;
     }
     // Closing the next would lose the connection that may be queued in it; left in the backlog, the
@@ -189,24 +228,77 @@ final class UnixConnections {
     return backlogTaken && open.isEmpty();
   }
 
-  /** Closes one. */
-  void end(Fd connection) {
+  /**
+   * Closes one.
+   *
+   * @param received whether all that was sent on it has been received
+   */
+  void end(Fd connection, boolean received) {
     open.remove(connection);
     try {
       watch.remove(connection);
     } finally {
-      kernel.close(connection);
+      if (received) {
+        kernel.close(connection);
+      } else {
+        refusal.end(connection);
+      }
     }
     tally.openUnixConnections.decrement();
   }
 
+  /**
+   * Closes what waits in the hand-off socket, as closing that would, and have to wait for.
+   *
+   * @param listening whether that is UNIX connections
+   */
+  void emptySocket(boolean listening) {
+    if (!listening) {
+      refusal.empty(socket, peers);
+      return;
+    }
+    kernel.shutdown(socket, Linux.SHUT_RD);
+    int r;
+    do {
+      r = kernel.accept4(socket, null, Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC);
+      if (r >= 0) {
+        endUnseen(Fd.of(r));
+      }
+    } while (r >= 0 || r == -Errno.EINTR || r == -Errno.ECONNABORTED);
+  }
+
+  private void endUnseen(Fd connection) {
+    boolean allowed = false;
+    try {
+      PeerCredentials[] peer = new PeerCredentials[1];
+      int known = kernel.peerCredentials(connection, peer);
+      PeerCredentials who = peer[0];
+      allowed = known >= 0 && who != null && peers.isAllowed(who.uid());
+    } finally {
+      if (allowed) {
+        refusal.end(connection);
+      } else {
+        refusal.endForeign(connection);
+      }
+    }
+  }
+
   /** Closes all of them. */
   void close() {
+    try {
+      closeAll(refusal::end);
+    } finally {
+      // Those behind one at which something was thrown.
+      closeAll(kernel::close);
+    }
+  }
+
+  private void closeAll(Consumer<Fd> closing) {
     for (Iterator<Fd> each = open.iterator(); each.hasNext(); ) {
       Fd connection = each.next();
       each.remove();
-      kernel.close(connection);
       tally.openUnixConnections.decrement();
+      closing.accept(connection);
     }
   }
 }

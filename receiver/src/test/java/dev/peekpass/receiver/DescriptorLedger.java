@@ -3,6 +3,7 @@ package dev.peekpass.receiver;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.Message;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -13,6 +14,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 
 /**
  * Books on every descriptor that comes and goes by a kernel's calls: what is open and by which call
@@ -51,6 +54,22 @@ final class DescriptorLedger {
             (proxy, method, arguments) -> call(method, arguments));
   }
 
+  /**
+   * Kernels with these books: two for the receiver, and for the threads in which it closes aside
+   * others that never throw.
+   */
+  Supplier<Kernel> kernels() {
+    AtomicInteger made = new AtomicInteger();
+    return () ->
+        made.getAndIncrement() < 2
+            ? kernel()
+            : (Kernel)
+                Proxy.newProxyInstance(
+                    Kernel.class.getClassLoader(),
+                    new Class<?>[] {Kernel.class},
+                    (proxy, method, arguments) -> book(LinuxKernel.open(), method, arguments));
+  }
+
   /** Makes one call throw in the place of being made: the n-th from now on, counted from 0. */
   void throwAt(int n) {
     calls = 0;
@@ -60,6 +79,14 @@ final class DescriptorLedger {
   /** No call throws, nor is counted, until this is called again with false. */
   void suspend(boolean on) {
     suspended = on;
+  }
+
+  /** Waits until nothing is open, some seconds at most: what closes aside takes its time. */
+  Map<Integer, String> awaitNothingOpen() throws InterruptedException {
+    for (int i = 0; i < 5000 && !open.isEmpty(); i++) {
+      Thread.sleep(1);
+    }
+    return open;
   }
 
   /** What is open, by number. */
@@ -86,12 +113,17 @@ final class DescriptorLedger {
     if (may && calls++ == throwing) {
       throw new Thrown(name);
     }
+    return book(real, method, arguments);
+  }
+
+  private Object book(Kernel kernel, Method method, Object[] arguments) throws Throwable {
+    String name = method.getName();
     if (name.equals("close") && open.remove(((Fd) arguments[0]).number()) == null) {
       wrong.add("closed, but not open: " + arguments[0]);
     }
     Object result;
     try {
-      result = method.invoke(real, arguments);
+      result = method.invoke(kernel, arguments);
     } catch (InvocationTargetException e) {
       throw e.getCause();
     }

@@ -4,18 +4,16 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
  * The listening admin socket and its file, mode 0600.
@@ -27,7 +25,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 public final class AdminSocket {
   private static final int BACKLOG = 16;
 
-  /** A dot and a process number, which replace the file's own name while it is made. */
+  /** A dot and some letters, which replace the file's own name while it is made. */
   private static final int TEMPORARY_NAME_BYTES = 8;
 
   private final Fd fd;
@@ -66,28 +64,33 @@ public final class AdminSocket {
           "admin socket unix:" + path + ": over " + longest + " bytes: write a shorter path");
     }
     prepareDirectory(file, makeDirectory);
-    requireFree(kernel, path);
+    AdminFile.requireFree(kernel, file);
     int type = Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
     int r = kernel.socket(Linux.AF_UNIX, type, 0);
     if (r < 0) {
       throw failure("socket for the admin socket unix:" + path, r, "raise the limit of open files");
     }
     Fd fd = Fd.of(r);
-    // No other process's.
-    Path temporary = file.resolveSibling("." + ProcessHandle.current().pid());
+    Path temporary = file.resolveSibling(temporaryName());
+    AdminFile bound = null;
     try {
-      Files.deleteIfExists(temporary);
       SockAddr address = new SockAddr();
       address.unix(temporary.toString());
       check(path, "bind", kernel.bind(fd, address));
+      bound = new AdminFile(kernel, temporary, file);
       Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
       check(path, "listen", kernel.listen(fd, BACKLOG));
-      String identity = identity(temporary);
-      Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-      return new AdminSocket(fd, file, identity, false);
+      bound.moveIn();
+      return new AdminSocket(fd, file, bound.identity(), false);
     } catch (IOException | RuntimeException e) {
-      kernel.close(fd);
-      Files.deleteIfExists(temporary);
+      try {
+        if (bound != null) {
+          bound.removeBeside();
+        }
+      } finally {
+        // Not before: an open socket keeps its inode number from being used again.
+        kernel.close(fd);
+      }
       throw e;
     }
   }
@@ -99,7 +102,15 @@ public final class AdminSocket {
    * @param fd listening and bound to {@code path}; owned by the result
    */
   static AdminSocket inherited(Fd fd, String path) throws IOException {
-    return new AdminSocket(fd, Path.of(path), identity(Path.of(path)), true);
+    return new AdminSocket(fd, Path.of(path), AdminFile.identity(Path.of(path)), true);
+  }
+
+  private static String temporaryName() {
+    StringBuilder name = new StringBuilder(".");
+    while (name.length() < TEMPORARY_NAME_BYTES) {
+      name.append(Character.forDigit(ThreadLocalRandom.current().nextInt(36), 36));
+    }
+    return name.toString();
   }
 
   private static void prepareDirectory(Path file, boolean make) throws IOException {
@@ -125,52 +136,6 @@ public final class AdminSocket {
         throw e;
       }
     }
-  }
-
-  private static void requireFree(Kernel kernel, String path) throws IOException {
-    if (!Files.exists(Path.of(path), LinkOption.NOFOLLOW_LINKS)) {
-      return;
-    }
-    int r = kernel.socket(Linux.AF_UNIX, Linux.SOCK_STREAM | Linux.SOCK_CLOEXEC, 0);
-    if (r < 0) {
-      throw failure("socket for the admin socket unix:" + path, r, "raise the limit of open files");
-    }
-    Fd probe = Fd.of(r);
-    try {
-      SockAddr address = new SockAddr();
-      address.unix(path);
-      int connected = kernel.connect(probe, address);
-      if (connected == -Errno.ENOENT) {
-        return;
-      }
-      if (connected == -Errno.ECONNREFUSED && isSocket(path)) {
-        // Its proxy was killed.
-        return;
-      }
-      PeerCredentials[] owner = new PeerCredentials[1];
-      String who =
-          connected == 0 && kernel.peerCredentials(probe, owner) == 0
-              ? "process " + owner[0].pid() + " answers there"
-              : "something else is there";
-      throw failure(
-          "bind the admin socket unix:" + path,
-          -Errno.EADDRINUSE,
-          who + ": stop it, take it over (--takeover), or write another path for admin");
-    } finally {
-      kernel.close(probe);
-    }
-  }
-
-  private static boolean isSocket(String path) throws IOException {
-    // inode(7)
-    int mode = (int) Files.getAttribute(Path.of(path), "unix:mode", LinkOption.NOFOLLOW_LINKS);
-    return (mode & 0170000) == 0140000;
-  }
-
-  private static String identity(Path file) throws IOException {
-    return Files.getAttribute(file, "unix:dev", LinkOption.NOFOLLOW_LINKS)
-        + ":"
-        + Files.getAttribute(file, "unix:ino", LinkOption.NOFOLLOW_LINKS);
   }
 
   private static void check(String path, String call, int r) throws SystemCallException {
@@ -216,7 +181,7 @@ public final class AdminSocket {
   /** Whether its path still leads to it. */
   public boolean isFound() {
     try {
-      return identity(path).equals(identity);
+      return AdminFile.identity(path).equals(identity);
     } catch (IOException e) {
       return false;
     }
@@ -243,7 +208,7 @@ public final class AdminSocket {
   /** Removes the file if it is this object's and still this socket's, and closes the socket. */
   public void close(Kernel kernel) {
     try {
-      if (ownsFile && identity(path).equals(identity)) {
+      if (ownsFile && AdminFile.identity(path).equals(identity)) {
         Files.deleteIfExists(path);
       }
     } catch (NoSuchFileException e) {

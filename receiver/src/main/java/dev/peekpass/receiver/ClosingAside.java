@@ -1,0 +1,105 @@
+package dev.peekpass.receiver;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+
+/**
+ * Closes in threads of its own what may keep whoever closes it waiting: what came from somebody who
+ * is not trusted, or is shared with somebody who may let it linger (SO_LINGER, socket(7)).
+ *
+ * <p>There are no threads until there is something to close, and none when there was nothing for a
+ * while. Each wait keeps one, so there are a few; behind them is a queue, and neither grows.
+ */
+final class ClosingAside {
+  /** How many can wait at once. */
+  static final int THREADS_MAX = 4;
+
+  /** How many descriptors may be open because those before them take their time. */
+  static final int QUEUE_MAX = 256;
+
+  private static final int IDLE_SECONDS = 5;
+
+  private final Supplier<Kernel> kernels;
+  private final ThreadPoolExecutor threads;
+
+  /**
+   * Begins without a thread.
+   *
+   * @param kernels one for each thread that closes
+   * @param name the receiver's, for the threads
+   */
+  ClosingAside(Supplier<Kernel> kernels, String name) {
+    this.kernels = kernels;
+    threads =
+        new ThreadPoolExecutor(
+            THREADS_MAX,
+            THREADS_MAX,
+            IDLE_SECONDS,
+            TimeUnit.SECONDS,
+            new ArrayBlockingQueue<>(QUEUE_MAX),
+            Thread.ofPlatform().daemon().name("peekpass-close " + name).factory());
+    threads.allowCoreThreadTimeOut(true);
+  }
+
+  /** How a descriptor is closed. */
+  enum How {
+    /** Its options stay as they are: it may be somebody else's as well. */
+    AS_IT_IS,
+    /** Told not to linger right before, so that there is no time to tell it otherwise. */
+    AT_ONCE,
+    /** A UNIX connection, with all descriptors that were sent on it and not received. */
+    WITH_WHAT_IS_IN_IT
+  }
+
+  /**
+   * Closes a descriptor.
+   *
+   * @param fd not the caller's any more, unless this returns false
+   * @return false when there is no room
+   */
+  boolean close(Fd fd, How how) {
+    try {
+      threads.execute(new Closing(kernels, fd, how));
+      return true;
+    } catch (RejectedExecutionException | OutOfMemoryError e) {
+      // The latter also says that there can be no more threads.
+      return false;
+    }
+  }
+
+  /** Takes no more; what it has is closed. */
+  void end() {
+    threads.shutdown();
+  }
+
+  /** One that is to be closed. */
+  static final class Closing implements Runnable {
+    private final Supplier<Kernel> kernels;
+    private final Fd fd;
+    private final How how;
+
+    Closing(Supplier<Kernel> kernels, Fd fd, How how) {
+      this.kernels = kernels;
+      this.fd = fd;
+      this.how = how;
+    }
+
+    @Override
+    public void run() {
+      Kernel kernel = kernels.get();
+      // Not a switch, which would be a class more to load.
+      if (how == How.AS_IT_IS) {
+        kernel.close(fd);
+      } else if (how == How.AT_ONCE) {
+        DescriptorRefusal.closeAtOnce(kernel, fd);
+      } else {
+        new Emptying(kernel).close(fd);
+      }
+    }
+  }
+}
