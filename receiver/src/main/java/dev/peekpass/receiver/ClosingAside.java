@@ -2,10 +2,15 @@ package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 
 /**
@@ -13,7 +18,9 @@ import java.util.function.Supplier;
  * is not trusted, or is shared with somebody who may let it linger (SO_LINGER, socket(7)).
  *
  * <p>There are no threads until there is something to close, and none when there was nothing for a
- * while. Each wait keeps one, so there are a few; behind them is a queue, and neither grows.
+ * while. Each wait keeps one, so there are a few; behind them is a queue, and neither grows. Where
+ * all wait and more comes, they are interrupted: a signal ends the wait in close(2), and the kernel
+ * goes on with what was to be sent.
  */
 final class ClosingAside {
   /** How many can wait at once. */
@@ -24,8 +31,16 @@ final class ClosingAside {
 
   private static final int IDLE_SECONDS = 5;
 
+  /** How long they may wait while others wait for them. */
+  private static final long PATIENCE_NANOS = 1_000_000;
+
   private final Supplier<Kernel> kernels;
   private final ThreadPoolExecutor threads;
+
+  /** The threads that are closing something, as the kernel knows them. */
+  private final Set<Integer> closing = ConcurrentHashMap.newKeySet();
+
+  private final AtomicBoolean interrupting = new AtomicBoolean();
 
   /**
    * Begins without a thread.
@@ -64,12 +79,48 @@ final class ClosingAside {
    */
   boolean close(Fd fd, How how) {
     try {
-      threads.execute(new Closing(kernels, fd, how));
+      threads.execute(new Closing(kernels, closing, fd, how));
+      if (!threads.getQueue().isEmpty() && interrupting.compareAndSet(false, true)) {
+        startInterrupting();
+      }
       return true;
     } catch (RejectedExecutionException | OutOfMemoryError e) {
       // The latter also says that there can be no more threads.
       return false;
     }
+  }
+
+  /** Starts a thread that lives while something waits for those that close. */
+  private void startInterrupting() {
+    boolean started = false;
+    try {
+      Thread.ofPlatform()
+          .daemon()
+          .name("peekpass-close interrupts")
+          .start(() -> interruptWhileOthersWait(kernels.get()));
+      started = true;
+    } finally {
+      if (!started) {
+        interrupting.set(false);
+      }
+    }
+  }
+
+  /** Gets out those that wait in close(2); one that does not makes its call anew. */
+  private void interruptWhileOthersWait(Kernel kernel) {
+    int process = kernel.getpid();
+    if (kernel.catchSignal(Linux.SIGURG) < 0) {
+      return;
+    }
+    do {
+      while (!threads.getQueue().isEmpty()) {
+        LockSupport.parkNanos(PATIENCE_NANOS);
+        for (int thread : closing) {
+          kernel.tgkill(process, thread, Linux.SIGURG);
+        }
+      }
+      interrupting.set(false);
+    } while (!threads.getQueue().isEmpty() && interrupting.compareAndSet(false, true));
   }
 
   /** Takes no more; what it has is closed. */
@@ -80,11 +131,13 @@ final class ClosingAside {
   /** One that is to be closed. */
   static final class Closing implements Runnable {
     private final Supplier<Kernel> kernels;
+    private final Set<Integer> closing;
     private final Fd fd;
     private final How how;
 
-    Closing(Supplier<Kernel> kernels, Fd fd, How how) {
+    Closing(Supplier<Kernel> kernels, Set<Integer> closing, Fd fd, How how) {
       this.kernels = kernels;
+      this.closing = closing;
       this.fd = fd;
       this.how = how;
     }
@@ -92,6 +145,18 @@ final class ClosingAside {
     @Override
     public void run() {
       Kernel kernel = kernels.get();
+      int thread = kernel.gettid();
+      if (thread > 0) {
+        closing.add(thread);
+      }
+      try {
+        close(kernel);
+      } finally {
+        closing.remove(thread);
+      }
+    }
+
+    private void close(Kernel kernel) {
       // Not a switch, which would be a class more to load.
       if (how == How.AS_IT_IS) {
         kernel.close(fd);

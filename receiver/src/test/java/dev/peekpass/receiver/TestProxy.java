@@ -36,6 +36,12 @@ public final class TestProxy implements AutoCloseable {
     return fd;
   }
 
+  /** Somebody else closes it. */
+  public Fd give(Fd fd) {
+    assertThat(open.remove(fd)).isTrue();
+    return fd;
+  }
+
   public void close(Fd fd) {
     assertThat(open.remove(fd)).isTrue();
     assertThat(kernel.close(fd)).isZero();
