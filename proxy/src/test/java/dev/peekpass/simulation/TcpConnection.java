@@ -20,6 +20,8 @@ public final class TcpConnection extends OpenFile {
   private boolean announced;
   private @Nullable String passedTo;
   private int passes;
+  private boolean returned;
+  private boolean returnedBefore;
   private int receptions;
   private long sentBytes;
   private boolean blocking;
@@ -55,6 +57,21 @@ public final class TcpConnection extends OpenFile {
   /** The path of the socket into whose queue it was passed, or null. */
   public @Nullable String passedTo() {
     return passedTo;
+  }
+
+  /** Whether nobody has received it from the socket that it was passed to, nor will. */
+  public boolean isReturned() {
+    return returned;
+  }
+
+  /** Whether another receiver was given it before, and has not received it or given it back. */
+  boolean isOfferedBefore() {
+    return offers > 0 || returnedBefore;
+  }
+
+  /** Whether a receiver has received it. */
+  public boolean isReceived() {
+    return receptions > 0;
   }
 
   /** How it was offered the last time, by the acknowledged hand-off, or null. */
@@ -196,7 +213,7 @@ public final class TcpConnection extends OpenFile {
   void answer() {
     answered = true;
     Offer last = offer;
-    if (passedTo != null || (last != null && !last.isOver())) {
+    if ((passedTo != null && !returned) || (last != null && !last.isOver())) {
       throw new Violation(this + " is answered by the proxy, and is a receiver's: " + last);
     }
   }
@@ -204,13 +221,15 @@ public final class TcpConnection extends OpenFile {
   /** It stands in a message of the acknowledged hand-off that has entered a receiver's queue. */
   void offered(Offer anew) {
     requireFree();
+    passedTo = null;
+    returned = false;
     offer = anew;
     offers++;
   }
 
   private void requireFree() {
     Offer last = offer;
-    if (passedTo != null) {
+    if (passedTo != null && !returned) {
       throw new Violation(this + " was passed twice");
     }
     if (last != null && !last.isOver()) {
@@ -239,7 +258,7 @@ public final class TcpConnection extends OpenFile {
     if (last != by) {
       throw new Violation(this + " has two owners: " + by + ", " + last);
     }
-    if (passedTo != null || by.isRevoked()) {
+    if ((passedTo != null && !returned) || by.isRevoked()) {
       throw new Violation(this + " has two owners: " + by + ", and it went to " + passedTo);
     }
     if (answered) {
@@ -259,6 +278,14 @@ public final class TcpConnection extends OpenFile {
     }
     requireFree();
     passedTo = path;
+    returned = false;
+  }
+
+  /** It stood in a message that its receiver has left unread for good. */
+  void returned() {
+    passes--;
+    returned = true;
+    returnedBefore = true;
   }
 
   /** A receiver has it in its hands. */

@@ -97,6 +97,16 @@ public final class Backend implements Passing {
     this.drained = drained;
   }
 
+  /**
+   * Connects to its receivers before there is a connection to pass, so that log and status say at
+   * once whether they are there and let the proxy in.
+   */
+  public void connectAhead() {
+    if (!drained) {
+      receivers.connectAhead();
+    }
+  }
+
   /** Whether connections of one turn gather to a message. */
   public boolean gathers() {
     return atOnce > 1;

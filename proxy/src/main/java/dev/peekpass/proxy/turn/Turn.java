@@ -31,6 +31,7 @@ public final class Turn {
   private final Kernel kernel;
   private final Poller poller;
   private final SpareDescriptor spare;
+  private final DescriptorCloser aside = new ThreadedCloser();
   private final Counters counters = new Counters();
   private final long originNanos;
   private long nowNanos;
@@ -70,6 +71,11 @@ public final class Turn {
   /** The descriptor that is kept for a channel that needs one when none is left. */
   public SpareDescriptor spare() {
     return spare;
+  }
+
+  /** Closes what the loop's thread must not close, since that may wait. */
+  public DescriptorCloser aside() {
+    return aside;
   }
 
   /** What is counted. */
