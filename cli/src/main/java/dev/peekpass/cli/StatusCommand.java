@@ -69,13 +69,14 @@ final class StatusCommand implements Callable<Integer> {
           backend.get("name"), backend.get("state"), backend.get("passed"), backend.get("waiting"));
       for (Map<?, ?> socket : objects(backend, "sockets")) {
         out.printf(
-            "         %-24s %-9s passed %s, unsettled %s%s%s%n",
+            "         %-24s %-9s passed %s, unsettled %s%s%s%s%n",
             socket.get("handoff"),
             socket.get("state"),
             socket.get("passed"),
             socket.get("unsettled"),
             socket.containsKey("load") ? ", load " + socket.get("load") : "",
-            Long.valueOf(1000).equals(socket.get("share")) ? "" : ", share " + socket.get("share"));
+            Long.valueOf(1000).equals(socket.get("share")) ? "" : ", share " + socket.get("share"),
+            socket.containsKey("reason") ? ", " + socket.get("reason") : "");
       }
     }
     for (Map<?, ?> stall : objects(status, "stalls")) {

@@ -4,6 +4,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.backend.Backend;
+import dev.peekpass.proxy.backend.ConnectingAhead;
 import dev.peekpass.proxy.backend.Gathering;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Ending;
@@ -69,6 +70,7 @@ final class Loop implements Runnable {
   /** Every backend of a generation that is needed, each once. */
   private final Set<Backend> backends = new LinkedHashSet<>();
 
+  private final ConnectingAhead ahead;
   private int failedWaits;
   private boolean sweepNeeded;
   private boolean finishing;
@@ -87,6 +89,7 @@ final class Loop implements Runnable {
     gathering = new Gathering(turn, ending);
     refuser = new Refuser(turn, ending);
     listeners = new OpenListeners(turn);
+    ahead = new ConnectingAhead(turn);
     try {
       inbox = new Inbox(turn);
     } catch (SystemCallException | RuntimeException | Error e) {
@@ -104,7 +107,11 @@ final class Loop implements Runnable {
 
   private void addBackends(Generation of) {
     gathering.together(of.backends().all().stream().anyMatch(Backend::gathers));
-    backends.addAll(of.backends().all());
+    for (Backend backend : of.backends().all()) {
+      if (backends.add(backend)) {
+        ahead.add(backend);
+      }
+    }
   }
 
   /** Closes what the loop has open, but for its sockets: for a loop that never runs. */
@@ -133,6 +140,7 @@ final class Loop implements Runnable {
     turn.pulse().belongTo(Thread.currentThread(), kernel.gettid());
     try {
       listeners.start();
+      ahead.goOn();
       while (!inbox.isStopRequested() && !(finishing && isIdle())) {
         runTurn();
       }
@@ -270,6 +278,7 @@ final class Loop implements Runnable {
     backends.removeIf(backend -> {
       boolean gone = !needed.contains(backend);
       if (gone) {
+        ahead.remove(backend);
         turn.contain(backend::close);
       }
       return gone;
@@ -302,6 +311,7 @@ final class Loop implements Runnable {
       inbox.run();
     }
     boolean due = turn.takeDue();
+    ahead.goOn();
     listeners.goOnEnding();
     gathering.flush();
     if (due) {

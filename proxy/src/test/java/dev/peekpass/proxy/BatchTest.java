@@ -143,7 +143,8 @@ class BatchTest {
       assertThat(shop.messageSizes).containsExactly(8, 8, 4);
       assertThat(running.count(Outcome.PASSED)).isEqualTo(20);
       assertThat(running.count(Counter.MESSAGES_SENT)).isEqualTo(3);
-      assertThat(running.count(Counter.QUEUED)).isZero();
+      // On a stream socket the first message goes alone, until it has been received.
+      assertThat(running.count(Counter.QUEUED)).isEqualTo(method.equals("datagram") ? 0 : 12);
       assertThat(kernel.calls("sendmsg")).isEqualTo(3);
       running.proxy.stop();
       assertThat(running.proxy.await()).isTrue();

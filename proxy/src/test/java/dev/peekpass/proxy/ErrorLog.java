@@ -2,6 +2,7 @@ package dev.peekpass.proxy;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.ILoggerFactory;
 import org.slf4j.IMarkerFactory;
@@ -16,13 +17,20 @@ import org.slf4j.spi.SLF4JServiceProvider;
 
 /**
  * Logging in this module's tests: errors are kept for the thread that logged them, since the proxy
- * says so when it finds a fault in itself; all else is dropped.
+ * says so when it finds a fault in itself; all else is dropped, unless a test listens.
  */
 public final class ErrorLog implements SLF4JServiceProvider {
   private static final ThreadLocal<List<String>> ERRORS = ThreadLocal.withInitial(ArrayList::new);
 
+  private static volatile @Nullable Consumer<String> listener;
+
   private final IMarkerFactory markers = new BasicMarkerFactory();
   private final MDCAdapter mdc = new NOPMDCAdapter();
+
+  /** Gives every line to a test, on the thread that logs it; null ends it. */
+  static void listen(@Nullable Consumer<String> to) {
+    listener = to;
+  }
 
   /** The errors that this thread has logged since it last asked. */
   static List<String> take() {
@@ -46,12 +54,12 @@ public final class ErrorLog implements SLF4JServiceProvider {
 
     @Override
     public boolean isInfoEnabled() {
-      return false;
+      return listener != null;
     }
 
     @Override
     public boolean isWarnEnabled() {
-      return false;
+      return listener != null;
     }
 
     @Override
@@ -73,7 +81,13 @@ public final class ErrorLog implements SLF4JServiceProvider {
         @Nullable Object @Nullable [] arguments,
         @Nullable Throwable thrown) {
       String message = MessageFormatter.basicArrayFormat(text, arguments);
-      ERRORS.get().add(thrown == null ? message : message + ": " + thrown);
+      Consumer<String> to = listener;
+      if (to != null) {
+        to.accept(level + " " + message);
+      }
+      if (level == Level.ERROR) {
+        ERRORS.get().add(thrown == null ? message : message + ": " + thrown);
+      }
     }
   }
 

@@ -147,6 +147,8 @@ class KernelModelTest {
     final void connect(Fd fd) {
       SockAddr address = new SockAddr();
       address.unix(path);
+      // As the proxy does; kernels before 6.16 do not know it.
+      kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 0);
       note("connect", kernel.connect(fd, address));
     }
 
@@ -598,6 +600,48 @@ class KernelModelTest {
           rig.receiverEnds();
           rig.look();
           rig.note("sendmsg", rig.send(sender));
+        },
+        10);
+  }
+
+  /** What tells the proxy that the first message has been received. */
+  @Test
+  void aStreamTellsOfEachMessageThatIsReceived() {
+    compare(
+        rig -> {
+          rig.bindStream(1);
+          Fd sender = rig.sender(Linux.SOCK_STREAM);
+          rig.connect(sender);
+          rig.watch(Linux.EPOLL_CTL_ADD, sender, ENDS | Linux.EPOLLOUT);
+          rig.look();
+          rig.note("sendmsg", rig.send(sender));
+          rig.look();
+          rig.note("unreceived", rig.kernel.siocoutq(sender) > 1 ? 1 : 0);
+          rig.receive();
+          rig.look();
+          rig.note("unreceived", rig.kernel.siocoutq(sender) > 1 ? 1 : 0);
+          rig.note("error", rig.kernel.getsockopt(sender, Linux.SOL_SOCKET, Linux.SO_ERROR));
+        },
+        10);
+  }
+
+  /** What tells the proxy that nobody has the first message. */
+  @Test
+  void aStreamThatEndsWithAMessageUnread() {
+    compare(
+        rig -> {
+          rig.bindStream(1);
+          Fd sender = rig.sender(Linux.SOCK_STREAM);
+          rig.connect(sender);
+          rig.watch(Linux.EPOLL_CTL_ADD, sender, ENDS | Linux.EPOLLOUT);
+          rig.look();
+          rig.note("sendmsg", rig.send(sender));
+          rig.note("sendmsg", rig.send(sender));
+          rig.receive();
+          rig.receiverEnds();
+          rig.look();
+          rig.note("unreceived", rig.kernel.siocoutq(sender) > 1 ? 1 : 0);
+          rig.note("error", rig.kernel.getsockopt(sender, Linux.SOL_SOCKET, Linux.SO_ERROR));
         },
         10);
   }

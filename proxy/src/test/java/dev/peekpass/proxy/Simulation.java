@@ -372,6 +372,7 @@ final class Simulation {
     manners.refusals = chance.ofInts(0, 0, 500, 5000);
     manners.deaths = chance.ofInts(0, 0, 100, 1000);
     manners.breaches = chance.ofInts(0, 0, 0, 500);
+    manners.denials = chance.ofInts(0, 0, 0, 1000, 10_000);
     if (chance.hits(500)) {
       manners.idleAckNanos = chance.of(100 * MILLI, 10 * MILLI, MILLI);
     }

@@ -40,6 +40,9 @@ final class Witness implements Observer {
   /** How long a refused client may read the answer: {@link Refuser}. */
   private static final long LINGER_NANOS = 2_000_000_000L;
 
+  /** How long a receiver has to receive the first message over a UNIX connection. */
+  private static final long PROVING_NANOS = 1_000_000_000L;
+
   private static final long STOP_NANOS = 1_000_000_000L;
   private static final long MAX_DEFERRED_NANOS = 1_000_000_000L;
 
@@ -121,6 +124,15 @@ final class Witness implements Observer {
     /** The last offer that is known to have come to nothing. */
     @Nullable Offer closedOffer;
 
+    /** When it was sent by a plain method the last time. */
+    long passedNanos;
+
+    /** Whether its receiver had received it when events were fetched the last time. */
+    boolean receivedWhenFetched;
+
+    /** Whether its receiver had left it unread for good then. */
+    boolean returnedWhenFetched;
+
     @Nullable Outcome outcome;
     long outcomeNanos;
 
@@ -161,6 +173,9 @@ final class Witness implements Observer {
 
   /** Connections at which a fault was thrown: only they may fail. */
   private final Set<TcpConnection> faulted = Collections.newSetFromMap(new IdentityHashMap<>());
+
+  /** Whether any fault was thrown, by which a channel may have been given up. */
+  private boolean thrown;
 
   /** Whether an error was thrown, so that everything is to be freed. */
   private boolean dying;
@@ -300,11 +315,17 @@ final class Witness implements Observer {
     Offer offer = connection.offer();
     if (offer != null && connection.passedTo() == null) {
       judgeOffered(story, outcome, offer, passed);
-    } else if (passed != (connection.passedTo() != null)) {
+    } else if (passed
+        ? connection.passedTo() == null
+        : connection.passedTo() != null && !connection.isReturned()) {
       throw new Violation(
           passed
               ? story + " counts as passed, and no receiver has it in its queue"
               : story + " is passed to " + connection.passedTo() + " and counts as " + outcome);
+    }
+    boolean undisturbed = !thrown && !dying && stopNanos == World.NEVER;
+    if (passed && connection.isReturned() && story.returnedWhenFetched && undisturbed) {
+      throw new Violation(story + " counts as passed, and its receiver has left it unread");
     }
     BackendConfig routed = routed(story);
     boolean fits =
@@ -328,16 +349,17 @@ final class Witness implements Observer {
     if (!fits) {
       throw new Violation(story + " has an outcome that cannot be: " + outcome);
     }
-    if (passed && offer == null) {
-      requireMayGet(story, connection.passedTo());
-    }
     if (backedUp > counters.get(Counter.BACKED_UP)) {
       throw new Violation(story + " went to a backup and is not counted");
     }
     if (outcome == Outcome.PASSED && routed != null && offer == null && isIn(story, routed)) {
       Long before = story.rules.lastPassed.put(routed, story.peekedNth);
       // What goes to several sockets in messages of several has no order.
-      boolean together = routed.batch() > 1 || routed.method() == Method.AUTO;
+      boolean together =
+          routed.batch() > 1
+              || routed.method() == Method.AUTO
+              // Counts when its receiver has received the first message, each in its time.
+              || routed.method() == Method.PERSISTENT;
       boolean ordered =
           (routed.socketPaths().size() == 1 || !together) && !comesAgain(story, routed);
       if (before != null && before > story.peekedNth && ordered) {
@@ -544,6 +566,19 @@ final class Witness implements Observer {
   }
 
   @Override
+  public void onPassed(TcpConnection connection) {
+    Story story = stories.get(connection);
+    if (story == null || story.outcome != null) {
+      throw new Violation("the " + connection + " is passed, and has its outcome");
+    }
+    requireMayGet(story, connection.passedTo());
+    story.passedNanos = world.nowNanos();
+    story.receivedWhenFetched = false;
+    story.returnedWhenFetched = false;
+    progress();
+  }
+
+  @Override
   public void onClosing(TcpConnection connection) {
     Story story = stories.get(connection);
     if (story == null || story.outcome == null) {
@@ -561,6 +596,7 @@ final class Witness implements Observer {
   @Override
   public void onThrown(Call call, List<TcpConnection> concerned, boolean error) {
     faulted.addAll(concerned);
+    thrown = true;
     dying |= error;
     progress();
   }
@@ -577,7 +613,8 @@ final class Witness implements Observer {
     }
     for (Story story : open) {
       Offer offer = story.connection.offer();
-      boolean waits = story.outcome == null && !story.connection.isBeingWatched();
+      boolean sent = story.connection.passedTo() != null && !story.connection.isReturned();
+      boolean waits = story.outcome == null && !story.connection.isBeingWatched() && !sent;
       if (waits && (offer == null || !offer.isOpen()) && waitsFor(story, path)) {
         throw new Violation(path + " was full and has room again, and " + story + " will not know");
       }
@@ -598,10 +635,11 @@ final class Witness implements Observer {
     int waiting = 0;
     for (Story story : open) {
       Offer offer = story.connection.offer();
-      if (story.outcome == null && !story.connection.isBeingWatched() && offer == null) {
+      boolean passed = story.connection.passedTo() != null;
+      if (story.outcome == null && !story.connection.isBeingWatched() && offer == null && !passed) {
         waiting++;
       }
-      if (story.connection.passedTo() != null || (offer != null && offer.isSettled())) {
+      if ((passed && story.receivedWhenFetched) || (offer != null && offer.isSettled())) {
         throw new Violation(story + " is passed, and the proxy keeps its own descriptor");
       }
       long deadline = deadline(story);
@@ -673,6 +711,15 @@ final class Witness implements Observer {
     }
     if (story.connection.isBeingWatched()) {
       return story.acceptedNanos + story.listener.peekTimeout().toNanos();
+    }
+    if (story.connection.passedTo() != null) {
+      // In the first message of a UNIX connection: until that is received, or for a time.
+      if (!story.returnedWhenFetched) {
+        comeTo(story, backendOf(story, story.connection.passedTo()), story.passedNanos);
+        story.heldNanos = story.passedNanos + PROVING_NANOS;
+        return Math.max(story.heldNanos, waitingDeadline(story));
+      }
+      story.heldNanos = Math.min(story.heldNanos, world.nowNanos());
     }
     Offer offer = story.connection.offer();
     if (offer != null && offer.isOpen()) {
@@ -786,6 +833,8 @@ final class Witness implements Observer {
   public void onFetched() {
     for (Story story : open) {
       story.completeWhenFetched = story.isComplete();
+      story.receivedWhenFetched = story.connection.isReceived();
+      story.returnedWhenFetched = story.connection.isReturned();
     }
   }
 

@@ -20,6 +20,8 @@ final class AcknowledgedPeer implements UnixSocket.Way {
   private static final int HELLO = 0x01;
   private static final int ACK = 0x02;
   private static final int REFUSE = 0x03;
+  private static final int DENY = 0x04;
+  private static final int NO_UID = -1;
   private static final int PROXY_HELLO = 0x11;
   private static final int OFFER = 0x12;
   private static final int OFFERED_BEFORE = 8;
@@ -81,6 +83,7 @@ final class AcknowledgedPeer implements UnixSocket.Way {
   private boolean closed;
   private boolean resetPending;
   private int idleAcks;
+  private long scribbledNanos = -1;
   private long next;
   private long granted;
   private long settled;
@@ -123,7 +126,10 @@ final class AcknowledgedPeer implements UnixSocket.Way {
       Offer offer =
           new Offer(
               reception.path(), reception.receiver().uid(), items.size(), world.nowNanos(), page);
-      items.add(new Item(connection, offer, connection.offers() > 0));
+      if (scribbledNanos == world.nowNanos()) {
+        offer.scribble(); // Its word may have been written when that happened.
+      }
+      items.add(new Item(connection, offer, connection.isOfferedBefore()));
       connection.offered(offer);
       reception.receiver().mayLingerFromNow(connection);
     }
@@ -237,6 +243,13 @@ final class AcknowledgedPeer implements UnixSocket.Way {
     }
     if (world.chance().hits(manners.breaches)) {
       breach();
+    }
+    if (world.chance().hits(manners.denials)) {
+      ByteBuffer deny = message(DENY, 16);
+      deny.put(1, (byte) (1 + world.chance().below(4))).putInt(4, NO_UID);
+      tell(deny);
+      end(false);
+      return;
     }
     granted = manners.credits;
     ByteBuffer hello = message(HELLO, 16);
@@ -534,6 +547,7 @@ final class AcknowledgedPeer implements UnixSocket.Way {
         words.set(i, nonsense << 2);
       }
       items.forEach(item -> item.offer.scribble());
+      scribbledNanos = world.nowNanos();
     }
   }
 

@@ -38,6 +38,9 @@ public final class Manners {
   /** How long from one ACK that settles nothing to the next, or 0 when it sends none. */
   public long idleAckNanos;
 
+  /** How often it does not let the proxy in, and says so. */
+  public int denials;
+
   /** How often it breaks the protocol. */
   public int breaches;
 

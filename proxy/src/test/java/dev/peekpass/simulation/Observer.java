@@ -28,6 +28,9 @@ public interface Observer {
   /** A connection is in the queue of an acknowledging receiver; it stays the process's as well. */
   void onOffered(TcpConnection connection);
 
+  /** A connection is in the queue of a receiver that acknowledges nothing. */
+  void onPassed(TcpConnection connection);
+
   /** A connection's descriptor in the process is being closed. */
   void onClosing(TcpConnection connection);
 

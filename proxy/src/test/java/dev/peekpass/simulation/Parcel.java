@@ -40,6 +40,14 @@ record Parcel(ByteBuffer bytes, List<TcpConnection> connections, @Nullable Memor
     }
   }
 
+  /**
+   * Its receiver has closed with it unread: nobody has had its connections, and the sender knows.
+   */
+  void giveBack() {
+    connections.forEach(TcpConnection::returned);
+    lose();
+  }
+
   /** Nobody will ever receive it. */
   void lose() {
     connections.forEach(TcpConnection::drop);

@@ -349,6 +349,10 @@ public final class SimulatedKernel implements Kernel {
     if (fault == 0 && defer && file instanceof TcpListener listener) {
       listener.defer(value > 0);
     }
+    boolean rights = level == Linux.SOL_SOCKET && option == Linux.SO_PASSRIGHTS && value == 0;
+    if (fault == 0 && rights && file instanceof UnixSocket sender) {
+      sender.barDescriptors();
+    }
     return leave(Call.OPTION, file, -fault);
   }
 
@@ -523,6 +527,9 @@ public final class SimulatedKernel implements Kernel {
     enter(Call.CONNECT, sender);
     int fault = faults.next(Call.CONNECT);
     String path = address.toString().substring("unix:".length());
+    if (!sender.isBarred()) {
+      throw new Violation(sender + " is connected, and receivers may send descriptors over it");
+    }
     sender.to(path);
     return leave(Call.CONNECT, path, fault != 0 ? -fault : paths.connect(path, sender));
   }
@@ -562,8 +569,8 @@ public final class SimulatedKernel implements Kernel {
     }
     int r = sender.send(new Parcel(ByteBuffer.wrap(bytes), connections, page));
     Observer by = observer;
-    if (r == 0 && !plain && by != null) {
-      connections.forEach(by::onOffered);
+    if (r == 0 && by != null) {
+      connections.forEach(plain ? by::onPassed : by::onOffered);
     }
     leave(
         Call.SENDMSG,
@@ -863,12 +870,18 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int getsockopt(Fd socket, int level, int option) {
-    if (level != Linux.SOL_SOCKET || option != Linux.SO_LINGER) {
+    if (level == Linux.SOL_SOCKET && option == Linux.SO_LINGER) {
+      TcpConnection of = as(TcpConnection.class, socket);
+      enter(Call.OPTION, of);
+      return leave(Call.OPTION, of, of.lingers() ? 1 : 0);
+    }
+    if (level != Linux.SOL_SOCKET || option != Linux.SO_ERROR) {
       throw notSimulated("getsockopt " + option);
     }
-    TcpConnection of = as(TcpConnection.class, socket);
-    enter(Call.OPTION, of);
-    return leave(Call.OPTION, of, of.lingers() ? 1 : 0);
+    UnixSocket sender = as(UnixSocket.class, socket);
+    enter(Call.OPTION, sender);
+    boolean failed = (sender.poll() & Linux.EPOLLERR) != 0;
+    return leave(Call.OPTION, sender, failed ? Errno.ECONNRESET : 0);
   }
 
   @Override

@@ -70,7 +70,7 @@ final class StreamReception implements Receiver.Reception {
     void close(boolean accepted) {
       resetPending = !accepted || !queue.isEmpty();
       closed = true;
-      queue.forEach(Parcel::lose);
+      queue.forEach(Parcel::giveBack);
       queue.clear();
       if (!senderClosed) {
         receiver.onChannelEnded();

@@ -20,6 +20,8 @@ public final class TcpConnection extends OpenFile {
   private boolean announced;
   private @Nullable String passedTo;
   private int passes;
+  private boolean returned;
+  private boolean returnedBefore;
   private int receptions;
   private long sentBytes;
   private boolean blocking;
@@ -59,6 +61,21 @@ public final class TcpConnection extends OpenFile {
   /** The path of the socket into whose queue it was passed, or null. */
   public @Nullable String passedTo() {
     return passedTo;
+  }
+
+  /** Whether nobody has received it from the socket that it was passed to, nor will. */
+  public boolean isReturned() {
+    return returned;
+  }
+
+  /** Whether another receiver was given it before, and has not received it or given it back. */
+  boolean isOfferedBefore() {
+    return offers > 0 || returnedBefore;
+  }
+
+  /** Whether a receiver has received it. */
+  public boolean isReceived() {
+    return receptions > 0;
   }
 
   /** How it was offered the last time, by the acknowledged hand-off, or null. */
@@ -210,7 +227,7 @@ public final class TcpConnection extends OpenFile {
   void answer() {
     answered = true;
     Offer last = offer;
-    if (passedTo != null || (last != null && !last.isOver())) {
+    if ((passedTo != null && !returned) || (last != null && !last.isOver())) {
       throw new Violation(this + " is answered by the proxy, and is a receiver's: " + last);
     }
   }
@@ -219,6 +236,8 @@ public final class TcpConnection extends OpenFile {
   void offered(Offer anew) {
     requireFree();
     requireSameUser(anew.uid());
+    passedTo = null;
+    returned = false;
     offer = anew;
     offers++;
   }
@@ -236,7 +255,7 @@ public final class TcpConnection extends OpenFile {
 
   private void requireFree() {
     Offer last = offer;
-    if (passedTo != null) {
+    if (passedTo != null && !returned) {
       throw new Violation(this + " was passed twice");
     }
     if (last != null && !last.isOver()) {
@@ -265,7 +284,7 @@ public final class TcpConnection extends OpenFile {
     if (last != by) {
       throw new Violation(this + " has two owners: " + by + ", " + last);
     }
-    if (passedTo != null || by.isRevoked()) {
+    if ((passedTo != null && !returned) || by.isRevoked()) {
       throw new Violation(this + " has two owners: " + by + ", and it went to " + passedTo);
     }
     if (answered) {
@@ -286,6 +305,14 @@ public final class TcpConnection extends OpenFile {
     }
     requireFree();
     passedTo = path;
+    returned = false;
+  }
+
+  /** It stood in a message that its receiver has left unread for good. */
+  void returned() {
+    passes--;
+    returned = true;
+    returnedBefore = true;
   }
 
   /** A receiver has it in its hands. */

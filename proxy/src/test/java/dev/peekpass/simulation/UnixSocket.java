@@ -35,6 +35,7 @@ final class UnixSocket extends OpenFile {
   private boolean excused;
   private int peerPid;
   private int peerUid = -1;
+  private boolean barred;
 
   /** What the last message had that was sent over it. */
   private List<TcpConnection> lastSent = List.of();
@@ -45,6 +46,16 @@ final class UnixSocket extends OpenFile {
 
   int type() {
     return type;
+  }
+
+  /** SO_PASSRIGHTS is off: nobody can send descriptors to it. */
+  void barDescriptors() {
+    barred = true;
+  }
+
+  /** Whether nobody can send descriptors to it: a datagram socket has no name to send to. */
+  boolean isBarred() {
+    return barred || type == Linux.SOCK_DGRAM;
   }
 
   /** Notes where it is connected to. */

@@ -210,7 +210,11 @@ public final class Operations {
     json.name("sockets").open('[');
     for (BackendStatus.Socket socket : backend.sockets()) {
       json.open('{').name("handoff").value("unix:" + socket.path());
-      json.name("state").value(socket.state().label()).name("passed").value(socket.passed());
+      json.name("state").value(socket.state().label());
+      if (!socket.reason().isEmpty()) {
+        json.name("reason").value(socket.reason());
+      }
+      json.name("passed").value(socket.passed());
       json.name("unsettled").value(socket.unsettled());
       if (socket.load() >= 0) {
         json.name("load").value(socket.load());

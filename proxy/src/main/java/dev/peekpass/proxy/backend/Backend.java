@@ -1,5 +1,6 @@
 package dev.peekpass.proxy.backend;
 
+import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
@@ -103,6 +104,16 @@ public final class Backend implements Passing {
   /** Whether it gets no new connections: they are treated as though it took none. */
   public void setDrained(boolean drained) {
     this.drained = drained;
+  }
+
+  /**
+   * Connects to its receivers before there is a connection to pass, so that log and status say at
+   * once whether they are there and let the proxy in.
+   */
+  public void connectAhead() {
+    if (!drained) {
+      receivers.connectAhead();
+    }
   }
 
   /** Whether connections of one turn gather to a message. */
@@ -241,11 +252,21 @@ public final class Backend implements Passing {
   /**
    * {@inheritDoc}
    *
-   * <p>That it was counted once is why {@code max-queue} does not apply.
+   * <p>That it was counted once is why {@code max-queue} does not apply. The receiver may have made
+   * it blocking, which all copies of a descriptor share.
    */
   @Override
   public void takeBack(Connection connection) {
     turn.count(Counter.TAKEN_BACK);
+    boolean unblocked = false;
+    try {
+      turn.kernel().fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
+      unblocked = true;
+    } finally {
+      if (!unblocked) {
+        ending.fail(connection);
+      }
+    }
     connection.offeredBefore = true;
     waiting.putBack(connection);
     awaitReceiver(connection);

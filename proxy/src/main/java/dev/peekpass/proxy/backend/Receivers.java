@@ -314,6 +314,17 @@ final class Receivers implements Rotation.Sockets {
     return false;
   }
 
+  /** Connects each channel before there is a connection to pass. */
+  void connectAhead() {
+    for (Channel channel : channels) {
+      try {
+        channel.connectAhead();
+      } catch (RuntimeException e) {
+        giveUp(channel, e);
+      }
+    }
+  }
+
   /** Does what is due in the channels; returns when something is due next. */
   long runTimers(long nowNanos) {
     long due = Long.MAX_VALUE;
@@ -337,6 +348,7 @@ final class Receivers implements Rotation.Sockets {
     return new BackendStatus.Socket(
         channel.path(),
         healthy[i] ? channel.state() : ChannelState.UNHEALTHY,
+        healthy[i] ? channel.reason() : "",
         channel.passedCount(),
         channel.unsettled(),
         channel.load(),

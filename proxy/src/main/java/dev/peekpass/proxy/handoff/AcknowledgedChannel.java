@@ -50,7 +50,6 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   private static final long MILLION = 1_000_000;
 
   private final OfferMessage offer = new OfferMessage();
-  private final Rest rest = new Rest();
   private final ChannelLog log;
   private final long ackTimeoutNanos;
   private final Offers offers;
@@ -74,7 +73,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
     ackTimeoutNanos = config.ackTimeout().toNanos();
     offers = new Offers(turn, ending, backend, this, ackTimeoutNanos);
     reading = new MessageReader(turn, this);
-    log = new ChannelLog(turn.log(), config.name(), path);
+    log = new ChannelLog(turn, config.name(), path);
     greeting = new Greeting(kernel, log);
     successor = new Successor(turn, this::openBeside, this::goOverToSuccessor);
   }
@@ -120,7 +119,7 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   @Override
   public boolean isReady() {
     if (socket == null) {
-      return !rest.isOn(turn.nowNanos()) && mayConnect();
+      return mayConnect();
     }
     return takes() && offers.room() > 0 && !isFull();
   }
@@ -192,18 +191,18 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   }
 
   private void open() {
-    if (rest.isOn(turn.nowNanos()) || !mayConnect()) {
+    if (!mayConnect()) {
       return;
     }
     int r = connect(Linux.SOCK_SEQPACKET);
     otherType = r == -Errno.EPROTOTYPE;
     if (r < 0) {
       if (!otherType || config.method() != Method.AUTO) {
-        reportCannotConnect(-r);
+        reach.cannotConnect(-r);
       }
       return;
     }
-    begin(SeqpacketSocket.watch(turn, Fd.of(r), this::closeSocket, this));
+    begin(SeqpacketSocket.watch(turn, Fd.of(r), this::closeChannel, this));
   }
 
   private void begin(@Nullable SeqpacketSocket opened) {
@@ -216,10 +215,19 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
     }
   }
 
+  /** Where descriptors may stand in its queue, closing it frees them, which may wait. */
+  private void closeChannel(Fd channel) {
+    if (mayBringDescriptors()) {
+      backend.aside().close(channel);
+    } else {
+      closeSocket(channel);
+    }
+  }
+
   /** For the successor, of whose attempts nothing else is to be known. */
   private @Nullable SeqpacketSocket openBeside(Pollable pollable) {
     int r = connect(Linux.SOCK_SEQPACKET);
-    return r < 0 ? null : SeqpacketSocket.watch(turn, Fd.of(r), this::closeSocket, pollable);
+    return r < 0 ? null : SeqpacketSocket.watch(turn, Fd.of(r), this::closeChannel, pollable);
   }
 
   @Override
@@ -236,6 +244,11 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   public void onFault() {
     abort();
     backend.pump();
+  }
+
+  @Override
+  public boolean mayBringDescriptors() {
+    return super.mayBringDescriptors();
   }
 
   @Override
@@ -268,6 +281,10 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
 
   @Override
   public @Nullable String onMessage(FromReceiver.Kind kind, FromReceiver message) {
+    if (kind == FromReceiver.Kind.DENY) {
+      denied(message);
+      return null;
+    }
     if (kind == FromReceiver.Kind.HELLO) {
       return greeted ? "a second HELLO" : greet(message);
     }
@@ -295,12 +312,11 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
     }
     greeted = true;
     successor.close();
-    rest.greeted();
     int most = Math.min(theirs.maxConnections(), MOST_AT_ONCE);
     offer.want(most);
     offers.grant(unsigned(theirs.granted()));
     backend.gather(most);
-    reportUp();
+    reach.up();
     log.saysHello(theirs, unsigned(theirs.granted()), page != null);
     return null;
   }
@@ -316,7 +332,11 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
           + offers.settled()
           + " of them acknowledged before";
     }
+    long before = passedCount();
     offers.settleUpTo(upTo);
+    if (passedCount() > before) {
+      rest.taken();
+    }
     if (!offers.isOverdue()) {
       successor.close();
     }
@@ -342,11 +362,24 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
     return value < 0 ? Long.MAX_VALUE : value;
   }
 
+  /** It says that it does not let the proxy in, and why. */
+  private void denied(FromReceiver message) {
+    turn.count(Counter.CHANNEL_REFUSED);
+    int uid = message.deniedUid();
+    Denial denial = Denial.of(message.deniedReason(), uid, kernel);
+    reach.refused(denial.why(), denial.remedy());
+    if (greeted) {
+      drain();
+    } else {
+      drop("it does not let the proxy in", true, Rest.SHORT_NANOS);
+    }
+  }
+
   private @Nullable String refused(long number) {
     if (number < offers.settled() || number >= offers.next()) {
       return "it gives back connection " + number + ", which it does not have";
     }
-    rest.rest(turn.nowNanos(), Rest.SHORT_NANOS);
+    rest.gaveBack(turn.nowNanos());
     offers.refused(number);
     return null;
   }
@@ -361,12 +394,13 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
       return;
     }
     turn.count(Counter.CHANNEL_LOST);
-    reportLost();
+    reach.lost();
     log.lost(why, offers.held());
-    if (!greeted) {
-      rest.restUngreeted(turn.nowNanos(), restNanos);
-    } else if (offers.held() > 0 || !letGo) {
-      rest.rest(turn.nowNanos(), restNanos);
+    boolean gaveBack = !greeted || offers.held() > 0 || !letGo;
+    rest.ended(turn.nowNanos(), connectedNanos, gaveBack ? restNanos : 0);
+    if (rest.isAgain() && reach.state() != ChannelState.REFUSED) {
+      Denial denial = greeted ? Denial.takesNone() : Denial.unsaid(kernel);
+      reach.refused(denial.why(), denial.remedy());
     }
     try {
       disconnect();

@@ -29,10 +29,10 @@ final class AutoChannel extends Channel {
     if (plain.isOpen()) {
       passed = plain.pass(batch);
     }
-    if (passed == 0 && !plain.isOpen()) {
+    if (passed == 0 && !plain.isOpen() && !plain.isResting()) {
       passed = acknowledged.pass(batch);
       if (acknowledged.isOtherType()) {
-        plain.inheritDown(acknowledged);
+        plain.reach.inherit(acknowledged.reach);
         passed = plain.pass(batch);
       }
     }
@@ -57,14 +57,27 @@ final class AutoChannel extends Channel {
 
   @Override
   public boolean prepare() {
-    if (plain.isOpen() || acknowledged.prepare()) {
+    if (plain.isOpen()) {
+      return true;
+    }
+    if (plain.isResting()) {
+      return false;
+    }
+    if (acknowledged.prepare()) {
       return true;
     }
     if (acknowledged.isOtherType()) {
-      plain.inheritDown(acknowledged);
+      plain.reach.inherit(acknowledged.reach);
       return plain.prepare();
     }
     return false;
+  }
+
+  @Override
+  public void connectAhead() {
+    prepare();
+    acknowledged.reach.beginAnew();
+    plain.reach.beginAnew();
   }
 
   /** The one that goes by what the receiver has bound, as last seen. */
@@ -79,7 +92,7 @@ final class AutoChannel extends Channel {
 
   @Override
   public boolean isIdle() {
-    return acknowledged.isIdle();
+    return acknowledged.isIdle() && plain.isIdle();
   }
 
   @Override
@@ -125,6 +138,11 @@ final class AutoChannel extends Channel {
   @Override
   public ChannelState state() {
     return found().state();
+  }
+
+  @Override
+  public String reason() {
+    return found().reason();
   }
 
   @Override

@@ -31,11 +31,6 @@ public abstract class Channel {
    */
   public static final int MOST_AT_ONCE = 64;
 
-  /** First wait after a failed attempt to connect, and the longest. */
-  private static final long RETRY_MIN_NANOS = 5_000_000;
-
-  private static final long RETRY_MAX_NANOS = 250_000_000;
-
   /** What the kernel shows in place of a user that it has no number for, user_namespaces(7). */
   private static final int OVERFLOW_UID = 65_534;
 
@@ -44,16 +39,13 @@ public abstract class Channel {
   final Passing backend;
   final BackendConfig config;
   final String path;
+  final Reach reach;
+
+  /** Until when nothing is tried, since the receiver ends what is begun. */
+  final Rest rest = new Rest();
+
   private final SockAddr address = new SockAddr();
-
-  /** Whether the last attempt found it down: only the change is logged. */
-  private boolean down;
-
-  /** Whether the receiver was gone, or not there, since it last took a connection. */
-  private boolean lost;
-
-  private long connectAgainNanos = Long.MIN_VALUE;
-  private long retryNanos = RETRY_MIN_NANOS;
+  private final IncomingDescriptors incoming;
   private long passedCount;
 
   private final @Nullable PeerCredentials[] credentials = new @Nullable PeerCredentials[1];
@@ -70,6 +62,8 @@ public abstract class Channel {
     this.backend = backend;
     this.config = config;
     this.path = path;
+    reach = new Reach(turn, backend, config.name(), path);
+    incoming = new IncomingDescriptors(kernel);
     address.unix(path);
     holder = holder(Holder.UNKNOWN);
   }
@@ -204,7 +198,18 @@ public abstract class Channel {
 
   /** How the way is, as far as is known without trying. */
   public ChannelState state() {
-    return down ? ChannelState.DOWN : ChannelState.IDLE;
+    return reach.state();
+  }
+
+  /** Why the way is as {@link #state} says, in a few words; empty when there is nothing to say. */
+  public String reason() {
+    return state() == reach.state() ? reach.reason() : "";
+  }
+
+  /** Connects before there is a connection to pass, so that it is known whether that can be. */
+  public void connectAhead() {
+    prepare();
+    reach.beginAnew();
   }
 
   /**
@@ -224,7 +229,7 @@ public abstract class Channel {
    * drains or hangs is not.
    */
   public boolean isThere() {
-    return !down;
+    return reach.isUp();
   }
 
   /** Whether it has connected just now and the receiver has not said hello yet. */
@@ -310,8 +315,9 @@ public abstract class Channel {
     Fd socket = Fd.of(r);
     int c = -1;
     try {
+      int barred = incoming.bar(socket, type);
       do {
-        c = kernel.connect(socket, address);
+        c = barred < 0 ? barred : kernel.connect(socket, address);
       } while (c == -Errno.EINTR);
     } finally {
       if (c < 0) {
@@ -319,8 +325,7 @@ public abstract class Channel {
       }
     }
     if (c >= 0) {
-      retryNanos = RETRY_MIN_NANOS;
-      connectAgainNanos = Long.MIN_VALUE;
+      reach.connected();
       turn.count(Counter.CHANNEL_OPENED);
     }
     return c < 0 ? c : r;
@@ -343,26 +348,10 @@ public abstract class Channel {
 
   /**
    * Whether it is time to try to connect: not every connection shall pay for an attempt in vain
-   * while others take them.
+   * while others take them, and what ends all that is begun shall rest.
    */
   public final boolean mayConnect() {
-    return connectAgainNanos <= turn.nowNanos() || backend.triesAll();
-  }
-
-  /** Logs a failure of socket or connect, unless it passes or was logged before. */
-  public final void reportCannotConnect(int errno) {
-    switch (errno) {
-      case Errno.EMFILE, Errno.ENFILE, Errno.ENOMEM, Errno.ENOBUFS -> {
-        // This process or system is short of descriptors or memory.
-        return;
-      }
-      case Errno.EAGAIN -> {
-        // The backlog of the receiver's listener is full.
-      }
-      default -> reportDown(errno);
-    }
-    connectAgainNanos = turn.nowNanos() + retryNanos;
-    retryNanos = Math.min(2 * retryNanos, RETRY_MAX_NANOS);
+    return !rest.isOn(turn.nowNanos()) && (reach.isDue() || backend.triesAll());
   }
 
   /**
@@ -376,56 +365,13 @@ public abstract class Channel {
     };
   }
 
-  /** Notes that the receiver is gone. */
-  public final void reportLost() {
-    lost = true;
+  /** Whether sockets of a type are shut down for reading, since the kernel knows no other way. */
+  final boolean isShutForReading(int type) {
+    return incoming.mayBeQueued() && type == Linux.SOCK_STREAM;
   }
 
-  /** Takes over from another, on the same path, whether the receiver was found down. */
-  public final void inheritDown(Channel other) {
-    down |= other.down;
-    lost |= other.lost;
-    other.down = false;
-    other.lost = false;
-  }
-
-  /** Notes that a descriptor could be passed. */
-  public final void reportUp() {
-    if (lost) {
-      lost = false;
-      backend.cameBack(path);
-    }
-    if (down) {
-      down = false;
-      turn.log().info("backend {}: unix:{} takes connections again", config.name(), path);
-    }
-  }
-
-  private void reportDown(int errno) {
-    if (!down) {
-      down = true;
-      lost = true;
-      turn.log()
-          .warn(
-              "backend {}: unix:{} takes no connections: connect: {}: {}",
-              config.name(),
-              path,
-              Errno.name(errno),
-              remedy(errno));
-    }
-  }
-
-  private String remedy(int errno) {
-    return switch (errno) {
-      case Errno.ENOENT -> "start the receiver, or correct the path";
-      case Errno.ECONNREFUSED -> "the socket file is there but nobody listens: start the receiver";
-      case Errno.EACCES ->
-          "this user may not write to the socket: change the receiver's socket mode or group";
-      case Errno.EPROTOTYPE ->
-          "the receiver bound another type of socket: set the backend's method to auto, or as the"
-              + " receiver's";
-      case Errno.ENOTDIR -> "a part of the path is not a directory: correct the path";
-      default -> "trying again until hand-off-timeout";
-    };
+  /** Whether receivers may send descriptors over a seqpacket socket, for all the kernel does. */
+  boolean mayBringDescriptors() {
+    return incoming.mayBeQueued();
   }
 }

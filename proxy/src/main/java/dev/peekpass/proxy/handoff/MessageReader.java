@@ -4,6 +4,7 @@ import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.proxy.turn.Burst;
 import dev.peekpass.proxy.turn.Turn;
@@ -28,8 +29,16 @@ final class MessageReader {
 
   private static final int BYTES = 64;
 
+  private static final int LOOK_FLAGS = Linux.MSG_DONTWAIT | Linux.MSG_CMSG_CLOEXEC;
+
+  /** Instead of a length: the next message brings descriptors. */
+  private static final int DESCRIPTORS = Integer.MIN_VALUE;
+
   /** What is done with what a receiver says. */
   interface Hearer {
+    /** Whether messages may bring descriptors, which this kernel does not keep away. */
+    boolean mayBringDescriptors();
+
     /** The socket; null once it is closed, which ends the reading. */
     @Nullable Fd socket();
 
@@ -59,6 +68,10 @@ final class MessageReader {
   private final NativeBuffer in = new NativeBuffer(BYTES);
   private final FromReceiver view = new FromReceiver();
   private final Burst messages = new Burst();
+
+  /** For {@link #look}; made when it is needed. */
+  private @Nullable Message look;
+
   private int idle;
   private long idleSinceNanos;
 
@@ -100,11 +113,15 @@ final class MessageReader {
     if (from == null) {
       return false;
     }
-    int n = kernel.recv(from, in, 0, BYTES, Linux.MSG_DONTWAIT);
+    int n = receive(from);
     if (n == 0) {
       // recv(2) finds the queue empty, and only then asks whether the other end has closed. What
       // was sent between the two is still there; now that it has closed, no more can come.
-      n = kernel.recv(from, in, 0, BYTES, Linux.MSG_DONTWAIT);
+      n = receive(from);
+    }
+    if (n == DESCRIPTORS) {
+      hearer.onBreach("it sends descriptors");
+      return false;
     }
     if (n > 0) {
       String breach = take(n);
@@ -125,6 +142,37 @@ final class MessageReader {
       default -> hearer.onFailure("recv: " + Errno.name(-n));
     }
     return false;
+  }
+
+  /** As recv(2), or {@link #DESCRIPTORS}. */
+  private int receive(Fd from) {
+    if (hearer.mayBringDescriptors()) {
+      int seen = look(from);
+      if (seen <= 0) {
+        return seen;
+      }
+    }
+    return kernel.recv(from, in, 0, BYTES, Linux.MSG_DONTWAIT);
+  }
+
+  /**
+   * Looks at the next message, which stays in the queue. So its descriptors, of which this makes
+   * copies, are not let go of for the last time here: that might wait.
+   */
+  private int look(Fd from) {
+    Message peeked = look;
+    if (peeked == null) {
+      peeked = new Message(BYTES, 1);
+      look = peeked;
+    }
+    int n = kernel.recvmsg(from, peeked, Linux.MSG_PEEK | LOOK_FLAGS);
+    if (n < 0) {
+      return n;
+    }
+    for (int i = 0; i < peeked.descriptorCount(); i++) {
+      kernel.close(peeked.descriptor(i));
+    }
+    return peeked.descriptorCount() > 0 || peeked.descriptorsTruncated() ? DESCRIPTORS : n;
   }
 
   private @Nullable String take(int length) {

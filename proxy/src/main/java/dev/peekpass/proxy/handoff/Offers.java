@@ -1,6 +1,5 @@
 package dev.peekpass.proxy.handoff;
 
-import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.Container;
 import dev.peekpass.proxy.connection.Ending;
@@ -198,34 +197,16 @@ final class Offers implements Container {
 
   private void giveBack(Connection connection, boolean letGo) {
     if (claims != null && claims.revoke(connection.offerNumber)) {
-      takeBack(connection);
+      backend.takeBack(connection);
     } else if (!letGo) {
       // It may be working on it at this moment.
       turn.count(Counter.ACK_IN_DOUBT);
       channel.endPassed(connection);
     } else {
       switch (untouched.look(connection.fd)) {
-        case UNTOUCHED -> takeBack(connection);
+        case UNTOUCHED -> backend.takeBack(connection);
         case TOUCHED -> ending.end(connection, Outcome.LOST);
         case RESET -> ending.end(connection, Outcome.RESET);
-      }
-    }
-  }
-
-  /**
-   * It is nobody's again. A receiver may have made it blocking, which all copies of a descriptor
-   * share.
-   */
-  private void takeBack(Connection connection) {
-    boolean unblocked = false;
-    try {
-      turn.kernel().fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
-      unblocked = true;
-    } finally {
-      if (unblocked) {
-        backend.takeBack(connection);
-      } else {
-        ending.fail(connection);
       }
     }
   }
@@ -285,7 +266,7 @@ final class Offers implements Container {
   private long overdue(Connection connection, long nowNanos) {
     answersDue = next;
     if (claims != null && claims.revoke(connection.offerNumber)) {
-      takeBack(connection);
+      backend.takeBack(connection);
       return Long.MAX_VALUE;
     }
     if (connection.deadlineNanos > nowNanos) {

@@ -8,7 +8,8 @@ import dev.peekpass.proxy.turn.Turn;
 
 /**
  * A channel that makes a UNIX connection for each connection it passes ({@code once}): connect, one
- * message, close. What was sent stays readable for the receiver, then comes end of stream.
+ * message, close. What was sent stays readable for the receiver, then comes end of stream. Whether
+ * the receiver takes it, or closes with the message unread, cannot be known.
  */
 final class OnceChannel extends PlainChannel {
 
@@ -23,7 +24,7 @@ final class OnceChannel extends PlainChannel {
     }
     int r = connectAnew(Linux.SOCK_STREAM);
     if (r < 0) {
-      reportCannotConnect(-r);
+      reach.cannotConnect(-r);
       return 0;
     }
     Fd socket = Fd.of(r);
@@ -35,11 +36,22 @@ final class OnceChannel extends PlainChannel {
       closeSocket(socket);
     }
     if (sent < 0) {
+      if (!isFull(-sent)) {
+        rest.gaveBack(turn.nowNanos());
+        reach.refused("it closes each UNIX connection at once", NOT_ALLOWED);
+      }
       return 0;
     }
-    reportUp();
+    rest.taken();
+    reach.up();
     takeOver(batch, sent);
     return sent;
+  }
+
+  /** Each connection of its own says whether it can be. */
+  @Override
+  public void connectAhead() {
+    // A UNIX connection that brings nothing would be in vain.
   }
 
   @Override

@@ -15,6 +15,10 @@ abstract class PlainChannel extends Channel {
   /** The byte beside a descriptor. Receivers ignore its value (docs/protocol.md). */
   private static final byte PAYLOAD = 'P';
 
+  /** What to do about a receiver that closes before it takes anything. */
+  static final String NOT_ALLOWED =
+      "allow the proxy's user there, with nginx by peer_uid, and see the receiver's own log";
+
   private final Message message;
   private final MessageLimit limit;
   private boolean tooManyLogged;

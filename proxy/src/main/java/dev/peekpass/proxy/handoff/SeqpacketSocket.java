@@ -48,9 +48,6 @@ final class SeqpacketSocket {
       Turn turn, Fd connected, Consumer<Fd> closer, Pollable pollable) {
     SeqpacketSocket made = new SeqpacketSocket(turn, connected, closer);
     try {
-      // A receiver has no descriptors to send. Kernels before 6.16 do not know the option; there
-      // recv(2), which takes none, drops them.
-      turn.kernel().setsockopt(connected, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 0);
       made.slot = turn.poller().add(connected, WATCH, pollable);
     } finally {
       if (made.slot < 0) {

@@ -69,6 +69,10 @@ final class SingleHandOff {
       return r;
     }
     Fd socket = Fd.of(r);
+    if (type == Linux.SOCK_STREAM) {
+      // Nobody sends anything back then, of which closing would have to wait for the end.
+      kernel.shutdown(socket, Linux.SHUT_RD);
+    }
     int c;
     do {
       c = kernel.connect(socket, address);

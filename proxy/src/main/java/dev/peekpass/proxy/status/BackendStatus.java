@@ -18,17 +18,26 @@ public record BackendStatus(
   /**
    * One of its UNIX sockets.
    *
+   * @param reason why it is refused or down, in a few words; empty when it is not
    * @param passed connections that became the receiver's by it
    * @param unsettled connections that the receiver was offered and has not acknowledged
    * @param load how busy the receiver says it is, in thousandths, or -1 when it does not say
    * @param share how much of its part it gets, in thousandths: less while it starts slowly
    */
   public record Socket(
-      String path, ChannelState state, long passed, int unsettled, int load, int share) {
+      String path,
+      ChannelState state,
+      String reason,
+      long passed,
+      int unsettled,
+      int load,
+      int share) {
     private Socket plus(Socket other) {
+      Socket worse = state.compareTo(other.state) >= 0 ? this : other;
       return new Socket(
           path,
-          state.compareTo(other.state) >= 0 ? state : other.state,
+          worse.state,
+          worse.reason,
           passed + other.passed,
           unsettled + other.unsettled,
           Math.max(load, other.load),

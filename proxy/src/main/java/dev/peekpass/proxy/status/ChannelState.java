@@ -16,6 +16,8 @@ public enum ChannelState {
   SILENT,
   /** The backend's probe has failed several times in a row. */
   UNHEALTHY,
+  /** The receiver ends each UNIX connection, and may have said why. */
+  REFUSED,
   /** The last attempt to connect failed. */
   DOWN;
 

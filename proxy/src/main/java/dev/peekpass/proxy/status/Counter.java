@@ -26,6 +26,8 @@ public enum Counter {
   CHANNEL_OPENED,
   /** Connections to backends lost, over UNIX sockets. */
   CHANNEL_LOST,
+  /** Times a receiver did not let the proxy in: it said so, or closed with a message unread. */
+  CHANNEL_REFUSED,
   /** Messages that handed connections over; fewer than those where backends have a batch. */
   MESSAGES_SENT,
   /** Times a backend's UNIX socket was full. */
