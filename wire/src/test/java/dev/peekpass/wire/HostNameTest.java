@@ -3,6 +3,8 @@ package dev.peekpass.wire;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
+import javax.net.ssl.SNIHostName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -100,6 +102,34 @@ class HostNameTest {
     set("a");
     host.clear();
     assertThat(host.isRoutable()).isFalse();
+  }
+
+  /** The JDK maps names (RFC 3490) before a server sees them. */
+  @Test
+  void theJdkTakesARoutableNameForNoOther() {
+    for (int b = 0x21; b < 0x100; b++) {
+      for (String name :
+          new String[] {"%c.shop.example", "shop.exa%cmple", "s\u00ef\u00bd%chop.example"}) {
+        String sent = name.formatted((char) b);
+        set(sent);
+        if (host.isRoutable()) {
+          assertThat(byTheJdk(sent)).as(sent).isIn("", host.toString());
+        }
+      }
+    }
+    // Full-width a: what the rule is for.
+    String fullWidth = "\u00ef\u00bd\u0081dmin.example";
+    set(fullWidth);
+    assertThat(byTheJdk(fullWidth)).isEqualTo("admin.example");
+    assertThat(host.isRoutable()).isFalse();
+  }
+
+  private static String byTheJdk(String name) {
+    try {
+      return new SNIHostName(Outcome.latin1(name)).getAsciiName().toLowerCase(Locale.ROOT);
+    } catch (IllegalArgumentException e) {
+      return "";
+    }
   }
 
   private static long word(String text) {
