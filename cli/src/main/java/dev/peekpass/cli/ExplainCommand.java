@@ -6,6 +6,7 @@ import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Fallback;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.Mistake;
+import dev.peekpass.proxy.config.OnMismatch;
 import dev.peekpass.proxy.config.PeekMode;
 import dev.peekpass.proxy.route.Explanation;
 import dev.peekpass.proxy.route.HostPattern;
@@ -73,6 +74,14 @@ public final class ExplainCommand implements Callable<Integer> {
   private String httpHost = "";
 
   @Option(
+      names = "--target",
+      paramLabel = "NAME",
+      description =
+          "The host in the target of an HTTP/1 request, where it is in absolute-form or of CONNECT;"
+              + " with or without a port. What --host names is then in the Host field.")
+  private String targetHost = "";
+
+  @Option(
       names = "--from",
       paramLabel = "IP",
       description = "The client's address; :: when left out.")
@@ -106,6 +115,12 @@ public final class ExplainCommand implements Callable<Integer> {
       out.println("no byte is looked at (peek: none): all goes to the fallback");
       return fallback(out, listener.fallback());
     }
+    String malformed = malformed(listener, host);
+    if (!malformed.isEmpty()) {
+      out.println("malformed: " + malformed);
+      out.println("result    rejected");
+      return REJECTED;
+    }
     Explanation explanation = Explanation.of(listener.routes(), host, offered, peer);
     consider(out, explanation, host);
     if (explanation.winner().isPresent()) {
@@ -118,7 +133,12 @@ public final class ExplainCommand implements Callable<Integer> {
   private static void consider(PrintWriter out, Explanation explanation, HostName host) {
     if (explanation.considered().isEmpty()) {
       out.println(
-          host.isEmpty() ? "no name, so no route can match" : "no route has a name that fits");
+          host.isEmpty()
+              ? "no name, so no route can match"
+              : host.isRoutable()
+                  ? "no route has a name that fits"
+                  : "no route can match: the name is longer than 255 bytes, or holds what readers"
+                      + " take for different names");
     }
     int place = 1;
     for (Explanation.Considered one : explanation.considered()) {
@@ -158,11 +178,13 @@ public final class ExplainCommand implements Callable<Integer> {
 
   private String client(HostName host, IpAddress peer) {
     String speaks =
-        !httpHost.isEmpty()
-            ? "HTTP, host " + host
-            : !serverName.isEmpty()
-                ? "TLS, server name " + host
-                : alpn.isEmpty() ? "no name" : "TLS without a server name";
+        !targetHost.isEmpty()
+            ? "HTTP, target " + host + (httpHost.isEmpty() ? "" : ", Host " + httpHost)
+            : !httpHost.isEmpty()
+                ? "HTTP, host " + host
+                : !serverName.isEmpty()
+                    ? "TLS, server name " + host
+                    : alpn.isEmpty() ? "no name" : "TLS without a server name";
     return speaks + (alpn.isEmpty() ? "" : ", ALPN " + alpn) + ", from " + peer;
   }
 
@@ -188,13 +210,35 @@ public final class ExplainCommand implements Callable<Integer> {
   }
 
   private HostName host() {
-    if (!serverName.isEmpty() && !httpHost.isEmpty()) {
-      throw usage("--sni and --host exclude each other: a connection speaks TLS or HTTP");
+    boolean http = !httpHost.isEmpty() || !targetHost.isEmpty();
+    if (!serverName.isEmpty() && http) {
+      throw usage("--sni and --host or --target exclude each other: TLS or HTTP");
     }
-    if (!httpHost.isEmpty() && !alpn.isEmpty()) {
-      throw usage("--host and --alpn exclude each other: only TLS has ALPN");
+    if (http && !alpn.isEmpty()) {
+      throw usage("--host or --target and --alpn exclude each other: only TLS has ALPN");
     }
-    String given = serverName.isEmpty() ? withoutPort(httpHost) : serverName;
+    return name(
+        !serverName.isEmpty()
+            ? serverName
+            : withoutPort(targetHost.isEmpty() ? httpHost : targetHost));
+  }
+
+  /** What the listener turns away before it looks for a route; empty if nothing. */
+  private String malformed(ListenerConfig listener, HostName host) {
+    if (host.raw().chars().anyMatch(c -> c <= ' ' || c == 0x7f)) {
+      return "a control character or a space in the name";
+    }
+    boolean mismatch =
+        !targetHost.isEmpty()
+            && !httpHost.isEmpty()
+            && !name(withoutPort(httpHost)).toString().equals(host.toString());
+    return mismatch && listener.onMismatch() == OnMismatch.REFUSE
+        ? "target and Host name two hosts (on-mismatch: refuse)"
+        : "";
+  }
+
+  private static HostName name(String text) {
+    String given = text;
     if (!given.chars().allMatch(c -> c < 0x80)) {
       given =
           HostPattern.parseHost(given) instanceof Reading.Good<HostPattern>(HostPattern pattern)

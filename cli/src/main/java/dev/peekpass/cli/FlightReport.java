@@ -163,6 +163,9 @@ final class FlightReport implements Closeable {
     if (peeked.port() >= 0) {
       json.writeNumberField("port", peeked.port());
     }
+    if (!peeked.hostField().isEmpty()) {
+      json.writeStringField("host_field", peeked.hostField().raw());
+    }
   }
 
   private void proxy(Parsed<ProxyHeader> parsed) throws IOException {

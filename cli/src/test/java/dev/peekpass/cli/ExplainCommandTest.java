@@ -123,10 +123,53 @@ final class ExplainCommandTest {
     assertThat(run.code()).isZero();
   }
 
+  @Test
+  void aTargetThatIsNotTheHostIsMalformedOrCounts() throws IOException {
+    String[] arguments = {"--target", "a.example:80", "--host", "b.example"};
+    String yaml =
+        """
+        listeners: [ { bind: "*:1"%s } ]
+        backends: { a: { handoff: "unix:/a" } }
+        routes: [ { host: a.example, backend: a } ]
+        """;
+    Files.writeString(file, yaml.formatted(""));
+    CommandRun run = explain(arguments);
+    assertThat(run.out())
+        .contains("client    HTTP, target a.example, Host b.example, from ::\n")
+        .endsWith(
+            """
+            malformed: target and Host name two hosts (on-mismatch: refuse)
+            result    rejected
+            """);
+    assertThat(run.code()).isEqualTo(3);
+    assertThat(explain("--target", "a.example:443", "--host", "A.example.").out())
+        .endsWith("result    backend a\n");
+    assertThat(explain("--target", "a.example").out()).endsWith("result    backend a\n");
+    Files.writeString(file, yaml.formatted(", on-mismatch: target"));
+    assertThat(explain(arguments).out()).endsWith("result    backend a\n");
+  }
+
+  @Test
+  void whatNoRouteMayMatchIsSaid() throws IOException {
+    Files.writeString(
+        file,
+        """
+        listeners: [ { bind: "*:1" } ]
+        backends: { a: { handoff: "unix:/a" } }
+        routes: [ { host: "*", backend: a } ]
+        """);
+    assertThat(explain("--sni", "a:443").out()).contains("no route can match: the name is longer");
+    CommandRun blank = explain("--sni", "a b");
+    assertThat(blank.out()).contains("malformed: a control character or a space in the name\n");
+    assertThat(blank.code()).isEqualTo(3);
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
         "",
+        "--listener *:443 --sni a --target b",
+        "--listener *:443 --target a --alpn h2",
         "--listener [::]:444",
         "--listener x",
         "--listener *:443 --sni a --host b",

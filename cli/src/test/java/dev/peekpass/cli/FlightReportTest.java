@@ -63,8 +63,26 @@ class FlightReportTest {
 
   @Test
   void bytesThatAreNotPrintableAreEscaped() throws IOException {
-    assertThat(report(null, hello(serverName("a\"\0\n\u007f\u009b\u00ff"))))
-        .contains("\"sni\":\"a\\\"\\u0000\\n\u007f\\u009B\\u00FF\",");
+    assertThat(report(null, hello(serverName("a\"\u009b\u00ff"))))
+        .contains("\"sni\":\"a\\\"\\u009B\\u00FF\",");
+  }
+
+  @Test
+  void controlCharactersInAServerNameAreMalformed() throws IOException {
+    for (String name : new String[] {"a\0", "a b", "a\nb", "a\u007f"}) {
+      assertThat(report(null, hello(serverName(name))))
+          .contains("\"verdict\":\"malformed\",\"reason\":\"server_name holds a control character");
+    }
+  }
+
+  @Test
+  void aHostFieldThatTheTargetOverrulesIsShownToo() throws IOException {
+    assertThat(report(null, "GET http://a.example/ HTTP/1.1\r\nHost: b.example:8\r\n\r\n"))
+        .isEqualTo(
+            "{\"line\":7,\"protocol\":\"http\",\"verdict\":\"ok\",\"host\":\"a.example\","
+                + "\"host_field\":\"b.example\"}\n");
+    assertThat(report(null, "GET http://a.example/ HTTP/1.1\r\nHost: A.example\r\n\r\n"))
+        .endsWith("\"host\":\"a.example\"}\n");
   }
 
   @Test

@@ -149,6 +149,8 @@ record Row(
       // For Netty's own native code, and the adapter's; the agent needs nothing.
       command.add("--enable-native-access=ALL-UNNAMED");
     }
+    // Another agent, to be tried beside ours: words that stand before or behind it.
+    command.addAll(words("peekpass.matrix.before"));
     if (withAgent) {
       command.add(
           "-javaagent:"
@@ -158,6 +160,7 @@ record Row(
               + "=unix:"
               + socket);
     }
+    command.addAll(words("peekpass.matrix.behind"));
     for (String word : program) {
       command.add(
           switch (word) {
@@ -168,6 +171,11 @@ record Row(
           });
     }
     return command;
+  }
+
+  private static List<String> words(String property) {
+    String words = System.getProperty(property, "");
+    return words.isBlank() ? List.of() : List.of(words.strip().split(" +", -1));
   }
 
   @Override

@@ -274,7 +274,8 @@ class ProxyTest {
   @ParameterizedTest
   @CsvSource({
     "'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', HTTP/1.1 400, REFUSED_MALFORMED",
-    "'GET / HTTP/1.1\r\nHost: \r\n\r\n', HTTP/1.1 400, REFUSED_MALFORMED"
+    "'GET http://shop.example/ HTTP/1.1\r\nHost: a\r\n\r\n', HTTP/1.1 400, REFUSED_MALFORMED",
+    "'CONNECT shop.example:80 HTTP/1.1\r\nHost: a\r\n\r\n', HTTP/1.1 400, REFUSED_MALFORMED"
   })
   void aMalformedHeadIsRefusedEvenWithAFallbackBackend(String head, String answer, Outcome outcome)
       throws Exception {
@@ -286,6 +287,19 @@ class ProxyTest {
       assertThat(readAll(client)).startsWith(answer);
       assertThat(running.count(outcome)).isOne();
       assertThat(other.poll()).isNull();
+    }
+  }
+
+  @Test
+  void anEmptyHostNamesNobodyAndGoesToTheFallback() throws Exception {
+    try (TestReceiver other = TestReceiver.stream(socket("other"));
+        Running running = new Running(config("auto", "other"));
+        Socket client = running.connect()) {
+      send(client, "GET / HTTP/1.1\r\nHost: \r\n\r\n");
+      Fd fd = other.take();
+
+      assertThat(other.read(fd)).isEqualTo("GET / HTTP/1.1\r\nHost: \r\n\r\n");
+      other.close(fd);
     }
   }
 
@@ -623,6 +637,67 @@ class ProxyTest {
             .hasMessageContaining("another process");
       }
     }
+  }
+
+  @Test
+  void aTargetThatIsNotTheHostCountsWhereTheListenerSaysSo() throws Exception {
+    String yaml =
+        config("auto", "{ reject: close }")
+            .replace("peek-timeout: 10s", "peek-timeout: 10s, on-mismatch: target");
+    String request = "GET http://shop.example/ HTTP/1.1\r\nHost: other.example\r\n\r\n";
+    try (TestReceiver shop = TestReceiver.stream(socket("shop"));
+        Running running = new Running(yaml);
+        Socket client = running.connect()) {
+      send(client, request);
+      Fd fd = shop.take();
+      assertThat(shop.read(fd)).isEqualTo(request);
+      shop.close(fd);
+    }
+  }
+
+  @Test
+  void noWildcardTakesANameThatReadersTakeForAnother() throws Exception {
+    String yaml = config("auto", "{ reject: close }").replace("host: shop.example", "host: \"*\"");
+    List<String> names =
+        List.of("admin.example:x.shop.example", "b\u00c3\u00bc.shop.example", "a/b.shop.example");
+    Running running = new Running(yaml);
+    try (running) {
+      for (String name : names) {
+        try (Socket client = running.connect()) {
+          client.getOutputStream().write(Hellos.withName(name));
+          assertThat(readAll(client)).isEmpty();
+        }
+      }
+      try (Socket client = running.connect()) {
+        send(client, "GET / HTTP/1.1\r\nHost: %61dmin.shop.example\r\n\r\n");
+        assertThat(readAll(client)).isEmpty();
+      }
+    }
+    assertThat(running.count(Outcome.REFUSED_NO_ROUTE)).isEqualTo(names.size() + 1);
+  }
+
+  @Test
+  void whatIsMalformedIsLoggedWithTheHostReadBefore() throws Exception {
+    Running running = new Running(config("auto", "{ reject: close }"));
+    try (running) {
+      for (String head :
+          List.of(
+              "GET / HTTP/1.1\r\nHost: A.Example\r\nHost: b.example\r\n\r\n",
+              "GET http://c.example/ HTTP/1.1\r\nHost: d.example\r\n\r\n",
+              "GET / HTTP/1.1\r\n folded\r\nHost: e.example\r\n\r\n")) {
+        try (Socket client = running.connect()) {
+          send(client, head);
+          readAll(client);
+        }
+      }
+    }
+    assertThat(running.log().lines())
+        .anySatisfy(line ->
+            assertThat(line).contains(" host=a.example ").contains("reason=\"more than one Host"))
+        .anySatisfy(line ->
+            assertThat(line).contains(" host=c.example ").contains("reason=\"target and Host"))
+        .anySatisfy(line -> assertThat(line).contains(" host=- ").contains("reason=\"line begins"))
+        .allSatisfy(line -> assertThat(line).contains(" outcome=refused-malformed "));
   }
 
   @Test

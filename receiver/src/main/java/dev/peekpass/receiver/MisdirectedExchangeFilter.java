@@ -4,14 +4,17 @@ import com.sun.net.httpserver.Filter;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpsExchange;
 import java.io.IOException;
+import java.net.URI;
 import java.util.List;
+import java.util.OptionalInt;
 import javax.net.ssl.ExtendedSSLSession;
 import javax.net.ssl.SNIHostName;
 import javax.net.ssl.SNIServerName;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers misdirected requests to the JDK's own {@code HttpServer} with 421.
+ * Answers misdirected requests to the JDK's own {@code HttpServer} with 421, and those with several
+ * Host fields with 400.
  *
  * {@snippet lang = java:
  * server.createContext("/", handler)
@@ -31,20 +34,31 @@ public final class MisdirectedExchangeFilter extends Filter {
 
   @Override
   public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
-    if (names.isMisdirected(authority(exchange), serverName(exchange))) {
-      // Closing reads what is left of the request, so that the connection can go on.
-      try (exchange) {
-        exchange.sendResponseHeaders(ServedNames.MISDIRECTED_REQUEST, NO_BODY);
-      }
+    OptionalInt refusal = refusal(exchange);
+    if (refusal.isEmpty()) {
+      chain.doFilter(exchange);
       return;
     }
-    chain.doFilter(exchange);
+    // Closing reads what is left of the request, so that the connection can go on.
+    try (exchange) {
+      exchange.sendResponseHeaders(refusal.getAsInt(), NO_BODY);
+    }
   }
 
-  /** RFC 9112 section 3.2.2: the target's authority, where it has one, goes before Host. */
-  private static @Nullable String authority(HttpExchange exchange) {
-    String target = exchange.getRequestURI().getRawAuthority();
-    return target != null ? target : exchange.getRequestHeaders().getFirst("Host");
+  private OptionalInt refusal(HttpExchange exchange) {
+    String serverName = serverName(exchange);
+    URI target = exchange.getRequestURI();
+    OptionalInt refusal =
+        names.refusal(
+            exchange.getRequestMethod(),
+            target.toString(),
+            exchange.getRequestHeaders().getOrDefault("Host", List.of()),
+            serverName);
+    // This server's URI takes what follows the two slashes of GET //name/ for an authority, and so
+    // may the handler.
+    return refusal.isEmpty() && names.isMisdirected(target.getRawAuthority(), serverName)
+        ? OptionalInt.of(ServedNames.MISDIRECTED_REQUEST)
+        : refusal;
   }
 
   private static @Nullable String serverName(HttpExchange exchange) {

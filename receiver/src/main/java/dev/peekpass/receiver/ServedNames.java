@@ -4,6 +4,7 @@ import java.net.IDN;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -27,7 +28,12 @@ public final class ServedNames {
   /** Misdirected Request (RFC 9110 section 15.5.20). */
   public static final int MISDIRECTED_REQUEST = 421;
 
+  private static final int BAD_REQUEST = 400;
   private static final int NAME_CHARS_MAX = 255;
+
+  // RFC 3986 sections 2.2, 2.3 and 3.1.
+  private static final String REG_NAME_MARKS = "-._~!$&'()*+,;=";
+  private static final String SCHEME_MARKS = "+-.";
 
   private final Set<String> exact;
 
@@ -89,13 +95,15 @@ public final class ServedNames {
   /**
    * Whether a request does not belong here.
    *
-   * @param authority of the request: its target's if it has one, else {@code :authority} or Host; a
-   *     port is passed over. Null when it has none, which is for the server to judge and never
-   *     misdirected
+   * <p>A request may have several authorities: ask for each, or by {@link #refusal}.
+   *
+   * @param authority that the request names: its target's, {@code :authority}, or Host; a port is
+   *     passed over. Null or empty when it names none (RFC 9112 section 3.2), which is for the
+   *     server to judge and never misdirected
    * @param serverName of the TLS handshake (SNI); null without TLS or without it
    */
   public boolean isMisdirected(@Nullable String authority, @Nullable String serverName) {
-    if (authority == null) {
+    if (authority == null || authority.chars().allMatch(c -> c == ' ' || c == '\t')) {
       return false;
     }
     String name = canonical(withoutPort(authority));
@@ -103,6 +111,58 @@ public final class ServedNames {
       return true;
     }
     return likeTheHandshake && serverName != null && !name.equals(canonical(serverName));
+  }
+
+  /**
+   * How to refuse an HTTP/1 request, if it is to be refused. Every host that it names must be
+   * served here, in the target and in Host: which of them an application goes by is not known here
+   * (RFC 9112 section 3.2.2 says the target's; many take Host).
+   *
+   * @param method of the request line
+   * @param target of the request line, as sent
+   * @param hosts the values of all Host fields
+   * @param serverName as for {@link #isMisdirected}
+   * @return 421; 400 for several Host fields (RFC 9112 section 3.2); empty when it belongs here
+   */
+  public OptionalInt refusal(
+      String method, String target, List<String> hosts, @Nullable String serverName) {
+    if (hosts.size() > 1) {
+      return OptionalInt.of(BAD_REQUEST);
+    }
+    boolean misdirected =
+        isMisdirected(authority(method, target), serverName)
+            || (!hosts.isEmpty() && isMisdirected(hosts.getFirst(), serverName));
+    return misdirected ? OptionalInt.of(MISDIRECTED_REQUEST) : OptionalInt.empty();
+  }
+
+  /**
+   * What a request target names (RFC 9112 section 3.2): null in origin-form and asterisk-form. A
+   * target of no form at all is given back as it is, and is the name of nobody.
+   */
+  private static @Nullable String authority(String method, String target) {
+    if (method.equals("CONNECT")) {
+      return target;
+    }
+    if (target.startsWith("/") || target.equals("*")) {
+      return null;
+    }
+    int from = target.indexOf("://") + 3;
+    if (from < 3 || !target.substring(0, from - 3).chars().allMatch(ServedNames::isSchemeChar)) {
+      return target;
+    }
+    int to = from;
+    while (to < target.length() && "/?#".indexOf(target.charAt(to)) < 0) {
+      to++;
+    }
+    return from == to ? target : target.substring(from, to);
+  }
+
+  private static boolean isSchemeChar(int c) {
+    return isAlphanumeric(c) || SCHEME_MARKS.indexOf(c) >= 0;
+  }
+
+  private static boolean isAlphanumeric(int c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   }
 
   /** Whether {@link #isMisdirected} has to be told the server name of TLS to do what was asked. */
@@ -122,10 +182,15 @@ public final class ServedNames {
     return false;
   }
 
-  /** RFC 3986 section 3.2: {@code host [ ":" port ]}. An IP literal keeps its brackets. */
+  /**
+   * RFC 3986 section 3.2: {@code host [ ":" port ]}. An IP literal keeps its brackets. What is no
+   * port stays, so that it is no name: {@code a:b@c} is the host c of the user a.
+   */
   private static String withoutPort(String authority) {
     int colon = authority.indexOf(':', Math.max(0, authority.indexOf(']')));
-    return colon < 0 ? authority : authority.substring(0, colon);
+    boolean port =
+        colon >= 0 && authority.substring(colon + 1).chars().allMatch(c -> c >= '0' && c <= '9');
+    return port ? authority.substring(0, colon) : authority;
   }
 
   /** The form in which names are compared, or null when it is none. */
@@ -138,10 +203,18 @@ public final class ServedNames {
       return null;
     }
     try {
-      return ascii(bare).toLowerCase(Locale.ROOT);
+      String ascii = ascii(bare).toLowerCase(Locale.ROOT);
+      return isName(ascii) ? ascii : null;
     } catch (IllegalArgumentException e) {
       return null;
     }
+  }
+
+  /** An IP literal, or what every reader takes for the same name: nothing to be decoded or cut. */
+  private static boolean isName(String ascii) {
+    return ascii.startsWith("[")
+        ? ascii.matches("\\[[0-9a-f:.]+]")
+        : ascii.chars().allMatch(c -> isAlphanumeric(c) || REG_NAME_MARKS.indexOf(c) >= 0);
   }
 
   private static String ascii(String name) {

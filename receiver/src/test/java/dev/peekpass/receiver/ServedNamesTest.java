@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ServedNamesTest {
@@ -40,14 +41,24 @@ class ServedNamesTest {
         "*.blog.example.com.",
         ".blog.example.com",
         "a..blog.example.com",
-        "",
         ".",
         ":443",
         "127.0.0.1:443",
         "[::1]",
         "[::1]:443",
         "shop.example.com\n",
-        "user@shop.example.com"
+        "user@shop.example.com",
+        "shop.example.com:80@evil.example",
+        "shop.example.com:x",
+        "shop.example.com:80:80",
+        "shop.example.com, evil.example",
+        "%73hop.example.com",
+        "evil.example%00.a.blog.example.com",
+        "evil.example:80/a.blog.example.com",
+        "evil.example\\a.blog.example.com",
+        "evil.example/.a.blog.example.com",
+        "[evil].blog.example.com",
+        "[shop.example.com]"
       })
   void whatIsNotIsMisdirected(String authority) {
     // A label of * is no name that a client can be asking for, but it is below the suffix.
@@ -58,6 +69,62 @@ class ServedNamesTest {
   @Test
   void aRequestWithoutAnAuthorityIsForTheServerToJudge() {
     assertThat(names.isMisdirected(null, "shop.example.com")).isFalse();
+    assertThat(names.isMisdirected("", "shop.example.com")).isFalse();
+    assertThat(names.isMisdirected(" \t", null)).isFalse();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "GET | / | shop.example.com | 0",
+        "GET | / | '' | 0",
+        "GET | / | NONE | 0",
+        "GET | / | evil.example | 421",
+        "GET | / | shop.example.com;shop.example.com | 400",
+        "GET | / | shop.example.com;'' | 400",
+        "GET | /?http://evil.example/ | shop.example.com | 0",
+        "GET | //evil.example/ | shop.example.com | 0",
+        "OPTIONS | * | shop.example.com | 0",
+        "GET | http://shop.example.com/ | SHOP.example.com.:80 | 0",
+        "GET | HTTPS://Shop.example.com:8443?q | shop.example.com | 0",
+        "GET | http://shop.example.com#f | shop.example.com | 0",
+        "GET | http://shop.example.com/ | '' | 0",
+        "GET | http://shop.example.com/ | NONE | 0",
+        "GET | http://shop.example.com/ | evil.example | 421",
+        "GET | http://evil.example/ | shop.example.com | 421",
+        "GET | http://evil.example/ | NONE | 421",
+        "GET | http://evil.example/ | '' | 421",
+        "GET | http://evil.example?/ | shop.example.com | 421",
+        "GET | http://evil.example/{ | shop.example.com | 421",
+        "GET | x-y://evil.example/ | shop.example.com | 421",
+        "GET | http://shop.example.com@evil.example/ | shop.example.com | 421",
+        "GET | http://shop.example.com:80@evil.example/ | shop.example.com | 421",
+        "GET | http://evil.example\\@shop.example.com/ | shop.example.com | 421",
+        "GET | http:///evil.example/ | shop.example.com | 421",
+        "GET | http://[::1]/ | shop.example.com | 421",
+        "GET | evil.example:80 | shop.example.com | 421",
+        "GET | x?http://shop.example.com/ | shop.example.com | 421",
+        "CONNECT | shop.example.com:443 | shop.example.com | 0",
+        "CONNECT | evil.example:443 | shop.example.com | 421",
+        "CONNECT | shop.example.com:443 | evil.example | 421",
+        "CONNECT | /shop | shop.example.com | 421"
+      })
+  void everyHostOfARequestMustBeServed(String method, String target, String hosts, int status) {
+    List<String> fields =
+        hosts.equals("NONE") ? List.of() : List.of(hosts.replace("'", "").split(";", -1));
+    assertThat(names.refusal(method, target, fields, null).orElse(0)).isEqualTo(status);
+  }
+
+  @Test
+  void aRequestIsHeldToTheNameOfTheHandshakeInTargetAndHost() {
+    ServedNames strict = names.onlyTheNameOfTheHandshake();
+    String shop = "shop.example.com";
+    String blog = "a.blog.example.com";
+    assertThat(strict.refusal("GET", "https://" + shop + "/", List.of(shop), shop)).isEmpty();
+    assertThat(strict.refusal("GET", "https://" + blog + "/", List.of(shop), shop)).hasValue(421);
+    assertThat(strict.refusal("GET", "https://" + shop + "/", List.of(blog), shop)).hasValue(421);
+    assertThat(strict.refusal("GET", "/", List.of(blog), shop)).hasValue(421);
   }
 
   @Test

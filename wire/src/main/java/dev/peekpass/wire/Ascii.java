@@ -9,8 +9,10 @@ final class Ascii {
   private static final int SCHEME = 4;
   private static final int HEX = 8;
   private static final int ALPHA = 16;
+  private static final int ODD_NAME = 32;
 
   private static final byte[] CLASSES = new byte[256];
+  private static final byte[] HOST = {'h', 'o', 's', 't'};
 
   static {
     for (char c = 'a'; c <= 'z'; c++) {
@@ -24,6 +26,10 @@ final class Ascii {
     markAll("!#$%&'*+-.^_`|~", TCHAR);
     markAll("-._~!$&'()*+,;=", REG_NAME);
     markAll("+-.", SCHEME);
+    markAll("()[]", ODD_NAME);
+    for (char c = 0x80; c <= 0xff; c++) {
+      mark(c, ODD_NAME);
+    }
   }
 
   private Ascii() {}
@@ -45,6 +51,19 @@ final class Ascii {
   /** tchar, what methods and field names are made of (RFC 9110 section 5.6.2). */
   static boolean isTokenChar(byte b) {
     return is(b, TCHAR);
+  }
+
+  /**
+   * What stands in the names of fields that real clients send though no token holds it, {@code
+   * (request-target)}, {@code X-Data[0]} and UTF-8, and that nginx passes over.
+   */
+  static boolean isOddNameChar(byte b) {
+    return is(b, ODD_NAME);
+  }
+
+  /** Neither a control character nor a space; bytes from 0x80 on count as visible. */
+  static boolean isVisible(byte b) {
+    return b < 0 || (b > ' ' && b < 0x7f);
   }
 
   /** unreserved or sub-delims (RFC 3986 sections 2.2 and 2.3). */
@@ -106,6 +125,29 @@ final class Ascii {
       }
     }
     return true;
+  }
+
+  /**
+   * Whether {@code from} to {@code to} is the name of a field that may be passed over: a token, or
+   * one with {@linkplain #isOddNameChar odd characters} in it. Not when the token characters alone
+   * spell {@code host}: a reader that drops the others would have a second host.
+   */
+  static boolean isFieldName(ByteBuffer bytes, int from, int to) {
+    int tokens = 0;
+    boolean odd = false;
+    boolean host = true;
+    for (int at = from; at < to; at++) {
+      byte b = bytes.get(at);
+      if (isTokenChar(b)) {
+        host &= tokens < HOST.length && (b | 0x20) == HOST[tokens];
+        tokens++;
+      } else if (isOddNameChar(b)) {
+        odd = true;
+      } else {
+        return false;
+      }
+    }
+    return tokens > 0 && !(odd && host && tokens == HOST.length);
   }
 
   /** The offset of the first {@code wanted} in {@code from} to {@code to}, or {@code to}. */

@@ -57,6 +57,32 @@ final class Authority {
     return port;
   }
 
+  /**
+   * Whether another one names the same host: no case, no trailing dot, whatever the ports.
+   *
+   * @param bytes where both stand; neither is empty
+   */
+  boolean namesSameHost(ByteBuffer bytes, Authority other) {
+    int undotted = undotted(bytes);
+    if (undotted != other.undotted(bytes)) {
+      return false;
+    }
+    for (int i = 0; i < undotted; i++) {
+      if (lower(bytes.get(from + i)) != lower(bytes.get(other.from + i))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private int undotted(ByteBuffer bytes) {
+    return bytes.get(from + length - 1) == '.' ? length - 1 : length;
+  }
+
+  private static int lower(byte b) {
+    return Ascii.isAlpha(b) ? b | 0x20 : b;
+  }
+
   /** Reads what fills {@code start} to {@code end}. Keeps nothing unless all of it is valid. */
   Fault parse(ByteBuffer bytes, int start, int end) {
     clear();

@@ -95,6 +95,7 @@ public final class ClientHelloParser implements HeadParser {
    */
   @Override
   public Parsed<Peeked> parse(ByteBuffer bytes, int length) {
+    scratch.peeked().begin(Protocol.TLS);
     // What lies beyond the limit would not have been peeked.
     int seen = Math.min(length, scratch.limitBytes());
     while (true) {
@@ -199,7 +200,6 @@ public final class ClientHelloParser implements HeadParser {
   /** Phase two, on a message that is here as a whole. */
   private Parsed<Peeked> message(ByteBuffer bytes) {
     Peeked peeked = scratch.peeked();
-    peeked.begin(Protocol.TLS);
     peeked.headEnd(recordEnd);
     peeked.records(records);
     Cursor message = scratch.message();

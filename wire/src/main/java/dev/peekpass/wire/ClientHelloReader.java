@@ -1,5 +1,6 @@
 package dev.peekpass.wire;
 
+import java.nio.ByteBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,8 @@ final class ClientHelloReader {
       new Parsed.Invalid<>("server_name lengths do not fit (RFC 6066 section 3)");
   private static final Parsed<Peeked> SERVER_NAME_EMPTY =
       new Parsed.Invalid<>("server_name holds an empty list or name (RFC 6066 section 3)");
+  private static final Parsed<Peeked> SERVER_NAME_CHARACTER =
+      new Parsed.Invalid<>("server_name holds a control character or a space (RFC 6066 section 3)");
   private static final Parsed<Peeked> SERVER_NAME_TWICE =
       new Parsed.Invalid<>("server_name holds two names of one type (RFC 6066 section 3)");
   private static final Parsed<Peeked> ALPN_LENGTH =
@@ -170,10 +173,23 @@ final class ClientHelloReader {
         if (nameBytes == 0) {
           return SERVER_NAME_EMPTY;
         }
+        // Also when it is wrong: for the log.
         host.set(list.source(), from, nameBytes);
+        if (!isVisible(list.source(), from, nameBytes)) {
+          return SERVER_NAME_CHARACTER;
+        }
       }
     }
     return null;
+  }
+
+  private static boolean isVisible(ByteBuffer bytes, int from, int count) {
+    for (int at = from; at < from + count; at++) {
+      if (!Ascii.isVisible(bytes.get(at))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** RFC 7301 section 3.1: ProtocolNameList &lt;2..2^16-1&gt; of ProtocolName &lt;1..2^8-1&gt;. */

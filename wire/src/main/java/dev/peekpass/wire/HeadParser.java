@@ -22,7 +22,8 @@ public interface HeadParser {
    * @param length how many of them there are, not less than at the previous call; 0 is allowed
    * @return what they say. Once it is not {@link Parsed.Incomplete} the parser must be reset before
    *     its next use. A {@link Peeked} in it is valid until the next call on any parser that shares
-   *     the same {@link ParserScratch}
+   *     the same {@link ParserScratch}; so is {@link ParserScratch#soFar()} after {@link
+   *     Parsed.Invalid}
    */
   Parsed<Peeked> parse(ByteBuffer bytes, int length);
 

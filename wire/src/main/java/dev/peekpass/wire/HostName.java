@@ -25,6 +25,7 @@ public final class HostName {
   // The canonical form stands behind a word of zeros, which is never written: see wordBefore.
   private final byte[] canonical = new byte[Long.BYTES + MAX_BYTES];
   private int canonicalLength;
+  private boolean routable;
   private ByteBuffer source = ByteBuffer.allocate(0);
   private int start;
   private int length;
@@ -35,6 +36,7 @@ public final class HostName {
   /** Makes the name empty. */
   public void clear() {
     canonicalLength = 0;
+    routable = false;
     length = 0;
   }
 
@@ -55,13 +57,34 @@ public final class HostName {
     }
     if (n > MAX_BYTES) {
       canonicalLength = 0;
+      routable = false;
       return;
     }
+    boolean plain = true;
     for (int i = 0; i < n; i++) {
       byte b = bytes.get(from + i);
       canonical[Long.BYTES + i] = b >= 'A' && b <= 'Z' ? (byte) (b | 0x20) : b;
+      plain &= Ascii.isRegNameChar(b);
     }
     canonicalLength = n;
+    routable = n > 0 && (plain || isLiteral(bytes, from, n));
+  }
+
+  private static boolean isLiteral(ByteBuffer bytes, int from, int count) {
+    return count > 2
+        && bytes.get(from) == '['
+        && bytes.get(from + count - 1) == ']'
+        && IpLiteral.isValid(bytes, from + 1, from + count - 1);
+  }
+
+  /**
+   * Whether a route may match it: it has 1 to {@link #MAX_BYTES} bytes, and all are such that every
+   * reader takes them for the same name (unreserved and sub-delims of RFC 3986 section 2), or it is
+   * an IP-literal. Percent-encoded, non-ASCII and other bytes, which some readers decode, map (RFC
+   * 5895) or cut a name at, may stand in a name and match nothing.
+   */
+  public boolean isRoutable() {
+    return routable;
   }
 
   /** Whether no name was sent. */

@@ -9,9 +9,14 @@ import org.jspecify.annotations.Nullable;
  * Finds the host that an HTTP/1.0 or HTTP/1.1 request head names (RFC 9112).
  *
  * <p>The authority of an absolute-form or CONNECT target beats the Host field (RFC 9112 section
- * 3.2.2), which HTTP/1.1 demands all the same, exactly once. The host is shown as sent, without its
+ * 3.2.2), which HTTP/1.1 demands all the same, exactly once; where the two name different hosts
+ * both are shown. An empty Host names nobody (section 3.2). The host is shown as sent, without its
  * port; an IP-literal keeps its brackets ({@code [2001:db8::1]}). The head must be complete, since
  * a second Host that makes it invalid may stand in its last line.
+ *
+ * <p>Strict where two readers of the same bytes could see two hosts, and only there: a backend is
+ * asked directly by the next request on the same connection. So field names may hold what real
+ * clients put there ({@link Ascii#isFieldName}).
  *
  * <p>A line is judged once its end is there; only the method is judged byte by byte, so that
  * another protocol is told at once. A lone LF ends a line too, as RFC 9112 section 2.2 allows: the
@@ -40,14 +45,15 @@ public final class Http1Parser implements HeadParser {
   static final Parsed.Invalid<Peeked> FIELD_COLON =
       invalid("field line without a colon (RFC 9112 section 5)");
   static final Parsed.Invalid<Peeked> FIELD_NAME =
-      invalid("field name is not a token (RFC 9112 section 5.1)");
+      invalid("field name holds what no name does (RFC 9112 section 5.1)");
   static final Parsed.Invalid<Peeked> FIELD_VALUE =
       invalid("NUL or CR in a field line (RFC 9110 section 5.5)");
   static final Parsed.Invalid<Peeked> HOST_TWICE =
       invalid("more than one Host (RFC 9112 section 3.2)");
   static final Parsed.Invalid<Peeked> HOST_MISSING =
       invalid("HTTP/1.1 without Host (RFC 9112 section 3.2)");
-  static final Parsed.Invalid<Peeked> HOST_EMPTY = invalid("Host is empty (RFC 9110 section 7.2)");
+  static final Parsed.Invalid<Peeked> HOST_EMPTY =
+      invalid("Host has a port and no host (RFC 9110 section 7.2)");
   static final Parsed.Invalid<Peeked> HOST_NAME =
       invalid("Host is not a host and an optional port (RFC 9110 section 7.2)");
   static final Parsed.Invalid<Peeked> HOST_PORT =
@@ -67,6 +73,7 @@ public final class Http1Parser implements HeadParser {
   private final ParserScratch scratch;
   private final RequestLine requestLine = new RequestLine();
   private final Authority host = new Authority();
+  private boolean hostSeen;
 
   private Stage stage = Stage.START;
 
@@ -115,6 +122,7 @@ public final class Http1Parser implements HeadParser {
     beginLine();
     requestLine.clear();
     host.clear();
+    hostSeen = false;
   }
 
   private void beginLine() {
@@ -135,6 +143,9 @@ public final class Http1Parser implements HeadParser {
             case PREFACE -> preface(bytes.get(at));
             case FIELDS -> nextLine(bytes, end) ? fieldLine(bytes) : null;
           };
+      if (outcome instanceof Parsed.Invalid) {
+        show(bytes);
+      }
       if (outcome != null) {
         return outcome;
       }
@@ -240,10 +251,10 @@ public final class Http1Parser implements HeadParser {
     while (colon < to && Ascii.isTokenChar(bytes.get(colon))) {
       colon++;
     }
-    if (colon == to) {
-      return FIELD_COLON;
+    if (colon == to || bytes.get(colon) != ':') {
+      return oddName(bytes, from, to);
     }
-    if (colon == from || bytes.get(colon) != ':') {
+    if (colon == from) {
       return FIELD_NAME;
     }
     return Ascii.equalsIgnoringCase(bytes, from, colon, HOST)
@@ -251,10 +262,19 @@ public final class Http1Parser implements HeadParser {
         : null;
   }
 
+  private static @Nullable Parsed<Peeked> oddName(ByteBuffer bytes, int from, int to) {
+    int colon = Ascii.indexOf(bytes, from, to, ':');
+    if (colon == to) {
+      return FIELD_COLON;
+    }
+    return Ascii.isFieldName(bytes, from, colon) ? null : FIELD_NAME;
+  }
+
   private @Nullable Parsed<Peeked> hostField(ByteBuffer bytes, int from, int to) {
-    if (!host.isEmpty()) {
+    if (hostSeen) {
       return HOST_TWICE;
     }
+    hostSeen = true;
     int start = from;
     int end = to;
     while (start < end && Ascii.isBlank(bytes.get(start))) {
@@ -262,6 +282,9 @@ public final class Http1Parser implements HeadParser {
     }
     while (end > start && Ascii.isBlank(bytes.get(end - 1))) {
       end--;
+    }
+    if (start == end) {
+      return null;
     }
     return switch (host.parse(bytes, start, end)) {
       case NONE -> null;
@@ -272,18 +295,28 @@ public final class Http1Parser implements HeadParser {
   }
 
   private Parsed<Peeked> finish(ByteBuffer bytes) {
-    if (host.isEmpty() && requestLine.hostRequired()) {
+    if (!hostSeen && requestLine.hostRequired()) {
       return HOST_MISSING;
     }
-    Authority named = requestLine.authority().isEmpty() ? host : requestLine.authority();
+    boolean named = show(bytes);
+    scratch.peeked().headEnd(at + 1);
+    return named ? scratch.found() : scratch.absent();
+  }
+
+  /** Shows what has been read; returns whether a host is in it. */
+  private boolean show(ByteBuffer bytes) {
+    Authority target = requestLine.authority();
+    Authority named = target.isEmpty() ? host : target;
     Peeked peeked = scratch.peeked();
     peeked.begin(Protocol.HTTP1);
-    peeked.headEnd(at + 1);
     if (named.isEmpty()) {
-      return scratch.absent();
+      return false;
     }
     peeked.host().set(bytes, named.from(), named.length());
     peeked.port(named.port());
-    return scratch.found();
+    if (!target.isEmpty() && !host.isEmpty() && !target.namesSameHost(bytes, host)) {
+      peeked.hostField().set(bytes, host.from(), host.length());
+    }
+    return true;
   }
 }

@@ -168,6 +168,7 @@ public final class Http2Parser implements HeadParser {
 
   @Override
   public Parsed<Peeked> parse(ByteBuffer bytes, int length) {
+    scratch.peeked().begin(Protocol.HTTP2);
     if (stage == Stage.PREFACE) {
       Parsed<Peeked> outcome = preface(bytes, Math.min(length, scratch.limitBytes()));
       if (outcome != null) {
@@ -385,19 +386,20 @@ public final class Http2Parser implements HeadParser {
     if (fault == null) {
       fault = request.finish(fields.text());
     }
-    return fault == null ? shown(fields.text(), headEnd) : fault;
+    boolean named = show(fields.text());
+    scratch.peeked().headEnd(headEnd);
+    return fault != null ? fault : named ? scratch.found() : scratch.absent();
   }
 
-  private Parsed<Peeked> shown(ByteBuffer text, int headEnd) {
-    Peeked peeked = scratch.peeked();
-    peeked.begin(Protocol.HTTP2);
-    peeked.headEnd(headEnd);
+  /** Shows what has been read; returns whether a host is in it. */
+  private boolean show(ByteBuffer text) {
     Authority host = request.host();
     if (host.isEmpty()) {
-      return scratch.absent();
+      return false;
     }
+    Peeked peeked = scratch.peeked();
     peeked.host().set(text, host.from(), host.length());
     peeked.port(host.port());
-    return scratch.found();
+    return true;
   }
 }

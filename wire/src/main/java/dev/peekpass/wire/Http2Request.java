@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class Http2Request {
   static final Parsed.Invalid<Peeked> FIELD_NAME =
-      invalid("field name is not a lower-case token (RFC 9113 section 8.2.1)");
+      invalid("field name holds upper case or what no name does (RFC 9113 section 8.2.1)");
   static final Parsed.Invalid<Peeked> FIELD_VALUE =
-      invalid("NUL, CR, LF or outer white space in a field value (RFC 9113 section 8.2.1)");
+      invalid("NUL, CR or LF in a field value (RFC 9113 section 8.2.1)");
   static final Parsed.Invalid<Peeked> PSEUDO_UNKNOWN =
       invalid("pseudo-header field not defined for requests (RFC 9113 section 8.3)");
   static final Parsed.Invalid<Peeked> PSEUDO_LATE =
@@ -54,6 +54,7 @@ final class Http2Request {
   private final Authority authority = new Authority();
   private final Authority host = new Authority();
   private int seen;
+  private boolean hostSeen;
   private boolean regularSeen;
   private boolean connect;
   private int defaultPort;
@@ -67,6 +68,7 @@ final class Http2Request {
     authority.clear();
     host.clear();
     seen = 0;
+    hostSeen = false;
     regularSeen = false;
     connect = false;
     defaultPort = -1;
@@ -96,20 +98,26 @@ final class Http2Request {
     if (!Ascii.equals(text, nameFrom, valueFrom, HOST_NAME)) {
       return null;
     }
-    if (!host.isEmpty()) {
+    if (hostSeen) {
       return HOST_TWICE;
     }
-    return host.parse(text, valueFrom, valueEnd) == Authority.Fault.NONE ? null : HOST;
+    hostSeen = true;
+    return isAuthority(host, text, valueFrom, valueEnd) ? null : HOST;
   }
 
   private static boolean isName(ByteBuffer text, int from, int to) {
     for (int at = from; at < to; at++) {
       byte b = text.get(at);
-      if (!Ascii.isTokenChar(b) || (b >= 'A' && b <= 'Z')) {
+      if (b >= 'A' && b <= 'Z') {
         return false;
       }
     }
-    return from < to;
+    return Ascii.isFieldName(text, from, to);
+  }
+
+  /** Reads one; an empty value is one too, and names nobody. */
+  private static boolean isAuthority(Authority into, ByteBuffer text, int from, int to) {
+    return from == to || into.parse(text, from, to) == Authority.Fault.NONE;
   }
 
   private static boolean isValue(ByteBuffer text, int from, int to) {
@@ -119,7 +127,7 @@ final class Http2Request {
         return false;
       }
     }
-    return from == to || !(Ascii.isBlank(text.get(from)) || Ascii.isBlank(text.get(to - 1)));
+    return true;
   }
 
   private @Nullable Parsed<Peeked> pseudo(ByteBuffer text, int from, int valueFrom, int valueEnd) {
@@ -143,9 +151,7 @@ final class Http2Request {
     seen |= bit;
     switch (bit) {
       case AUTHORITY_SEEN -> {
-        return authority.parse(text, valueFrom, valueEnd) == Authority.Fault.NONE
-            ? null
-            : AUTHORITY;
+        return isAuthority(authority, text, valueFrom, valueEnd) ? null : AUTHORITY;
       }
       case METHOD_SEEN -> connect = Ascii.equals(text, valueFrom, valueEnd, CONNECT_METHOD);
       case SCHEME_SEEN -> defaultPort = defaultPort(text, valueFrom, valueEnd);
@@ -178,7 +184,12 @@ final class Http2Request {
         != (METHOD_SEEN | SCHEME_SEEN | PATH_SEEN | AUTHORITY_SEEN)) {
       return PSEUDO_MISSING;
     }
-    return authority.isEmpty() || host.isEmpty() || sameHost(text) ? null : HOST_DIFFERS;
+    if (host.isEmpty()) {
+      return null;
+    }
+    // An :authority that is there and empty may not be replaced by host (RFC 9113 section 8.3.1).
+    boolean same = authority.isEmpty() ? (seen & AUTHORITY_SEEN) == 0 : sameHost(text);
+    return same ? null : HOST_DIFFERS;
   }
 
   /** {@code :authority}, else {@code host}; empty when there is neither. */
@@ -188,28 +199,10 @@ final class Http2Request {
 
   /** Compares as routes do: no case, no trailing dot, and a missing port is the scheme's own. */
   private boolean sameHost(ByteBuffer text) {
-    int length = undotted(text, authority);
-    if (length != undotted(text, host) || port(authority) != port(host)) {
-      return false;
-    }
-    for (int i = 0; i < length; i++) {
-      if (lower(text.get(authority.from() + i)) != lower(text.get(host.from() + i))) {
-        return false;
-      }
-    }
-    return true;
+    return port(authority) == port(host) && authority.namesSameHost(text, host);
   }
 
   private int port(Authority of) {
     return of.port() >= 0 ? of.port() : defaultPort;
-  }
-
-  private static int undotted(ByteBuffer text, Authority of) {
-    boolean dotted = text.get(of.from() + of.length() - 1) == '.';
-    return dotted ? of.length() - 1 : of.length();
-  }
-
-  private static int lower(byte b) {
-    return Ascii.isAlpha(b) ? b | 0x20 : b;
   }
 }

@@ -42,6 +42,14 @@ public final class ParserScratch {
     return peeked;
   }
 
+  /**
+   * What had been read of a head when a parser called it {@link Parsed.Invalid}: the protocol, and
+   * the host, if that came before what is wrong. For the log; it may be empty.
+   */
+  public Peeked soFar() {
+    return peeked;
+  }
+
   /** The result for a head that names a host; holds {@link #peeked()}. */
   Parsed<Peeked> found() {
     return found;

@@ -6,6 +6,7 @@ package dev.peekpass.wire;
  */
 public final class Peeked {
   private final HostName host = new HostName();
+  private final HostName hostField = new HostName();
   private final AlpnList alpn = new AlpnList();
   private Protocol protocol = Protocol.TLS;
   private int port;
@@ -19,6 +20,7 @@ public final class Peeked {
   void begin(Protocol protocol) {
     this.protocol = protocol;
     host.clear();
+    hostField.clear();
     alpn.clear();
     port = -1;
     headEnd = 0;
@@ -50,6 +52,15 @@ public final class Peeked {
   /** The host named; {@link HostName#isEmpty() empty} when none was. */
   public HostName host() {
     return host;
+  }
+
+  /**
+   * The host in the Host field of an HTTP/1 request whose target names another one, which {@link
+   * #host()} is (RFC 9112 section 3.2.2); {@link HostName#isEmpty() empty} where the two agree or
+   * there is only one. A reader that goes by the field would see this one.
+   */
+  public HostName hostField() {
+    return hostField;
   }
 
   /** The port beside the host, 0 to 65535, or -1 when none was given (always for TLS). */

@@ -7,7 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A complete HTTP/1 request line (RFC 9112 section 3): {@code method SP request-target SP
- * HTTP-version}. Reused; holds no bytes.
+ * HTTP-version}. More spaces between the three and behind them are let pass, as section 3 allows
+ * and most servers do: they do not touch the host. Reused; holds no bytes.
  */
 final class RequestLine {
   private static final Parsed.Foreign<Peeked> NOT_HTTP = new Parsed.Foreign<>();
@@ -65,17 +66,18 @@ final class RequestLine {
       // SSH, SMTP, RTSP and many more begin with a word and a space too, and HTTP/0.9 is no HTTP/1.
       return NOT_HTTP;
     }
-    int target = methodEnd + 1;
+    int target = skipSpaces(bytes, methodEnd, to);
     int targetEnd = Ascii.indexOf(bytes, target, to, ' ');
-    int version = targetEnd + 1;
-    if (targetEnd == target || !Ascii.startsWith(bytes, targetEnd, to, VERSION_MARK)) {
+    int mark = skipSpaces(bytes, targetEnd, to) - 1;
+    if (targetEnd == target || !Ascii.startsWith(bytes, mark, to, VERSION_MARK)) {
       return SHAPE;
     }
-    int digits = targetEnd + VERSION_MARK.length;
-    if (Ascii.indexOf(bytes, version, to, ' ') != to) {
+    int digits = mark + VERSION_MARK.length;
+    int end = Ascii.indexOf(bytes, digits, to, ' ');
+    if (skipSpaces(bytes, end, to) != to) {
       return SHAPE;
     }
-    if (to - digits != 3
+    if (end - digits != 3
         || bytes.get(digits) != '1'
         || bytes.get(digits + 1) != '.'
         || !Ascii.isDigit(bytes.get(digits + 2))) {
@@ -92,6 +94,14 @@ final class RequestLine {
     return Ascii.equals(bytes, from, methodEnd, CONNECT)
         ? authorityForm(bytes, target, targetEnd)
         : otherForm(bytes, target, targetEnd);
+  }
+
+  private static int skipSpaces(ByteBuffer bytes, int from, int to) {
+    int at = from;
+    while (at < to && bytes.get(at) == ' ') {
+      at++;
+    }
+    return at;
   }
 
   private static boolean namesHttp(ByteBuffer bytes, int from, int to) {

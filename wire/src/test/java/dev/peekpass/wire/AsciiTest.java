@@ -82,6 +82,35 @@ class AsciiTest {
     assertThat(Ascii.equals(bytes, 0, 3, latin1("ab"))).isFalse();
   }
 
+  @Test
+  void visibleIsAllButControlsAndSpace() {
+    for (int b = 0; b < 256; b++) {
+      assertThat(Ascii.isVisible((byte) b)).as("byte %d", b).isEqualTo(b > 32 && b != 127);
+    }
+  }
+
+  @Test
+  void fieldNamesMayHoldRoundAndSquareBracketsAndBytesAbove127() {
+    for (int b = 0; b < 256; b++) {
+      boolean odd = "()[]".indexOf(b) >= 0 || b >= 0x80;
+      assertThat(isFieldName((char) b + "x"))
+          .as("byte %d", b)
+          .isEqualTo(odd || Ascii.isTokenChar((byte) b));
+      assertThat(isFieldName("HO" + (char) b + "ST"))
+          .as("byte %d in HOST", b)
+          .isEqualTo(Ascii.isTokenChar((byte) b));
+      assertThat(isFieldName("" + (char) b)).isEqualTo(Ascii.isTokenChar((byte) b));
+    }
+    assertThat(isFieldName("host")).isTrue();
+    assertThat(isFieldName("(hos)")).isTrue();
+    assertThat(isFieldName("(hosts)")).isTrue();
+    assertThat(isFieldName("")).isFalse();
+  }
+
+  private static boolean isFieldName(String text) {
+    return Ascii.isFieldName(ByteBuffer.wrap(latin1(text)), 0, text.length());
+  }
+
   private static boolean isRegName(String text) {
     return Ascii.isRegName(ByteBuffer.wrap(latin1(text)), 0, text.length());
   }

@@ -197,9 +197,25 @@ class ClientHelloReaderTest {
   }
 
   @Test
-  void aNameMayHoldAnyBytesAndBeOfAnyLength() {
-    hello.serverName("\0\u00ff\n");
-    assertThat(read()).startsWith("found").contains("name=\0\u00ff\n alpn");
+  void controlCharactersAndSpacesInANameAreInvalidAndShown() {
+    for (int b = 0; b < 256; b++) {
+      for (String name :
+          new String[] {"%c", "%cshop.example", "shop%c.example", "shop.example%c"}) {
+        hello.extensions = new byte[0];
+        hello.serverName(name.formatted((char) b));
+        boolean invalid = b <= ' ' || b == 0x7f;
+        assertThat(read())
+            .as("byte %d in %s", b, name)
+            .startsWith(invalid ? "invalid: server_name holds a control character" : "found");
+        assertThat(scratch.peeked().host().raw()).isEqualTo(name.formatted((char) b));
+      }
+    }
+  }
+
+  @Test
+  void aNameMayHoldOtherBytesAndBeOfAnyLength() {
+    hello.serverName("\u00ff:/*");
+    assertThat(read()).startsWith("found").contains("name=\u00ff:/* alpn");
     hello.extensions = new byte[0];
     hello.serverName("a".repeat(300));
     assertThat(read()).startsWith("found").contains("name=" + "a".repeat(300));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.ByteBuffer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class Http1ParserTest {
@@ -93,10 +94,75 @@ class Http1ParserTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"Host:", "Host: ", "Host: \t", "Host: :80", "Host: :"})
-  void anEmptyHostIsInvalid(String field) {
+  @ValueSource(strings = {"Host:", "Host: ", "HOST: \t"})
+  void anEmptyHostNamesNobody(String field) {
+    assertThat(parse("GET / HTTP/1.1\r\n" + field + "\r\n\r\n")).startsWith("absent http  -1 ");
+    assertThat(parse("GET / HTTP/1.0\r\n" + field + "\r\n\r\n")).startsWith("absent http  -1 ");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"Host:", "Host: ", "HOST: \t"})
+  void besideAnEmptyHostTheTargetCounts(String field) {
+    assertThat(parse("GET http://a:1/ HTTP/1.1\r\n" + field + "\r\n\r\n"))
+        .startsWith("found http a 1 ");
+    assertThat(parse("CONNECT a:443 HTTP/1.1\r\n" + field + "\r\n\r\n"))
+        .startsWith("found http a 443 ");
+    assertThat(scratch.peeked().hostField().isEmpty()).isTrue();
+  }
+
+  @Test
+  void anEmptyHostIsOneOfTwo() {
+    assertThat(parse("GET / HTTP/1.1\r\nHost:\r\nHost: a\r\n\r\n"))
+        .isEqualTo(invalid(Http1Parser.HOST_TWICE));
+    assertThat(parse("GET / HTTP/1.1\r\nHost: a\r\nHost:\r\n\r\n"))
+        .isEqualTo(invalid(Http1Parser.HOST_TWICE));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"Host: :80", "Host: :"})
+  void aPortWithoutAHostIsInvalid(String field) {
     assertThat(parse("GET / HTTP/1.1\r\n" + field + "\r\n\r\n"))
         .isEqualTo(invalid(Http1Parser.HOST_EMPTY));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "GET http://a/, b, b",
+    "GET http://a:80/, B:80, b",
+    "CONNECT a:443, b, b",
+    "GET http://a/, [::1]:80, [::1]",
+    "GET http://[::1]/, [::2], [::2]",
+    "GET http://%61/, a, a",
+    "GET http://b@a/, b, b",
+    "GET http://a/, A, ''",
+    "GET http://A.:8080/, a:81, ''",
+    "CONNECT a:443, a, ''",
+    "GET http://[::1]:80/, [::1], ''",
+    "GET /, b, ''",
+    "GET //a/, b, ''",
+    "OPTIONS *, b, ''"
+  })
+  void aHostFieldThatTheTargetOverrulesIsShown(String start, String host, String shown) {
+    assertThat(parse(start + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n")).startsWith("found ");
+    assertThat(scratch.peeked().hostField()).hasToString(shown);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "GET / HTTP/1.1|Host: A:80|Host: b, a",
+    "GET / HTTP/1.1|Host: a|X: \u0000y, a",
+    "GET / HTTP/1.1|Host: a|X : y, a",
+    "GET / HTTP/1.1|Host: a| folded, a",
+    "GET http://a/ HTTP/1.1|X : y, a",
+    "GET http://a/ HTTP/1.1|Accept: */*|, a",
+    "GET / HTTP/1.1|X : y|Host: a, ''",
+    "GET / HTTP/1.1|Host: b c, ''",
+    "GET admin HTTP/1.1, ''"
+  })
+  void whatIsInvalidShowsTheHostReadBefore(String head, String host) {
+    assertThat(parse(head.replace("|", "\r\n") + "\r\n")).startsWith("invalid ");
+    assertThat(scratch.peeked().protocol()).isEqualTo(Protocol.HTTP1);
+    assertThat(scratch.peeked().host()).hasToString(host);
   }
 
   @ParameterizedTest
@@ -173,10 +239,44 @@ class Http1ParserTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"Host : a", ": a", "a b: c", "a@: b", "(a): b", "\u00e9: a", "a\u001bb: c"})
-  void aFieldNameThatIsNoTokenIsInvalid(String field) {
+      strings = {
+        "Host : a",
+        "Host\t: a",
+        ": a",
+        "a b: c",
+        "a@: b",
+        "{: b",
+        "/: b",
+        "a\\b: c",
+        "a\u001bb: c",
+        "a\u007f: c",
+        "[]: a",
+        "\u00e9: a"
+      })
+  void aFieldNameThatIsNoneIsInvalid(String field) {
     assertThat(parse("GET / HTTP/1.1\r\n" + field + "\r\n\r\n"))
         .isEqualTo(invalid(Http1Parser.FIELD_NAME));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"(request-target)", "X-Data[0]", "X-\u00c3\u00a9", "(a)", "Hostname[]"})
+  void anOddFieldNameIsTheBackendsBusiness(String name) {
+    assertThat(parse("GET / HTTP/1.1\r\n" + name + ": b\r\nHost: a\r\n\r\n"))
+        .startsWith("found http a -1 ");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"(Host)", "host[]", "H\u00e9ost", "Host\u0080", "[H]ost"})
+  void aFieldNameThatSpellsHostButForOddCharactersIsInvalid(String name) {
+    assertThat(parse("GET / HTTP/1.1\r\n" + name + ": b\r\nHost: a\r\n\r\n"))
+        .isEqualTo(invalid(Http1Parser.FIELD_NAME));
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"GET / HTTP/1.1 ", "GET / HTTP/1.1   ", "GET  / HTTP/1.1", "GET /  HTTP/1.1"})
+  void moreSpacesInTheRequestLineAreLetPass(String line) {
+    assertThat(parse(line + "\r\nHost: a\r\n\r\n")).startsWith("found http a -1 ");
   }
 
   @Test

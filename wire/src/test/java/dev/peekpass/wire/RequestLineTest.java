@@ -85,10 +85,9 @@ class RequestLineTest {
   @ValueSource(
       strings = {
         "GET  HTTP/1.1",
-        "GET  / HTTP/1.1",
-        "GET /  HTTP/1.1",
         "GET /a b HTTP/1.1",
-        "GET / HTTP/1.1 ",
+        "GET / HTTP/ 1.1",
+        "GET http://a/ http://b/ HTTP/1.1",
         "GET / HTTP/1.1 x",
         "GET / HTTP/1.1 HTTP/1.1"
       })
@@ -97,9 +96,24 @@ class RequestLineTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "GET http://a/ HTTP/1.1|, a",
+    "GET  http://a/ HTTP/1.1, a",
+    "GET http://a/   HTTP/1.1, a",
+    "CONNECT   a:443  HTTP/1.1||, a"
+  })
+  void moreSpacesBetweenAndBehindAreLetPass(String text, String host) {
+    String spaced = text.replace('|', ' ');
+    assertThat(parse(spaced)).isNull();
+    int from = line.authority().from();
+    assertThat(spaced.substring(from, from + line.authority().length())).isEqualTo(host);
+  }
+
+  @ParameterizedTest
   @ValueSource(
       strings = {
         "GET / HTTP/",
+        "GET / HTTP/1.1\t",
         "GET / HTTP/1",
         "GET / HTTP/1.",
         "GET / HTTP/1.1x",

@@ -11,6 +11,7 @@ import java.util.List;
  * @param peek whether first bytes are looked at
  * @param peekTimeout from accept to a routed connection, 100 ms to 5 minutes
  * @param maxPeekBytes how many first bytes are looked at, 1 KiB to 1 MiB
+ * @param onMismatch what becomes of an HTTP/1 request whose target and Host name two hosts
  * @param deferAccept whether the kernel holds connections back until their first bytes come
  *     (TCP_DEFER_ACCEPT, tcp(7)); never with {@link PeekMode#NONE}
  * @param backlog how many connections may wait to be accepted (listen(2)), 1 to 65535
@@ -25,6 +26,7 @@ public record ListenerConfig(
     PeekMode peek,
     Duration peekTimeout,
     int maxPeekBytes,
+    OnMismatch onMismatch,
     boolean deferAccept,
     int backlog,
     int maxPending,

@@ -21,6 +21,7 @@ final class ListenerReader {
               "peek",
               "peek-timeout",
               "max-peek",
+              "on-mismatch",
               "defer-accept",
               "backlog",
               "max-pending",
@@ -29,7 +30,7 @@ final class ListenerReader {
               "fallback"),
           List.of("accept-proxy-protocol"));
   private static final List<String> PEEK_ONLY =
-      List.of("peek-timeout", "max-peek", "max-pending", "routes");
+      List.of("peek-timeout", "max-peek", "on-mismatch", "max-pending", "routes");
 
   private final Report report;
   private final BackendNames backends;
@@ -84,6 +85,8 @@ final class ListenerReader {
             .scalar("max-peek")
             .flatMap(at -> report.good(at, Quantity.size(at.text(), 1024, 1024 * 1024)))
             .orElse(64 * 1024);
+    OnMismatch onMismatch =
+        section.scalar("on-mismatch").flatMap(this::onMismatch).orElse(OnMismatch.REFUSE);
     boolean deferAccept = section.flag("defer-accept", peek == PeekMode.AUTO);
     int backlog = section.count("backlog", 4096, 1, 65_535);
     int maxPending = section.count("max-pending", 16_384, 1, 1 << 20);
@@ -107,6 +110,7 @@ final class ListenerReader {
         peek,
         peekTimeout,
         maxPeekBytes,
+        onMismatch,
         deferAccept,
         backlog,
         maxPending,
@@ -125,6 +129,20 @@ final class ListenerReader {
             word,
             Quotation.of(word.text()) + " is not a way to peek",
             Section.suggestion(word.text(), List.of("auto", "none")));
+        yield Optional.empty();
+      }
+    };
+  }
+
+  private Optional<OnMismatch> onMismatch(YamlNode.Scalar word) {
+    return switch (word.text()) {
+      case "refuse" -> Optional.of(OnMismatch.REFUSE);
+      case "target" -> Optional.of(OnMismatch.TARGET);
+      default -> {
+        report.mistake(
+            word,
+            Quotation.of(word.text()) + " is not a way to treat a target and a Host that differ",
+            Section.suggestion(word.text(), List.of("refuse", "target")));
         yield Optional.empty();
       }
     };

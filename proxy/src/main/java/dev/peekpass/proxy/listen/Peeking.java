@@ -10,6 +10,7 @@ import dev.peekpass.proxy.backend.Backend;
 import dev.peekpass.proxy.backend.Backends;
 import dev.peekpass.proxy.config.Fallback;
 import dev.peekpass.proxy.config.ListenerConfig;
+import dev.peekpass.proxy.config.OnMismatch;
 import dev.peekpass.proxy.config.PeekMode;
 import dev.peekpass.proxy.connection.AccessLog;
 import dev.peekpass.proxy.connection.Connection;
@@ -52,6 +53,9 @@ import java.util.function.Consumer;
 final class Peeking implements Origin, Stage {
   /** Covers every ordinary head; only larger ones are worth a second call into a larger buffer. */
   private static final int FIRST_PEEK_BYTES = 4096;
+
+  private static final String MISMATCH =
+      "target and Host name two hosts (on-mismatch: refuse; RFC 9112 section 3.2.2)";
 
   /** How many ended connections are kept for reuse. */
   private static final int MAX_SPARE = 4096;
@@ -243,8 +247,8 @@ final class Peeking implements Origin, Stage {
       }
       case Parsed.Foreign<Peeked> foreign -> fallBack(connection, Outcome.REFUSED_FOREIGN);
       case Parsed.Invalid<Peeked> invalid -> {
-        connection.reason = invalid.reason();
-        refuse(connection, Outcome.REFUSED_MALFORMED);
+        connection.remember(scratch.soFar(), accessLog.isEnabled());
+        refuseMalformed(connection, invalid.reason());
       }
       case Parsed.TooLarge<Peeked> large -> refuse(connection, Outcome.REFUSED_TOO_LARGE);
       case Parsed.Incomplete<Peeked> incomplete ->
@@ -258,6 +262,10 @@ final class Peeking implements Origin, Stage {
 
   private void route(Connection connection, Peeked peeked) {
     connection.remember(peeked, accessLog.isEnabled());
+    if (!peeked.hostField().isEmpty() && config.onMismatch() == OnMismatch.REFUSE) {
+      refuseMalformed(connection, MISMATCH);
+      return;
+    }
     RouteTable routes = config.routes();
     int route = routes.find(peeked.host(), peeked.alpn(), connection.peerHigh, connection.peerLow);
     if (route == RouteTable.NONE) {
@@ -309,6 +317,11 @@ final class Peeking implements Origin, Stage {
       }
     }
     refuse(connection, Outcome.REFUSED_UNAVAILABLE);
+  }
+
+  private void refuseMalformed(Connection connection, String reason) {
+    connection.reason = reason;
+    refuse(connection, Outcome.REFUSED_MALFORMED);
   }
 
   private void refuse(Connection connection, Outcome outcome) {

@@ -53,7 +53,7 @@ public record Explanation(List<Considered> considered, Optional<Route> winner) {
   public static Explanation of(RouteTable table, HostName host, AlpnList alpn, IpAddress peer) {
     List<Considered> considered = new ArrayList<>();
     String name = host.toString();
-    if (name.isEmpty() || ("." + name + ".").contains("..")) {
+    if (!host.isRoutable() || ("." + name + ".").contains("..")) {
       return new Explanation(considered, Optional.empty());
     }
     Trial trial = new Trial(alpn, peer, considered);

@@ -113,8 +113,8 @@ public final class RouteTable {
    * Finds the route of a connection. Allocates nothing, but for a thread's first look-up that
    * reaches a regular expression.
    *
-   * @param host the name that was peeked; an empty one, one over {@link HostName#MAX_BYTES} and one
-   *     with an empty label match no route
+   * @param host the name that was peeked; one that is not {@linkplain HostName#isRoutable()
+   *     routable} and one with an empty label match no route
    * @param alpn what the client offers; empty when it offers nothing or does not speak TLS
    * @param peerHigh the first 64 bits of the client's address; an IPv4 one in its mapped form
    * @param peerLow the last 64 bits
@@ -122,7 +122,7 @@ public final class RouteTable {
    *     of this table; {@link #NONE} when none matches and the fallback has its turn
    */
   public int find(HostName host, AlpnList alpn, long peerHigh, long peerLow) {
-    if (!isComparable(host)) {
+    if (!host.isRoutable() || !isComparable(host)) {
       return NONE;
     }
     // The exact name first: hashing the name once more costs less than the cache misses of looking

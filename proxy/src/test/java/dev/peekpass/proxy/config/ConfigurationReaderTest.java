@@ -151,6 +151,7 @@ final class ConfigurationReaderTest {
                 PeekMode.AUTO,
                 Duration.ofSeconds(5),
                 65_536,
+                OnMismatch.REFUSE,
                 true,
                 4096,
                 16_384,

@@ -15,6 +15,8 @@ final class ListenerReaderTest {
         "peek: atuo|did you mean \"auto\"?",
         "peek-timeout: 99ms|99ms is out of range",
         "max-peek: 1023|1023 is out of range",
+        "on-mismatch: taget|did you mean \"target\"?",
+        "on-mismatch: yes|is not a way to treat a target and a Host that differ",
         "backlog: 65536|65536 is out of range",
         "max-pending: 0|0 is out of range",
         "ipv6-only: 1|\"1\" is not a boolean",
@@ -35,6 +37,7 @@ final class ListenerReaderTest {
       value = {
         "peek-timeout: 5s|\"peek-timeout\" has no use with peek: none",
         "max-peek: 4KiB|\"max-peek\" has no use with peek: none",
+        "on-mismatch: target|\"on-mismatch\" has no use with peek: none",
         "max-pending: 5|\"max-pending\" has no use with peek: none",
         "routes: []|\"routes\" has no use with peek: none",
         "defer-accept: true|the server speaks first",

@@ -18,17 +18,19 @@ import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersFrame;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
+import io.netty.handler.codec.http2.Http2StreamChannel;
 import io.netty.handler.codec.http2.Http2StreamFrame;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
-import java.net.URI;
 import java.util.List;
+import java.util.OptionalInt;
 import javax.net.ssl.ExtendedSSLSession;
 import javax.net.ssl.SNIHostName;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers misdirected requests with 421 and lets the others through. One for each channel:
+ * Answers misdirected requests with 421, those with several Host fields with 400, and lets the
+ * others through. One for each channel:
  *
  * <ul>
  *   <li>HTTP/1.1: behind {@code HttpServerCodec};
@@ -39,6 +41,8 @@ import org.jspecify.annotations.Nullable;
  * <p>The body of a misdirected request is dropped, and an HTTP/1.1 connection can go on after it.
  */
 public final class MisdirectedRequestHandler extends ChannelInboundHandlerAdapter {
+  private static final OptionalInt MISDIRECTED = OptionalInt.of(ServedNames.MISDIRECTED_REQUEST);
+
   private final ServedNames names;
 
   /** Whether the rest of a misdirected request is on its way. */
@@ -53,8 +57,8 @@ public final class MisdirectedRequestHandler extends ChannelInboundHandlerAdapte
   public void channelRead(ChannelHandlerContext context, Object message) {
     boolean drop =
         switch (message) {
-          case HttpRequest request -> isMisdirected(context, request);
-          case Http2HeadersFrame frame when !dropping -> isMisdirected(context, frame);
+          case HttpRequest request -> isRefused(context, request);
+          case Http2HeadersFrame frame when !dropping -> isRefused(context, frame);
           case HttpObject rest -> dropping;
           case Http2StreamFrame rest -> dropping;
           default -> false;
@@ -69,14 +73,24 @@ public final class MisdirectedRequestHandler extends ChannelInboundHandlerAdapte
     ReferenceCountUtil.release(message);
   }
 
-  private boolean isMisdirected(ChannelHandlerContext context, HttpRequest request) {
-    if (!names.isMisdirected(authority(request), serverName(context.channel()))) {
+  private boolean isRefused(ChannelHandlerContext context, HttpRequest request) {
+    List<String> hosts = request.headers().getAll(HttpHeaderNames.HOST);
+    String serverName = serverName(context.channel());
+    OptionalInt refusal;
+    if (context.channel() instanceof Http2StreamChannel) {
+      // What was :authority is a Host field now, beside one that was there, and the target a path.
+      boolean misdirected = hosts.stream().anyMatch(host -> names.isMisdirected(host, serverName));
+      refusal = misdirected ? MISDIRECTED : OptionalInt.empty();
+    } else {
+      refusal = names.refusal(request.method().name(), request.uri(), hosts, serverName);
+    }
+    if (refusal.isEmpty()) {
       return false;
     }
     FullHttpResponse response =
         new DefaultFullHttpResponse(
             HttpVersion.HTTP_1_1,
-            HttpResponseStatus.MISDIRECTED_REQUEST,
+            HttpResponseStatus.valueOf(refusal.getAsInt()),
             context.alloc().buffer(0));
     HttpUtil.setContentLength(response, 0);
     boolean goesOn = HttpUtil.isKeepAlive(request);
@@ -91,40 +105,31 @@ public final class MisdirectedRequestHandler extends ChannelInboundHandlerAdapte
     return true;
   }
 
-  private boolean isMisdirected(ChannelHandlerContext context, Http2HeadersFrame frame) {
+  private boolean isRefused(ChannelHandlerContext context, Http2HeadersFrame frame) {
     Http2Headers headers = frame.headers();
-    CharSequence authority = headers.authority();
-    if (authority == null) {
-      // RFC 9113 section 8.3.1: a client that translates HTTP/1.1 may send Host in its place.
-      authority = headers.get(HttpHeaderNames.HOST);
+    if (headers.method() == null) {
+      return false;
     }
-    if (headers.method() == null
-        || !names.isMisdirected(
-            authority == null ? null : authority.toString(), serverName(context.channel()))) {
+    // RFC 9113 section 8.3.1: a client that translates HTTP/1.1 may send Host in the place of
+    // :authority, or beside it.
+    List<String> hosts =
+        headers.getAll(HttpHeaderNames.HOST).stream().map(CharSequence::toString).toList();
+    String serverName = serverName(context.channel());
+    CharSequence authority = headers.authority();
+    OptionalInt refusal =
+        authority != null && names.isMisdirected(authority.toString(), serverName)
+            ? MISDIRECTED
+            : names.refusal("GET", "/", hosts, serverName);
+    if (refusal.isEmpty()) {
       return false;
     }
     Http2Headers status =
-        new DefaultHttp2Headers().status(HttpResponseStatus.MISDIRECTED_REQUEST.codeAsText());
+        new DefaultHttp2Headers()
+            .status(HttpResponseStatus.valueOf(refusal.getAsInt()).codeAsText());
     context
         .writeAndFlush(new DefaultHttp2HeadersFrame(status, true))
         .addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
     return true;
-  }
-
-  /** RFC 9112 section 3.2.2: the target's authority, where it has one, goes before Host. */
-  private static @Nullable String authority(HttpRequest request) {
-    String target = request.uri();
-    if (!target.startsWith("/")) {
-      try {
-        String own = URI.create(target).getRawAuthority();
-        if (own != null) {
-          return own;
-        }
-      } catch (IllegalArgumentException e) {
-        // Not absolute-form: Host decides.
-      }
-    }
-    return request.headers().get(HttpHeaderNames.HOST);
   }
 
   /** The server name of the TLS handshake, which for HTTP/2 the connection's channel has. */

@@ -4,21 +4,58 @@ import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peekpass.receiver.ServedNames;
+import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.DefaultChannelId;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.SimpleChannelInboundHandler;
 import io.netty.channel.embedded.EmbeddedChannel;
+import io.netty.channel.nio.NioIoHandler;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.netty.handler.codec.http.DefaultFullHttpResponse;
 import io.netty.handler.codec.http.FullHttpRequest;
+import io.netty.handler.codec.http.FullHttpResponse;
 import io.netty.handler.codec.http.HttpObjectAggregator;
+import io.netty.handler.codec.http.HttpResponseStatus;
 import io.netty.handler.codec.http.HttpServerCodec;
+import io.netty.handler.codec.http.HttpUtil;
+import io.netty.handler.codec.http.HttpVersion;
 import io.netty.handler.codec.http2.DefaultHttp2DataFrame;
 import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.DefaultHttp2HeadersFrame;
+import io.netty.handler.codec.http2.Http2FrameStream;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
+import io.netty.handler.codec.http2.Http2StreamChannel;
+import io.netty.handler.codec.http2.Http2StreamFrameToHttpObjectCodec;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class MisdirectedRequestHandlerTest {
   private static final ServedNames NAMES = ServedNames.of("shop.example");
+  private static final EventLoopGroup LOOP =
+      new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
+  private static Channel server = new EmbeddedChannel();
 
   private final EmbeddedChannel http1 =
       new EmbeddedChannel(
@@ -59,12 +96,160 @@ class MisdirectedRequestHandlerTest {
     assertThat(http1.isOpen()).isTrue();
   }
 
-  @Test
-  void theTargetGoesBeforeHost() {
-    send("GET http://blog.example/ HTTP/1.1\r\nHost: shop.example\r\n\r\n");
-    assertThat(answer()).startsWith("HTTP/1.1 421 ");
-    send("GET http://shop.example/ HTTP/1.1\r\nHost: blog.example\r\n\r\n");
-    assertPassed("");
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "GET / | Host: SHOP.example.:80 | 200",
+        "GET / | Host: | 200",
+        "GET http://shop.example/ | Host: shop.example | 200",
+        "GET http://Shop.example:80/ | Host: | 200",
+        "CONNECT shop.example:443 | Host: shop.example | 200",
+        "GET / | Host: blog.example | 421",
+        "GET / | Host: [::1] | 421",
+        "GET / | Host: shop.example;Host: blog.example | 400",
+        "GET / | Host: shop.example;host: shop.example | 400",
+        "GET / | Host:;HOST: shop.example | 400",
+        "GET http://shop.example/ | Host: blog.example | 421",
+        "GET http://blog.example/ | Host: shop.example | 421",
+        "GET http://blog.example/{ | Host: shop.example | 421",
+        "GET http://[::1]:80/ | Host: shop.example | 421",
+        "GET http://blog.example/ | Host: | 421",
+        "GET http://shop.example@blog.example/ | Host: shop.example | 421",
+        "GET http://shop.example:80@blog.example/ | Host: shop.example | 421",
+        "GET http://blog.example\\@shop.example/ | Host: shop.example | 421",
+        "CONNECT blog.example:443 | Host: shop.example | 421",
+        "GET blog.example:80 | Host: shop.example | 421"
+      })
+  void everyHostOfARequestMustBeServed(String line, String fields, String status)
+      throws IOException {
+    String request = line + " HTTP/1.1\r\n" + fields.replace(";", "\r\n") + "\r\n\r\n";
+    String right = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port())) {
+      client.getOutputStream().write((request + right + request + right).getBytes(US_ASCII));
+      client.shutdownOutput();
+      String answers = new String(client.getInputStream().readAllBytes(), US_ASCII);
+      assertThat(Pattern.compile("HTTP/1.1 (\\d+)").matcher(answers).results())
+          .extracting(answer -> answer.group(1))
+          .containsExactly(status, "200", status, "200");
+    }
+  }
+
+  private static int port() {
+    return ((InetSocketAddress) server.localAddress()).getPort();
+  }
+
+  /** Answers what passes. */
+  private static final class App extends SimpleChannelInboundHandler<FullHttpRequest> {
+    @Override
+    protected void channelRead0(ChannelHandlerContext context, FullHttpRequest request) {
+      FullHttpResponse response =
+          new DefaultFullHttpResponse(HttpVersion.HTTP_1_1, HttpResponseStatus.OK);
+      HttpUtil.setContentLength(response, 0);
+      context.writeAndFlush(response).addListener(ChannelFutureListener.CLOSE_ON_FAILURE);
+    }
+  }
+
+  @BeforeAll
+  static void startServer() throws InterruptedException {
+    server =
+        new ServerBootstrap()
+            .group(LOOP)
+            .channel(NioServerSocketChannel.class)
+            .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+            .childHandler(
+                new ChannelInitializer<Channel>() {
+                  @Override
+                  protected void initChannel(Channel channel) {
+                    channel
+                        .pipeline()
+                        .addLast(
+                            new HttpServerCodec(),
+                            new MisdirectedRequestHandler(NAMES),
+                            new HttpObjectAggregator(1 << 16),
+                            new App(),
+                            new CloseAtTheEnd());
+                  }
+                })
+            .bind(InetAddress.getLoopbackAddress(), 0)
+            .sync()
+            .channel();
+  }
+
+  /** What came before the client's end has been answered by then. */
+  private static final class CloseAtTheEnd extends ChannelInboundHandlerAdapter {
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) {
+      if (event instanceof ChannelInputShutdownEvent) {
+        context.close().addListener(ChannelFutureListener.FIRE_EXCEPTION_ON_FAILURE);
+      }
+    }
+  }
+
+  @AfterAll
+  static void stopServer() {
+    server.close().syncUninterruptibly();
+    assertThat(LOOP.shutdownGracefully(0, 10, TimeUnit.SECONDS).awaitUninterruptibly().isDone())
+        .isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "shop.example | NONE | 0",
+        "shop.example | shop.example:80 | 0",
+        "NONE | Shop.example | 0",
+        "'' | NONE | 0",
+        "shop.example | '' | 0",
+        "blog.example | NONE | 421",
+        "NONE | blog.example | 421",
+        "'' | blog.example | 421",
+        "shop.example | blog.example | 421",
+        "blog.example | shop.example | 421",
+        "NONE | shop.example;shop.example | 400",
+        "shop.example | shop.example;blog.example | 400"
+      })
+  void everyHostOfAnHttp2RequestMustBeServed(String authority, String hosts, int status) {
+    EmbeddedChannel frames = new EmbeddedStream(new MisdirectedRequestHandler(NAMES));
+    assertThat(ask(frames, authority, hosts)).isEqualTo(status);
+    // The codec itself refuses what names two.
+    if (authority.equals("NONE") != hosts.equals("NONE") && status != 400) {
+      EmbeddedChannel objects =
+          new EmbeddedStream(
+              new Http2StreamFrameToHttpObjectCodec(true), new MisdirectedRequestHandler(NAMES));
+      assertThat(ask(objects, authority, hosts)).as("behind the codec").isEqualTo(status);
+    }
+  }
+
+  /** The status of the answer, or 0 when the request has passed. */
+  private static int ask(EmbeddedChannel stream, String authority, String hosts) {
+    Http2Headers headers = new DefaultHttp2Headers(false).method("GET").scheme("http").path("/");
+    if (!authority.equals("NONE")) {
+      headers.authority(authority);
+    }
+    for (String host : hosts.equals("NONE") ? new String[0] : hosts.split(";", -1)) {
+      headers.add("host", host);
+    }
+    stream.writeInbound(new DefaultHttp2HeadersFrame(headers, true));
+    Object passed = stream.readInbound();
+    Http2HeadersFrame answer = stream.readOutbound();
+    assertThat(passed == null).isEqualTo(answer != null);
+    ReferenceCountUtil.release(passed);
+    stream.finishAndReleaseAll();
+    return answer == null ? 0 : Integer.parseInt(answer.headers().status().toString());
+  }
+
+  /** As a child channel of Http2MultiplexHandler. */
+  private static final class EmbeddedStream extends EmbeddedChannel implements Http2StreamChannel {
+    EmbeddedStream(ChannelHandler... handlers) {
+      super(new EmbeddedChannel(), DefaultChannelId.newInstance(), true, false, handlers);
+    }
+
+    @Override
+    public Http2FrameStream stream() {
+      throw new UnsupportedOperationException();
+    }
   }
 
   @Test

@@ -7,12 +7,15 @@ import jakarta.servlet.http.HttpFilter;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.util.Collections;
+import java.util.List;
+import java.util.OptionalInt;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Answers misdirected requests with 421. Map it to {@code /*}, before all other filters; in Spring
- * Boot a bean is enough:
+ * Answers misdirected requests with 421, and those with several Host fields with 400. Map it to
+ * {@code /*}, before all other filters; in Spring Boot a bean is enough:
  *
  * {@snippet lang = java:
  * @Bean
@@ -61,18 +64,35 @@ public final class MisdirectedRequestFilter extends HttpFilter {
   protected void doFilter(
       HttpServletRequest request, HttpServletResponse response, FilterChain chain)
       throws IOException, ServletException {
-    if (names.isMisdirected(authority(request), serverNames.apply(request))) {
-      response.sendError(ServedNames.MISDIRECTED_REQUEST);
+    OptionalInt refusal = refusal(request, serverNames.apply(request));
+    if (refusal.isPresent()) {
+      response.sendError(refusal.getAsInt());
       return;
     }
     chain.doFilter(request, response);
   }
 
-  /** The target's authority, {@code :authority} or Host, whichever the container found first. */
-  private static @Nullable String authority(HttpServletRequest request) {
-    boolean nameless =
-        request.getProtocol().equals("HTTP/1.0") && request.getHeader("Host") == null;
-    // Where there is none, getServerName() is the machine's own name.
-    return nameless ? null : request.getServerName();
+  private OptionalInt refusal(HttpServletRequest request, @Nullable String serverName) {
+    List<String> hosts = Collections.list(request.getHeaders("Host"));
+    if (hosts.stream().allMatch(String::isBlank) && hosts.size() < 2 && namesNobody(request)) {
+      return OptionalInt.empty();
+    }
+    // Containers differ in whether the target or Host goes into which of these: all must be served.
+    OptionalInt refusal =
+        names.refusal("GET", request.getRequestURL().toString(), hosts, serverName);
+    return refusal.isEmpty() && names.isMisdirected(request.getServerName(), serverName)
+        ? OptionalInt.of(ServedNames.MISDIRECTED_REQUEST)
+        : refusal;
+  }
+
+  /** Where a request names nobody, getServerName() is the machine's own name or address. */
+  private static boolean namesNobody(HttpServletRequest request) {
+    String name = request.getServerName();
+    String address = request.getLocalAddr();
+    return name == null
+        || name.isEmpty()
+        || name.equals(request.getLocalName())
+        || name.equals(address)
+        || name.equals("[" + address + "]");
   }
 }

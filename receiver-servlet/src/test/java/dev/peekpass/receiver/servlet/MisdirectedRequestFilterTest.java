@@ -29,6 +29,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** In a real container, with real clients. */
 @Tag("processes")
@@ -151,6 +153,44 @@ class MisdirectedRequestFilterTest {
   @Test
   void aRequestThatNamesNobodyIsForTheServerToJudge() throws IOException {
     assertThat(statuses("GET / HTTP/1.0\r\n\r\n")).containsExactly("204");
+    assertThat(statuses("GET / HTTP/1.1\r\nHost:\r\n\r\n")).containsExactly("204");
+  }
+
+  /** Where the container refuses by itself, with 400 for instance, that is as good. */
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "GET / HTTP/1.1 | Host: SHOP.example:80 | true",
+        "GET http://shop.example/ HTTP/1.1 | Host: shop.example | true",
+        "GET http://shop.example/ HTTP/1.0 | X: y | true",
+        "GET / HTTP/1.1 | Host: blog.example | false",
+        "GET / HTTP/1.1 | Host: [::1] | false",
+        "GET / HTTP/1.0 | Host: blog.example | false",
+        "GET / HTTP/1.1 | Host: shop.example;Host: blog.example | false",
+        "GET / HTTP/1.1 | Host: shop.example;Host: shop.example | false",
+        "GET http://shop.example/ HTTP/1.1 | Host: blog.example | false",
+        "GET http://blog.example/ HTTP/1.1 | Host: shop.example | false",
+        "GET http://blog.example:80/ HTTP/1.1 | Host: | false",
+        "GET http://blog.example/ HTTP/1.0 | X: y | false",
+        "GET http://shop.example@blog.example/ HTTP/1.1 | Host: shop.example | false",
+        "GET http://shop.example:80@blog.example/ HTTP/1.1 | Host: shop.example | false",
+        "CONNECT blog.example:443 HTTP/1.1 | Host: shop.example | false"
+      })
+  void everyHostOfARequestMustBeServed(String line, String fields, boolean served)
+      throws IOException {
+    String request = line + "\r\n" + fields.replace(";", "\r\n") + "\r\n\r\n";
+    String right = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+    // Whether Tomcat refuses a target and a Host that differ by itself.
+    for (String mismatch : new String[] {"false", "true"}) {
+      tomcat.getConnector().setProperty("allowHostHeaderMismatch", mismatch);
+      List<String> first = statuses(request);
+      assertThat(first).as("the first").hasSize(1);
+      assertThat(first.getFirst().equals("204")).as(first.getFirst()).isEqualTo(served);
+      List<String> later = statuses(right + request);
+      assertThat(later).as("a later one").hasSize(2);
+      assertThat(later.get(1).equals("204")).as(later.get(1)).isEqualTo(served);
+    }
   }
 
   @Test
