@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
  * HELLO    | 0x01    | version | most      | flags  | 0          | granted            |
  * ACK      | 0x02    | state   | load               | 0          | settled            | granted            |
  * REFUSE   | 0x03    | reason  | 0                                | number             |
+ * DENY     | 0x04    | reason  | 0                  | uid         | 0                  |
  *          +---------+---------+-----------+--------+------------+--------------------+--------------------+
  * }</pre>
  */
@@ -23,6 +24,8 @@ public final class FromReceiver {
     ACK,
     /** One connection is given back untouched. */
     REFUSE,
+    /** The proxy is not let in, and why: the receiver closes the channel now. */
+    DENY,
     /** Of a type that this version does not know: ignored. */
     UNKNOWN,
     /** Too short, or a value that cannot be. */
@@ -36,6 +39,8 @@ public final class FromReceiver {
   private int load;
   private long number;
   private long granted;
+  private int reason;
+  private int uid;
 
   /** A view that holds nothing yet. */
   public FromReceiver() {}
@@ -71,6 +76,19 @@ public final class FromReceiver {
   }
 
   /**
+   * Writes a DENY at the beginning of a buffer; returns its length.
+   *
+   * @param reason one of {@link HandOff}'s {@code DENIED_…}
+   * @param uid the proxy's as the receiver sees it, or {@link HandOff#UID_UNKNOWN}
+   */
+  public static int writeDeny(ByteBuffer to, int reason, int uid) {
+    Little.putU32(to, 0, HandOff.TYPE_DENY | reason << 8);
+    Little.putU32(to, 4, uid);
+    Little.putU64(to, 8, 0);
+    return HandOff.DENY_BYTES;
+  }
+
+  /**
    * Reads a message; the other methods then tell what it says.
    *
    * @param length how many of the buffer's first bytes it has
@@ -83,6 +101,7 @@ public final class FromReceiver {
       case HandOff.TYPE_RECEIVER_HELLO -> hello(bytes, length);
       case HandOff.TYPE_ACK -> ack(bytes, length);
       case HandOff.TYPE_REFUSE -> refuse(bytes, length);
+      case HandOff.TYPE_DENY -> deny(bytes, length);
       default -> Kind.UNKNOWN;
     };
   }
@@ -119,6 +138,15 @@ public final class FromReceiver {
     return Kind.REFUSE;
   }
 
+  private Kind deny(ByteBuffer bytes, int length) {
+    if (length < HandOff.DENY_BYTES) {
+      return Kind.MALFORMED;
+    }
+    reason = bytes.get(1) & 0xff;
+    uid = Little.u32(bytes, 4);
+    return Kind.DENY;
+  }
+
   /** HELLO: the highest version that the receiver speaks, 1 or more. */
   public int version() {
     return version;
@@ -152,6 +180,19 @@ public final class FromReceiver {
   /** REFUSE: which connection is given back. */
   public long refused() {
     return number;
+  }
+
+  /**
+   * DENY: why, one of {@link HandOff}'s {@code DENIED_…} or a number that this version does not
+   * know, 0 to 255.
+   */
+  public int deniedReason() {
+    return reason;
+  }
+
+  /** DENY: the proxy's uid as the receiver sees it, unsigned, or {@link HandOff#UID_UNKNOWN}. */
+  public int deniedUid() {
+    return uid;
   }
 
   /** HELLO and ACK: connections with a number below this may be offered. Never checked here. */

@@ -27,16 +27,30 @@ public final class HandOff {
   /** The most that {@code load} says, in thousandths. */
   public static final int MAX_LOAD = 1000;
 
+  /** Why a receiver denies: the user that the proxy runs as may not hand connections over. */
+  public static final int DENIED_USER = 1;
+
+  /** Why a receiver denies: it has as many UNIX connections as it takes. */
+  public static final int DENIED_FULL = 2;
+
+  /** Why a receiver denies: there is no version that both speak. */
+  public static final int DENIED_VERSION = 3;
+
+  /** The uid of a DENY that does not tell. */
+  public static final int UID_UNKNOWN = 0xffffffff;
+
   // Types from the receiver to the proxy, then from the proxy to the receiver.
   static final int TYPE_RECEIVER_HELLO = 0x01;
   static final int TYPE_ACK = 0x02;
   static final int TYPE_REFUSE = 0x03;
+  static final int TYPE_DENY = 0x04;
   static final int TYPE_PROXY_HELLO = 0x11;
   static final int TYPE_OFFER = 0x12;
 
   static final int RECEIVER_HELLO_BYTES = 16;
   static final int ACK_BYTES = 24;
   static final int REFUSE_BYTES = 16;
+  static final int DENY_BYTES = 16;
   static final int PROXY_HELLO_BYTES = 16;
   static final int OFFER_HEAD_BYTES = 16;
 

@@ -67,6 +67,34 @@ class HandOffMessagesTest {
   }
 
   @Test
+  void aDenial() {
+    assertThat(hex(FromReceiver.writeDeny(buffer, HandOff.DENIED_USER, 0x01020304)))
+        .isEqualTo("04010000" + "04030201" + "0000000000000000");
+    assertThat(fromReceiver.parse(buffer, 16)).isEqualTo(FromReceiver.Kind.DENY);
+    assertThat(fromReceiver.deniedReason()).isEqualTo(1);
+    assertThat(fromReceiver.deniedUid()).isEqualTo(0x01020304);
+
+    assertThat(hex(FromReceiver.writeDeny(buffer, HandOff.DENIED_FULL, HandOff.UID_UNKNOWN)))
+        .isEqualTo("04020000" + "ffffffff" + "0000000000000000");
+    assertThat(fromReceiver.parse(buffer, 16)).isEqualTo(FromReceiver.Kind.DENY);
+    assertThat(fromReceiver.deniedReason()).isEqualTo(2);
+    assertThat(fromReceiver.deniedUid()).isEqualTo(HandOff.UID_UNKNOWN);
+
+    assertThat(hex(FromReceiver.writeDeny(buffer, HandOff.DENIED_VERSION, 0)))
+        .isEqualTo("04030000" + "00000000" + "0000000000000000");
+  }
+
+  @Test
+  void aDenialForAReasonOfALaterVersionIsADenial() {
+    for (int reason : new int[] {0, 4, 0xff}) {
+      FromReceiver.writeDeny(buffer, reason, 33);
+      assertThat(fromReceiver.parse(buffer, 16)).isEqualTo(FromReceiver.Kind.DENY);
+      assertThat(fromReceiver.deniedReason()).isEqualTo(reason);
+      assertThat(fromReceiver.deniedUid()).isEqualTo(33);
+    }
+  }
+
+  @Test
   void aProxysHello() {
     assertThat(hex(OfferWriter.writeHello(buffer, 1, 1024)))
         .isEqualTo("11010100" + "00040000" + "0000000000000000");
@@ -167,6 +195,10 @@ class HandOffMessagesTest {
     for (int length = 0; length < refusal; length++) {
       assertThat(fromReceiver.parse(buffer, length)).isEqualTo(FromReceiver.Kind.MALFORMED);
     }
+    int denial = FromReceiver.writeDeny(buffer, 1, 1);
+    for (int length = 0; length < denial; length++) {
+      assertThat(fromReceiver.parse(buffer, length)).isEqualTo(FromReceiver.Kind.MALFORMED);
+    }
     int receiversHello = FromReceiver.writeHello(buffer, 1, false, 1);
     for (int length = 0; length < receiversHello; length++) {
       assertThat(fromReceiver.parse(buffer, length)).isEqualTo(FromReceiver.Kind.MALFORMED);
@@ -179,6 +211,8 @@ class HandOffMessagesTest {
     assertThat(fromReceiver.parse(buffer, 40)).isEqualTo(FromReceiver.Kind.HELLO);
     FromReceiver.writeAck(buffer, false, HandOff.LOAD_UNKNOWN, 1, 2);
     assertThat(fromReceiver.parse(buffer, 40)).isEqualTo(FromReceiver.Kind.ACK);
+    FromReceiver.writeDeny(buffer, HandOff.DENIED_USER, 1);
+    assertThat(fromReceiver.parse(buffer, 40)).isEqualTo(FromReceiver.Kind.DENY);
     assertThat(fromProxy.parse(buffer, writeOffer() + 9)).isEqualTo(FromProxy.Kind.OFFER);
     assertThat(fromReceiver.parse(bytes("7f"), 1)).isEqualTo(FromReceiver.Kind.UNKNOWN);
     assertThat(fromProxy.parse(bytes("7f"), 1)).isEqualTo(FromProxy.Kind.UNKNOWN);
@@ -273,7 +307,7 @@ class HandOffMessagesTest {
       byte[] junk = new byte[random.nextInt(96)];
       random.nextBytes(junk);
       if (junk.length > 1 && random.nextBoolean()) {
-        junk[0] = (byte) (random.nextBoolean() ? 0x12 : 1 + random.nextInt(3));
+        junk[0] = (byte) (random.nextBoolean() ? 0x12 : 1 + random.nextInt(4));
         junk[1] = (byte) random.nextInt(3);
       }
       ByteBuffer message = ByteBuffer.wrap(junk);
