@@ -277,8 +277,7 @@ public final class ReceiverCheck {
       // Rounded up, so that it is not too early.
       kernel.poll(socket, Linux.POLLIN, (int) TimeUnit.NANOSECONDS.toMillis(left + 999_999));
       r = kernel.recv(socket, buffer, 0, MESSAGE_BYTES, Linux.MSG_DONTWAIT);
-    } while (r == -Errno.EINTR
-        || (r == -Errno.EAGAIN && deadlineNanos - kernel.nanoTime() > 0));
+    } while (r == -Errno.EINTR || (r == -Errno.EAGAIN && deadlineNanos - kernel.nanoTime() > 0));
     return r;
   }
 
