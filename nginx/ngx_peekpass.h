@@ -28,6 +28,7 @@
  *   ngx_peekpass_event.c       event handlers: when an intake receives
  *   ngx_peekpass_intake.c      messages received, senders checked
  *   ngx_peekpass_room.c        whether there are descriptors left
+ *   ngx_peekpass_close.c       descriptors closed, without waiting
  *   ngx_peekpass_adopt.c       a connection of a descriptor
  *   ngx_peekpass_log.c         complaints
  */
@@ -94,6 +95,8 @@ typedef struct {
     ngx_connection_handler_pt   handler;     /* of http, stream or mail */
     struct sockaddr            *listening;   /* as in the ngx_listening_t */
 
+    ngx_fd_t                    link;        /* the socket's file, O_PATH */
+
     /* the listening socket's options, for the passed connections */
     int                         rcvbuf;
     int                         sndbuf;
@@ -123,7 +126,7 @@ typedef struct {
     ngx_uint_t                  pos;
     ngx_uint_t                  last;
     ngx_int_t                   burst;       /* budget of the next turn */
-    ngx_msec_t                  time;        /* of the last turn */
+    ngx_msec_t                  time;        /* of the last turn, or the end */
 
     ngx_event_t                 retry;
     ngx_connection_t            dumb;        /* the data of retry */
@@ -135,6 +138,7 @@ typedef struct {
     unsigned                    listening:1; /* not a channel */
     unsigned                    timedout:1;
     unsigned                    draining:1;  /* the worker process ends */
+    unsigned                    shut:1;      /* no more can be sent to it */
 } ngx_peekpass_intake_t;
 
 
@@ -149,6 +153,9 @@ ngx_peekpass_listen_t *ngx_peekpass_find(ngx_cycle_t *cycle,
 ngx_int_t ngx_peekpass_take_over(ngx_cycle_t *cycle,
     ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 void ngx_peekpass_remove_stale(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl);
+ngx_int_t ngx_peekpass_begin_generation(ngx_cycle_t *cycle);
+ngx_uint_t ngx_peekpass_is_last_generation(void);
+ngx_uint_t ngx_peekpass_is_unlinked(ngx_peekpass_listen_t *pl);
 ngx_int_t ngx_peekpass_pass_credentials(ngx_cycle_t *cycle,
     ngx_peekpass_listen_t *pl, ngx_listening_t *ls);
 ngx_int_t ngx_peekpass_set_access(ngx_cycle_t *cycle,
@@ -163,19 +170,29 @@ void ngx_peekpass_init_channel(ngx_connection_t *c);
 /* ngx_peekpass_intake.c */
 
 void ngx_peekpass_clear(ngx_peekpass_intake_t *in);
-void ngx_peekpass_close(ngx_peekpass_intake_t *in, int fd);
 ngx_int_t ngx_peekpass_receive(ngx_peekpass_intake_t *in, ngx_int_t budget);
 ngx_int_t ngx_peekpass_pause(ngx_peekpass_intake_t *in);
 ngx_int_t ngx_peekpass_has_connections(ngx_peekpass_intake_t *in,
     ngx_uint_t n);
+void ngx_peekpass_refuse_peer(ngx_peekpass_intake_t *in, struct ucred *cred,
+    const char *what);
 void ngx_peekpass_init_allowed(void);
+ngx_uint_t ngx_peekpass_is_nobody(ngx_uid_t uid);
+ngx_uint_t ngx_peekpass_is_no_group(ngx_gid_t gid);
 ngx_int_t ngx_peekpass_allowed(ngx_peekpass_listen_t *pl, struct ucred *cred);
 
 /* ngx_peekpass_room.c */
 
 ngx_int_t ngx_peekpass_init_room(ngx_cycle_t *cycle);
 ngx_int_t ngx_peekpass_has_room(ngx_peekpass_intake_t *in, ngx_uint_t n);
+ngx_uint_t ngx_peekpass_is_tight(void);
 void ngx_peekpass_take_room(ngx_uint_t n);
+
+/* ngx_peekpass_close.c */
+
+void ngx_peekpass_close(ngx_peekpass_intake_t *in, int *fds, ngx_uint_t n);
+void ngx_peekpass_begin_close(ngx_log_t *log);
+void ngx_peekpass_end_close(ngx_log_t *log);
 
 /* ngx_peekpass_adopt.c */
 

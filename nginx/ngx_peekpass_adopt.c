@@ -71,7 +71,7 @@ ngx_peekpass_adopt(ngx_peekpass_intake_t *in, int fd)
     ngx_peekpass_ends_t   ends;
 
     if (ngx_peekpass_inspect(in, fd, &ends) != NGX_OK) {
-        ngx_peekpass_close(in, fd);
+        ngx_peekpass_close(in, &fd, 1);
         return NGX_OK;
     }
 

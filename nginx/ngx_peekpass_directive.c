@@ -141,6 +141,7 @@ ngx_peekpass_init_listen(ngx_conf_t *cf, ngx_peekpass_listen_t *pl)
     pl->timeout = 5000;
     pl->batch = 1;
     pl->verify = 1;
+    pl->link = NGX_INVALID_FILE;
     pl->file = cf->conf_file->file.name.data;
     pl->line = cf->conf_file->line;
 
@@ -265,6 +266,7 @@ static char *
 ngx_peekpass_peer_uid(ngx_conf_t *cf, ngx_peekpass_listen_t *pl,
     ngx_str_t *value)
 {
+    char       *rv;
     ngx_uid_t  *uid;
 
     uid = ngx_array_push(&pl->uids);
@@ -272,7 +274,17 @@ ngx_peekpass_peer_uid(ngx_conf_t *cf, ngx_peekpass_listen_t *pl,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_peekpass_user(cf, value, uid);
+    rv = ngx_peekpass_user(cf, value, uid);
+
+    if (rv == NGX_CONF_OK && ngx_peekpass_is_nobody(*uid)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"peer_uid=%V\" is the uid that stands for every "
+                           "user that has no number here: run the proxy as a "
+                           "user of its own, and write that", value);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
 }
 
 
@@ -280,6 +292,7 @@ static char *
 ngx_peekpass_peer_gid(ngx_conf_t *cf, ngx_peekpass_listen_t *pl,
     ngx_str_t *value)
 {
+    char       *rv;
     ngx_gid_t  *gid;
 
     gid = ngx_array_push(&pl->gids);
@@ -287,7 +300,17 @@ ngx_peekpass_peer_gid(ngx_conf_t *cf, ngx_peekpass_listen_t *pl,
         return NGX_CONF_ERROR;
     }
 
-    return ngx_peekpass_group(cf, value, gid);
+    rv = ngx_peekpass_group(cf, value, gid);
+
+    if (rv == NGX_CONF_OK && ngx_peekpass_is_no_group(*gid)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"peer_gid=%V\" is the gid that stands for every "
+                           "group that has no number here: run the proxy in a "
+                           "group of its own, and write that", value);
+        return NGX_CONF_ERROR;
+    }
+
+    return rv;
 }
 
 

@@ -16,6 +16,13 @@
 /* messages and descriptors taken at the most before others have a turn */
 #define NGX_PEEKPASS_BUDGET      64
 
+/*
+ * When a worker process ends: until it looks again whether its listening
+ * sockets end as well, and until it no longer expects that, in milliseconds.
+ */
+#define NGX_PEEKPASS_END_POLL    10
+#define NGX_PEEKPASS_END_TIME    1000
+
 
 static void ngx_peekpass_init_intake(ngx_peekpass_intake_t *in,
     ngx_peekpass_listen_t *pl, ngx_connection_t *c, ngx_listening_t *ls);
@@ -27,6 +34,12 @@ static void ngx_peekpass_drain_channel(ngx_connection_t *c);
 static void ngx_peekpass_close_channel(ngx_connection_t *c);
 static void ngx_peekpass_accept_handler(ngx_event_t *ev);
 static void ngx_peekpass_datagram_handler(ngx_event_t *ev);
+static ngx_int_t ngx_peekpass_keep_open(ngx_cycle_t *cycle,
+    ngx_peekpass_intake_t *in);
+static void ngx_peekpass_end_handler(ngx_event_t *ev);
+static void ngx_peekpass_drain_listening(ngx_peekpass_intake_t *in);
+static void ngx_peekpass_end_listening(ngx_peekpass_intake_t *in,
+    ngx_connection_t *c);
 static void ngx_peekpass_suspend(ngx_event_t *ev);
 static void ngx_peekpass_resume(ngx_event_t *ev);
 
@@ -56,7 +69,7 @@ ngx_peekpass_init_listening(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
                         ? ngx_peekpass_datagram_handler
                         : ngx_peekpass_accept_handler;
 
-    return NGX_OK;
+    return ngx_peekpass_keep_open(cycle, in);
 }
 
 
@@ -180,16 +193,7 @@ ngx_peekpass_check_peer(ngx_peekpass_intake_t *in)
     }
 
     if (ngx_peekpass_allowed(pl, &cred) != NGX_OK) {
-
-        if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
-            ngx_log_error(NGX_LOG_ERR, &in->log, 0,
-                          "peekpass: refused pid %P of uid %ud and gid %ud, "
-                          "which may not pass connections: if that is the "
-                          "proxy, add \"peer_uid=%ud\" to \"peekpass %V\"",
-                          cred.pid, (uint32_t) cred.uid, (uint32_t) cred.gid,
-                          (uint32_t) cred.uid, &pl->name);
-        }
-
+        ngx_peekpass_refuse_peer(in, &cred, "");
         return NGX_DECLINED;
     }
 
@@ -324,7 +328,9 @@ ngx_peekpass_drain_channel(ngx_connection_t *c)
 static void
 ngx_peekpass_close_channel(ngx_connection_t *c)
 {
+    ngx_log_t              *log;
     ngx_pool_t             *pool;
+    ngx_uint_t              unread;
     ngx_peekpass_intake_t  *in;
 
     in = c->data;
@@ -335,7 +341,21 @@ ngx_peekpass_close_channel(ngx_connection_t *c)
 
     pool = c->pool;
 
+    /* with messages in it, of anybody, but where each brings just one */
+
+    unread = (in == NULL || in->pl->method != NGX_PEEKPASS_ONCE
+              || !in->received);
+    log = ngx_cycle->log;
+
+    if (unread) {
+        ngx_peekpass_begin_close(log);
+    }
+
     ngx_close_connection(c);
+
+    if (unread) {
+        ngx_peekpass_end_close(log);
+    }
 
     ngx_destroy_pool(pool);
 }
@@ -431,6 +451,142 @@ ngx_peekpass_datagram_handler(ngx_event_t *ev)
 }
 
 
+/*
+ * nginx closes its listening sockets before a module is told that the worker
+ * process ends.  So there is another descriptor of each, of an idle
+ * connection, which nginx tells.
+ */
+
+static ngx_int_t
+ngx_peekpass_keep_open(ngx_cycle_t *cycle, ngx_peekpass_intake_t *in)
+{
+    ngx_socket_t       s;
+    ngx_connection_t  *c;
+
+    s = fcntl(in->connection->fd, F_DUPFD_CLOEXEC, 0);
+
+    if (s == (ngx_socket_t) -1) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                      "peekpass: fcntl(F_DUPFD_CLOEXEC) %V failed",
+                      &in->pl->name);
+        return NGX_ERROR;
+    }
+
+    c = ngx_get_connection(s, cycle->log);
+
+    if (c == NULL) {
+        (void) ngx_close_socket(s);
+        return NGX_ERROR;
+    }
+
+    c->data = in;
+    c->log = &in->log;
+    c->read->log = &in->log;
+    c->write->log = &in->log;
+    c->read->handler = ngx_peekpass_end_handler;
+    c->write->handler = ngx_peekpass_empty_handler;
+    c->idle = 1;
+
+    return NGX_OK;
+}
+
+
+/* the worker process is going to end, or is to end at once */
+
+static void
+ngx_peekpass_end_handler(ngx_event_t *ev)
+{
+    ngx_connection_t       *c;
+    ngx_peekpass_intake_t  *in;
+
+    c = ev->data;
+    in = c->data;
+
+    if (c->error) {
+        /* worker_shutdown_timeout */
+        ngx_peekpass_end_listening(in, c);
+        return;
+    }
+
+    if (in->draining) {
+        return;
+    }
+
+    in->draining = 1;
+    in->connection = c;
+    in->time = ngx_current_msec;
+
+    ngx_add_timer(&in->retry, 0);
+}
+
+
+/*
+ * Of a listening socket whose worker process ends, in a turn of its own.  After
+ * a reload or an upgrade others read it.  If it ends, all its readers may, and
+ * what is in a datagram socket must be taken.  Then first nothing more can be
+ * sent to it: the proxy keeps it.
+ *
+ * The master process has closed the socket when it removes its file.  So it is
+ * here that what nobody has accepted is closed.
+ */
+
+static void
+ngx_peekpass_drain_listening(ngx_peekpass_intake_t *in)
+{
+    ngx_connection_t  *c;
+
+    c = in->connection;
+
+    if (!in->shut && ngx_peekpass_is_last_generation()) {
+
+        if (ngx_peekpass_is_unlinked(in->pl)) {
+
+            if (shutdown(c->fd, SHUT_RD) == -1) {
+                ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno,
+                              "peekpass: shutdown(SHUT_RD) failed");
+            }
+
+            in->shut = 1;
+
+        } else if (ngx_current_msec - in->time < NGX_PEEKPASS_END_TIME) {
+            ngx_add_timer(&in->retry, NGX_PEEKPASS_END_POLL);
+            return;
+        }
+    }
+
+    if (in->shut && in->pl->method == NGX_PEEKPASS_DATAGRAM) {
+
+        switch (ngx_peekpass_receive(in, NGX_PEEKPASS_BUDGET)) {
+
+        case NGX_OK:
+            ngx_add_timer(&in->retry, 0);
+            return;
+
+        case NGX_BUSY:
+            return;
+
+        default: /* NGX_AGAIN, NGX_ERROR */
+            break;
+        }
+    }
+
+    ngx_peekpass_end_listening(in, c);
+}
+
+
+static void
+ngx_peekpass_end_listening(ngx_peekpass_intake_t *in, ngx_connection_t *c)
+{
+    ngx_peekpass_clear(in);
+
+    ngx_peekpass_begin_close(&in->log);
+
+    ngx_close_connection(c);
+
+    ngx_peekpass_end_close(&in->log);
+}
+
+
 /* a listening socket, level-triggered, is not watched while nothing is taken */
 
 static void
@@ -491,6 +647,11 @@ ngx_peekpass_retry_handler(ngx_event_t *ev)
     /* of a datagram socket, what has been received and not adopted */
 
     if (ngx_peekpass_receive(in, 0) == NGX_BUSY) {
+        return;
+    }
+
+    if (in->draining) {
+        ngx_peekpass_drain_listening(in);
         return;
     }
 

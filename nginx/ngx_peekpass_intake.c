@@ -16,6 +16,9 @@
 /* until it is tried again, while something is short */
 #define NGX_PEEKPASS_PAUSE       50
 
+/* what the kernel begins with, for where there is no /proc */
+#define NGX_PEEKPASS_OVERFLOW_ID 65534
+
 
 static ngx_int_t ngx_peekpass_receive_message(ngx_peekpass_intake_t *in);
 static ngx_int_t ngx_peekpass_recvmsg(ngx_peekpass_intake_t *in, size_t *size,
@@ -24,9 +27,12 @@ static void ngx_peekpass_take_control(ngx_peekpass_intake_t *in,
     struct msghdr *msg, struct ucred *cred);
 static ngx_int_t ngx_peekpass_check_sender(ngx_peekpass_intake_t *in,
     struct ucred *cred);
+static uint32_t ngx_peekpass_read_overflow(const char *name);
 
 
 static ngx_uid_t  ngx_peekpass_uid;
+static ngx_uid_t  ngx_peekpass_overflow_uid;
+static ngx_gid_t  ngx_peekpass_overflow_gid;
 
 
 /* closes what the intake holds, and ends its timer */
@@ -34,8 +40,8 @@ static ngx_uid_t  ngx_peekpass_uid;
 void
 ngx_peekpass_clear(ngx_peekpass_intake_t *in)
 {
-    while (in->pos < in->last) {
-        ngx_peekpass_close(in, in->fds[in->pos++]);
+    if (in->pos < in->last) {
+        ngx_peekpass_close(in, &in->fds[in->pos], in->last - in->pos);
     }
 
     in->pos = 0;
@@ -43,18 +49,6 @@ ngx_peekpass_clear(ngx_peekpass_intake_t *in)
 
     if (in->retry.timer_set) {
         ngx_del_timer(&in->retry);
-    }
-}
-
-
-/* closes a descriptor that becomes no connection: it may be of anything */
-
-void
-ngx_peekpass_close(ngx_peekpass_intake_t *in, int fd)
-{
-    if (close(fd) == -1) {
-        ngx_log_error(NGX_LOG_ERR, &in->log, ngx_errno,
-                      "peekpass: close() failed");
     }
 }
 
@@ -209,7 +203,7 @@ ngx_peekpass_recvmsg(ngx_peekpass_intake_t *in, size_t *size,
     u_char         buf[64];
     ssize_t        n;
     ngx_err_t      err;
-    ngx_uint_t     level;
+    ngx_uint_t     level, tight;
     struct iovec   iov[1];
     struct msghdr  msg;
 
@@ -221,6 +215,14 @@ ngx_peekpass_recvmsg(ngx_peekpass_intake_t *in, size_t *size,
 
     in->pos = 0;
     in->last = 0;
+
+    /* what does not fit is closed by the kernel, in recvmsg() */
+
+    tight = ngx_peekpass_is_tight();
+
+    if (tight) {
+        ngx_peekpass_begin_close(&in->log);
+    }
 
     do {
         iov[0].iov_base = buf;
@@ -238,6 +240,10 @@ ngx_peekpass_recvmsg(ngx_peekpass_intake_t *in, size_t *size,
         err = (n == -1) ? ngx_socket_errno : 0;
 
     } while (err == NGX_EINTR);
+
+    if (tight) {
+        ngx_peekpass_end_close(&in->log);
+    }
 
     if (err == NGX_EAGAIN) {
         return NGX_AGAIN;
@@ -300,25 +306,99 @@ ngx_peekpass_check_sender(ngx_peekpass_intake_t *in, struct ucred *cred)
         return NGX_OK;
     }
 
-    if (ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
-        ngx_log_error(NGX_LOG_ERR, &in->log, 0,
-                      "peekpass: refused a message of pid %P, uid %ud and "
-                      "gid %ud, which may not pass connections: if that is "
-                      "the proxy, add \"peer_uid=%ud\" to \"peekpass %V\"",
-                      cred->pid, (uint32_t) cred->uid, (uint32_t) cred->gid,
-                      (uint32_t) cred->uid, &in->pl->name);
-    }
+    ngx_peekpass_refuse_peer(in, cred, "a message of ");
 
     return NGX_DECLINED;
 }
 
 
-/* in each process, when it has become the user that it stays */
+/* says who may not pass connections, and what to do if that is the proxy */
+
+void
+ngx_peekpass_refuse_peer(ngx_peekpass_intake_t *in, struct ucred *cred,
+    const char *what)
+{
+    if (!ngx_peekpass_may_complain(in, NGX_PEEKPASS_BAD_PEER)) {
+        return;
+    }
+
+    if (ngx_peekpass_is_nobody(cred->uid)) {
+        ngx_log_error(NGX_LOG_ERR, &in->log, 0,
+                      "peekpass: refused %spid %P of uid %ud, which stands "
+                      "for every user that has no number here, as of another "
+                      "user namespace, and can not be allowed: if that is "
+                      "the proxy, run it as a user of its own",
+                      what, cred->pid, (uint32_t) cred->uid);
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, &in->log, 0,
+                  "peekpass: refused %spid %P of uid %ud and gid %ud, "
+                  "which may not pass connections: if that is the "
+                  "proxy, add \"peer_uid=%ud\" to \"peekpass %V\"",
+                  what, cred->pid, (uint32_t) cred->uid, (uint32_t) cred->gid,
+                  (uint32_t) cred->uid, &in->pl->name);
+}
+
+
+/* in the master process, and in each process as the user that it stays */
 
 void
 ngx_peekpass_init_allowed(void)
 {
     ngx_peekpass_uid = geteuid();
+    ngx_peekpass_overflow_uid = ngx_peekpass_read_overflow("overflowuid");
+    ngx_peekpass_overflow_gid = ngx_peekpass_read_overflow("overflowgid");
+}
+
+
+/*
+ * Whether a uid is of nobody in particular: the overflow uid stands for all
+ * that this user namespace has no number for, and for senders that are not
+ * known; -1 for none.
+ */
+
+ngx_uint_t
+ngx_peekpass_is_nobody(ngx_uid_t uid)
+{
+    return uid == ngx_peekpass_overflow_uid || uid == (ngx_uid_t) -1;
+}
+
+
+ngx_uint_t
+ngx_peekpass_is_no_group(ngx_gid_t gid)
+{
+    return gid == ngx_peekpass_overflow_gid || gid == (ngx_gid_t) -1;
+}
+
+
+static uint32_t
+ngx_peekpass_read_overflow(const char *name)
+{
+    u_char     text[NGX_INT32_LEN], path[sizeof("/proc/sys/kernel/") + 16];
+    ssize_t    n;
+    ngx_fd_t   fd;
+    ngx_int_t  id;
+
+    ngx_sprintf(path, "/proc/sys/kernel/%s%Z", name);
+
+    fd = ngx_open_file(path, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+
+    if (fd == NGX_INVALID_FILE) {
+        return NGX_PEEKPASS_OVERFLOW_ID;
+    }
+
+    n = ngx_read_fd(fd, text, sizeof(text));
+
+    (void) ngx_close_file(fd);
+
+    while (n > 0 && text[n - 1] == LF) {
+        n--;
+    }
+
+    id = (n > 0) ? ngx_atoi(text, n) : NGX_ERROR;
+
+    return (id == NGX_ERROR) ? NGX_PEEKPASS_OVERFLOW_ID : (uint32_t) id;
 }
 
 
@@ -331,6 +411,10 @@ ngx_peekpass_allowed(ngx_peekpass_listen_t *pl, struct ucred *cred)
     ngx_gid_t   *gid;
     ngx_uint_t   i;
 
+    if (ngx_peekpass_is_nobody(cred->uid)) {
+        return NGX_DECLINED;
+    }
+
     if (cred->uid == 0 || cred->uid == ngx_peekpass_uid) {
         return NGX_OK;
     }
@@ -341,6 +425,10 @@ ngx_peekpass_allowed(ngx_peekpass_listen_t *pl, struct ucred *cred)
         if (uid[i] == cred->uid) {
             return NGX_OK;
         }
+    }
+
+    if (ngx_peekpass_is_no_group(cred->gid)) {
+        return NGX_DECLINED;
     }
 
     gid = pl->gids.elts;

@@ -19,7 +19,15 @@
  */
 #define NGX_PEEKPASS_RCVBUF      65536
 
+/* more messages than this are not taken from a socket to empty it */
+#define NGX_PEEKPASS_QUEUE       65536
 
+
+static void ngx_peekpass_empty(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_listening_t *ls);
+static ngx_int_t ngx_peekpass_keep_link(ngx_cycle_t *cycle,
+    ngx_peekpass_listen_t *pl, ngx_fd_t fd);
+static void ngx_peekpass_close_link(void *data);
 static ngx_int_t ngx_peekpass_set_file_access(ngx_cycle_t *cycle,
     ngx_peekpass_listen_t *pl, ngx_fd_t fd, const char *name);
 
@@ -27,6 +35,11 @@ static ngx_int_t ngx_peekpass_set_file_access(ngx_cycle_t *cycle,
 /* of http, if there is http in this nginx; else its address is NULL */
 extern void ngx_http_init_connection(ngx_connection_t *c)
     __attribute__((weak));
+
+
+/* in shared memory, and what it was when this process began */
+static ngx_atomic_t       *ngx_peekpass_generation;
+static ngx_atomic_uint_t   ngx_peekpass_last_generation;
 
 
 ngx_peekpass_listen_t *
@@ -203,13 +216,76 @@ ngx_peekpass_remove_stale(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl)
 }
 
 
-/* of a datagram socket: each message says who has sent it */
+/*
+ * Worker processes learn by this whether others follow them.  The number of
+ * the configuration that the master process has made last is in shared
+ * memory; ngx_peekpass_last_generation is the number of this process's.
+ */
+
+ngx_int_t
+ngx_peekpass_begin_generation(ngx_cycle_t *cycle)
+{
+    void  *shared;
+
+    if (ngx_peekpass_generation == NULL) {
+
+        shared = mmap(NULL, sizeof(ngx_atomic_t), PROT_READ|PROT_WRITE,
+                      MAP_ANON|MAP_SHARED, -1, 0);
+
+        if (shared == MAP_FAILED) {
+            ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno,
+                          "peekpass: mmap() failed");
+            return NGX_ERROR;
+        }
+
+        ngx_peekpass_generation = shared;
+    }
+
+    ngx_peekpass_last_generation = ++*ngx_peekpass_generation;
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_peekpass_is_last_generation(void)
+{
+    return *ngx_peekpass_generation == ngx_peekpass_last_generation;
+}
+
+
+/* whether nobody can find the socket any more: nginx removes its file at last */
+
+ngx_uint_t
+ngx_peekpass_is_unlinked(ngx_peekpass_listen_t *pl)
+{
+    ngx_file_info_t  fi;
+
+    return pl->link != NGX_INVALID_FILE
+           && ngx_fd_info(pl->link, &fi) != NGX_FILE_ERROR
+           && fi.st_nlink == 0;
+}
+
+
+/*
+ * Of a datagram socket: each message says who has sent it.  Those that are
+ * there before the socket has the option do not, and would seem to be of the
+ * overflow uid: whoever is quick can have sent them.
+ */
 
 ngx_int_t
 ngx_peekpass_pass_credentials(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
     ngx_listening_t *ls)
 {
-    int  on;
+    int        on;
+    socklen_t  len;
+
+    len = sizeof(int);
+
+    if (getsockopt(ls->fd, SOL_SOCKET, SO_PASSCRED, &on, &len) != -1 && on) {
+        /* a reload, or an upgrade */
+        return NGX_OK;
+    }
 
     on = 1;
 
@@ -223,7 +299,51 @@ ngx_peekpass_pass_credentials(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
         return NGX_ERROR;
     }
 
+    ngx_peekpass_empty(cycle, pl, ls);
+
     return NGX_OK;
+}
+
+
+/* no worker process reads the socket yet */
+
+static void
+ngx_peekpass_empty(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_listening_t *ls)
+{
+    u_char         buf[1];
+    ngx_uint_t     n;
+    struct iovec   iov[1];
+    struct msghdr  msg;
+
+    ngx_peekpass_begin_close(cycle->log);
+
+    for (n = 0; n < NGX_PEEKPASS_QUEUE; n++) {
+        iov[0].iov_base = buf;
+        iov[0].iov_len = sizeof(buf);
+
+        ngx_memzero(&msg, sizeof(struct msghdr));
+
+        msg.msg_iov = iov;
+        msg.msg_iovlen = 1;
+
+        /* without control data the descriptors are the kernel's to close */
+
+        if (recvmsg(ls->fd, &msg, MSG_DONTWAIT) == -1
+            && ngx_socket_errno != NGX_EINTR)
+        {
+            break;
+        }
+    }
+
+    ngx_peekpass_end_close(cycle->log);
+
+    if (n) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "peekpass: refused %ui message(s) that were sent to %V "
+                      "before it could be seen who had sent them",
+                      n, &pl->name);
+    }
 }
 
 
@@ -253,12 +373,51 @@ ngx_peekpass_set_access(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
 
     rc = ngx_peekpass_set_file_access(cycle, pl, fd, name);
 
+    if (rc == NGX_OK) {
+        return ngx_peekpass_keep_link(cycle, pl, fd);
+    }
+
     if (ngx_close_file(fd) == NGX_FILE_ERROR) {
         ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
                       ngx_close_file_n " \"%s\" failed", name);
     }
 
     return rc;
+}
+
+
+/* takes fd, which is open as long as the configuration is in use */
+
+static ngx_int_t
+ngx_peekpass_keep_link(ngx_cycle_t *cycle, ngx_peekpass_listen_t *pl,
+    ngx_fd_t fd)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+
+    if (cln == NULL) {
+        (void) ngx_close_file(fd);
+        return NGX_ERROR;
+    }
+
+    pl->link = fd;
+
+    cln->handler = ngx_peekpass_close_link;
+    cln->data = pl;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_peekpass_close_link(void *data)
+{
+    ngx_peekpass_listen_t  *pl = data;
+
+    (void) ngx_close_file(pl->link);
+
+    pl->link = NGX_INVALID_FILE;
 }
 
 

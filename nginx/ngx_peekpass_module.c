@@ -66,6 +66,10 @@ ngx_peekpass_create_conf(ngx_cycle_t *cycle)
         return NULL;
     }
 
+    /* for the directive; a worker process may become another user */
+
+    ngx_peekpass_init_allowed();
+
     if (ngx_array_init(&pcf->listens, cycle->pool, 4,
                        sizeof(ngx_peekpass_listen_t))
         != NGX_OK)
@@ -133,6 +137,10 @@ ngx_peekpass_init_module(ngx_cycle_t *cycle)
 
     if (ngx_test_config) {
         return NGX_OK;
+    }
+
+    if (ngx_peekpass_begin_generation(cycle) != NGX_OK) {
+        return NGX_ERROR;
     }
 
     ls = cycle->listening.elts;

@@ -104,6 +104,21 @@ ngx_peekpass_has_room(ngx_peekpass_intake_t *in, ngx_uint_t n)
 }
 
 
+/* whether there may be less room than the largest message wants */
+
+ngx_uint_t
+ngx_peekpass_is_tight(void)
+{
+    ngx_msec_t            elapsed;
+    ngx_peekpass_room_t  *room;
+
+    room = &ngx_peekpass_room;
+    elapsed = ngx_current_msec - room->time;
+
+    return room->left < NGX_PEEKPASS_MAX_FDS + elapsed * NGX_PEEKPASS_OPENS;
+}
+
+
 /* n descriptors have been received, or accepted */
 
 void

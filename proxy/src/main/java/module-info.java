@@ -13,6 +13,7 @@ module dev.peekpass.proxy {
   exports dev.peekpass.proxy.admin;
   exports dev.peekpass.proxy.config;
   exports dev.peekpass.proxy.output;
+  exports dev.peekpass.proxy.probe;
   exports dev.peekpass.proxy.route;
   exports dev.peekpass.proxy.status;
   exports dev.peekpass.proxy.systemd;

@@ -1,9 +1,11 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.Mistake;
+import dev.peekpass.proxy.probe.ReceiverCheck;
 import dev.peekpass.proxy.route.RouteTable;
 import java.io.PrintWriter;
 import java.util.Collections;
@@ -24,10 +26,18 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:the configuration has no mistake (warnings go to standard error)",
-      "1:it has, or cannot be read: FILE:LINE:COLUMN: what is wrong, what to write instead",
+      "1:it has, or cannot be read: FILE:LINE:COLUMN: what is wrong, what to write instead;"
+          + " with --receivers=strict also when a receiver does not let this user in",
       "2:the arguments are wrong"
     })
 public final class CheckCommand implements Callable<Integer> {
+  /** What a receiver that is not there, or does not let this user in, comes to. */
+  enum Receivers {
+    warn,
+    strict,
+    off
+  }
+
   @Spec private CommandSpec spec = CommandSpec.create();
 
   @Option(
@@ -36,6 +46,15 @@ public final class CheckCommand implements Callable<Integer> {
       required = true,
       description = "The configuration; - reads standard input.")
   private String file = "";
+
+  @Option(
+      names = "--receivers",
+      paramLabel = "HOW",
+      defaultValue = "warn",
+      description =
+          "Connects to the backends' sockets, hands nothing over, and says which do not let this user"
+              + " in: warn (the default), strict (then it ends with 1), or off.")
+  private Receivers receivers = Receivers.warn;
 
   CheckCommand() {}
 
@@ -46,9 +65,18 @@ public final class CheckCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     return switch (ConfigurationFile.read(file, System.in)) {
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) -> {
+        String shown = file.equals("-") ? "<stdin>" : file;
         warnings.forEach(warning -> err.println("warning: " + warning));
-        out.println((file.equals("-") ? "<stdin>" : file) + ": ok, " + summary(configuration));
-        yield 0;
+        List<ReceiverCheck.Complaint> complaints =
+            receivers == Receivers.off
+                ? List.of()
+                : ReceiverCheck.ask(LinuxKernel.open(), configuration.backends());
+        String label = receivers == Receivers.strict ? "" : "warning: ";
+        for (ReceiverCheck.Complaint complaint : complaints) {
+          err.println(label + shown + ":" + complaint.backend().line() + ": " + complaint);
+        }
+        out.println(shown + ": ok, " + summary(configuration));
+        yield receivers == Receivers.strict && !complaints.isEmpty() ? 1 : 0;
       }
       case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
         mistakes.forEach(err::println);

@@ -37,7 +37,8 @@ class NginxHostileTest {
     NginxDeployment.Builder builder =
         NginxDeployment.in(dir)
             .withoutProxy()
-            .main("worker_processes 1;\n")
+            // Not nobody, whose uid is never allowed.
+            .main("user daemon;\nworker_processes 1;\n")
             .directive("mode=0666 peer_uid=" + FRIEND + " timeout=500ms");
     // What is logged once is logged once a socket: each kind of test has its own.
     for (String service :

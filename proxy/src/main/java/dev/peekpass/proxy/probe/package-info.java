@@ -1,4 +1,4 @@
-/** Asks receivers that do not acknowledge whether they do their work. */
+/** Asks receivers: whether they let this user in, and whether they do their work. */
 @NullMarked
 package dev.peekpass.proxy.probe;
 

@@ -1,0 +1,318 @@
+package dev.peekpass.proxy.probe;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SockAddr;
+import dev.peekpass.proxy.config.BackendConfig;
+import dev.peekpass.proxy.config.Method;
+import dev.peekpass.wire.FromReceiver;
+import dev.peekpass.wire.HandOff;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFileAttributes;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Asks before the first client whether receivers are there and let this user in: connects to each
+ * socket of each backend, hands nothing over, and looks whether it stays connected.
+ *
+ * <p>A receiver that acknowledges answers by itself. Of a stream only its end can be seen, and of a
+ * datagram socket whether this user may write to it.
+ */
+public final class ReceiverCheck {
+  /** What is wrong with one socket of a backend, in whole words. */
+  public record Complaint(BackendConfig backend, String path, String problem, String remedy) {
+    @Override
+    public String toString() {
+      return "backend " + backend.name() + ": unix:" + path + ": " + problem + ", " + remedy;
+    }
+  }
+
+  /** A socket that has been connected, and waits for an answer. */
+  private record Waiting(BackendConfig backend, String path, Fd socket, int type) {}
+
+  /** What wrong a socket does, and what to do. */
+  private record Fault(String problem, String remedy) {}
+
+  /** So many sockets are open at once at the most. */
+  private static final int MOST_OPEN = 256;
+
+  private static final long ALL_NANOS = TimeUnit.SECONDS.toNanos(3);
+  // docs/protocol.md: HELLO comes within a second.
+  private static final long HELLO_NANOS = TimeUnit.SECONDS.toNanos(1);
+  // A receiver that closes what it does not let in does so as soon as it runs.
+  private static final long STREAM_NANOS = TimeUnit.MILLISECONDS.toNanos(300);
+  // Room for any message of a receiver.
+  private static final int MESSAGE_BYTES = 64;
+  private static final int[] ALL_TYPES = {
+    Linux.SOCK_SEQPACKET, Linux.SOCK_STREAM, Linux.SOCK_DGRAM
+  };
+
+  private final Kernel kernel;
+  private final String user;
+  private final NativeBuffer buffer = new NativeBuffer(MESSAGE_BYTES);
+  private final FromReceiver message = new FromReceiver();
+  private final List<Complaint> complaints = new ArrayList<>();
+  private final List<Waiting> waiting = new ArrayList<>();
+
+  private ReceiverCheck(Kernel kernel) {
+    this.kernel = kernel;
+    user = "uid " + Integer.toUnsignedString(kernel.geteuid());
+  }
+
+  /**
+   * Asks all sockets of all backends, as the user that this process runs as.
+   *
+   * @return what is wrong; this takes 3 s at the most
+   */
+  public static List<Complaint> ask(Kernel kernel, List<BackendConfig> backends) {
+    return new ReceiverCheck(kernel).askAll(backends);
+  }
+
+  private List<Complaint> askAll(List<BackendConfig> backends) {
+    long began = kernel.nanoTime();
+    try {
+      for (BackendConfig backend : backends) {
+        for (String path : backend.socketPaths()) {
+          begin(backend, path);
+          if (waiting.size() == MOST_OPEN) {
+            awaitAnswers(began);
+          }
+        }
+      }
+      awaitAnswers(began);
+    } finally {
+      waiting.forEach(left -> kernel.close(left.socket()));
+    }
+    return List.copyOf(complaints);
+  }
+
+  /** Connects; a connected socket is in {@code waiting}, which owns it. */
+  private void begin(BackendConfig backend, String path) {
+    Fault fault = look(path);
+    if (fault != null) {
+      complaints.add(new Complaint(backend, path, fault.problem(), fault.remedy()));
+      return;
+    }
+    int r = -Errno.EPROTOTYPE;
+    int type = 0;
+    int[] types = types(backend.method());
+    for (int i = 0; i < types.length && r == -Errno.EPROTOTYPE; i++) {
+      type = types[i];
+      r = connect(type, path);
+    }
+    if (r >= 0) {
+      waiting.add(new Waiting(backend, path, Fd.of(r), type));
+      return;
+    }
+    Fault failed = failed(backend, path, -r);
+    complaints.add(new Complaint(backend, path, failed.problem(), failed.remedy()));
+  }
+
+  /** What a look at the file says against it. */
+  private static @Nullable Fault look(String path) {
+    Path file = Path.of(path);
+    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
+      // Or in a directory that may not be searched: connect(2) tells.
+      return null;
+    }
+    return mode(file).filter(mode -> (mode & 0xf000) != 0xc000).isPresent()
+        ? new Fault("this is no socket", "correct the path, or start the receiver")
+        : null;
+  }
+
+  /** The mode with the bits of the file's type, of where links lead. */
+  private static Optional<Integer> mode(Path file) {
+    try {
+      return Optional.of((Integer) Files.getAttribute(file, "unix:mode"));
+    } catch (IOException | UnsupportedOperationException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static int[] types(Method method) {
+    return switch (method) {
+      case ONCE, PERSISTENT -> new int[] {Linux.SOCK_STREAM};
+      case DATAGRAM -> new int[] {Linux.SOCK_DGRAM};
+      case ACKNOWLEDGED -> new int[] {Linux.SOCK_SEQPACKET};
+      case AUTO -> ALL_TYPES;
+    };
+  }
+
+  /** Returns a connected socket, or -errno with nothing left open. */
+  private int connect(int type, String path) {
+    int r = kernel.socket(Linux.AF_UNIX, type | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC, 0);
+    if (r < 0) {
+      return r;
+    }
+    Fd socket = Fd.of(r);
+    // Nobody sends descriptors to this. Kernels before 6.16 do not know the option.
+    kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_PASSRIGHTS, 0);
+    SockAddr address = new SockAddr();
+    address.unix(path);
+    int c;
+    do {
+      c = kernel.connect(socket, address);
+    } while (c == -Errno.EINTR);
+    if (c < 0) {
+      kernel.close(socket);
+      return c;
+    }
+    return r;
+  }
+
+  private Fault failed(BackendConfig backend, String path, int errno) {
+    return switch (errno) {
+      case Errno.ENOENT ->
+          new Fault("there is no such socket", "start the receiver, or correct the path");
+      case Errno.ECONNREFUSED ->
+          new Fault("the socket file is there but nobody listens", "start the receiver");
+      case Errno.EACCES ->
+          new Fault(
+              user + " may not write to it" + describe(path),
+              "change the receiver's socket mode or group, or the directory's");
+      case Errno.EPROTOTYPE ->
+          new Fault(
+              "it is a " + typeName(path) + " socket, and method is " + backend.method().label(),
+              "write method: auto, or the receiver's");
+      case Errno.EAGAIN ->
+          new Fault(
+              "its queue is full of connections that it has not accepted",
+              "see whether the receiver hangs");
+      case Errno.ENOTDIR -> new Fault("a part of the path is not a directory", "correct the path");
+      default -> new Fault("connect: " + Errno.name(errno), "see connect(2), unix(7)");
+    };
+  }
+
+  /** Its mode and owner, where they may be seen. */
+  private static String describe(String path) {
+    Path file = Path.of(path);
+    return mode(file).map(mode -> " (%04o %s)".formatted(mode & 0xfff, owner(file))).orElse("");
+  }
+
+  private static String owner(Path file) {
+    try {
+      PosixFileAttributes seen = Files.readAttributes(file, PosixFileAttributes.class);
+      return seen.owner().getName() + ":" + seen.group().getName();
+    } catch (IOException | UnsupportedOperationException e) {
+      return "of an owner that may not be seen";
+    }
+  }
+
+  private String typeName(String path) {
+    for (int type : ALL_TYPES) {
+      int r = connect(type, path);
+      if (r >= 0) {
+        kernel.close(Fd.of(r));
+        return switch (type) {
+          case Linux.SOCK_SEQPACKET -> "seqpacket (acknowledged)";
+          case Linux.SOCK_STREAM -> "stream (persistent, once)";
+          default -> "datagram";
+        };
+      }
+    }
+    return "different";
+  }
+
+  /** Looks what becomes of the sockets that wait, which began together, and closes them. */
+  private void awaitAnswers(long began) {
+    long now = kernel.nanoTime();
+    while (!waiting.isEmpty()) {
+      Waiting first = waiting.getFirst();
+      Fault fault =
+          switch (first.type()) {
+            case Linux.SOCK_SEQPACKET ->
+                askSeqpacket(first.socket(), deadline(began, now, HELLO_NANOS));
+            case Linux.SOCK_STREAM -> askStream(first.socket(), deadline(began, now, STREAM_NANOS));
+            default -> null;
+          };
+      if (fault != null) {
+        complaints.add(
+            new Complaint(first.backend(), first.path(), fault.problem(), fault.remedy()));
+      }
+      waiting.removeFirst();
+      kernel.close(first.socket());
+    }
+  }
+
+  private static long deadline(long began, long now, long nanos) {
+    return Math.min(now + nanos, began + ALL_NANOS);
+  }
+
+  private @Nullable Fault askSeqpacket(Fd socket, long deadlineNanos) {
+    int r = receive(socket, deadlineNanos);
+    if (r == -Errno.EAGAIN) {
+      return new Fault("it says nothing for a second", "see whether the receiver hangs");
+    }
+    if (r <= 0) {
+      return shutOut();
+    }
+    return switch (message.parse(buffer.bytes(), r)) {
+      case HELLO -> null;
+      case DENY -> denied();
+      default ->
+          new Fault("it does not begin with HELLO", "see whether that is a receiver of Peekpass");
+    };
+  }
+
+  private @Nullable Fault askStream(Fd socket, long deadlineNanos) {
+    int r = receive(socket, deadlineNanos);
+    return r == -Errno.EAGAIN || r > 0 ? null : shutOut();
+  }
+
+  /** One message's length; 0 at the end, -EAGAIN when nothing has come in time, or -errno. */
+  private int receive(Fd socket, long deadlineNanos) {
+    int r;
+    do {
+      long left = Math.max(0, deadlineNanos - kernel.nanoTime());
+      // Rounded up, so that it is not too early.
+      kernel.poll(socket, Linux.POLLIN, (int) TimeUnit.NANOSECONDS.toMillis(left + 999_999));
+      r = kernel.recv(socket, buffer, 0, MESSAGE_BYTES, Linux.MSG_DONTWAIT);
+    } while (r == -Errno.EINTR || (r == -Errno.EAGAIN && deadlineNanos - kernel.nanoTime() > 0));
+    return r;
+  }
+
+  private Fault shutOut() {
+    return new Fault("it closes connections of " + user + " at once", allow(user));
+  }
+
+  private Fault denied() {
+    return switch (message.deniedReason()) {
+      case HandOff.DENIED_USER -> {
+        int uid = message.deniedUid();
+        String seen = uid == HandOff.UID_UNKNOWN ? user : "uid " + Integer.toUnsignedString(uid);
+        yield new Fault(seen + " is not allowed", allow(seen));
+      }
+      case HandOff.DENIED_FULL ->
+          new Fault(
+              "it has as many UNIX connections as it takes",
+              "see who else is connected, or raise the receiver's limit");
+      case HandOff.DENIED_VERSION ->
+          new Fault("it speaks no version that this proxy speaks", "use the same release for both");
+      default ->
+          new Fault(
+              "it does not let " + user + " in, reason " + message.deniedReason(),
+              "see the receiver's log");
+    };
+  }
+
+  private static String allow(String who) {
+    String uid = who.substring("uid ".length());
+    return "allow it there: --allow-uid "
+        + uid
+        + " for serve, +uid="
+        + uid
+        + " for the agent, peer_uid="
+        + uid
+        + " for nginx";
+  }
+}
