@@ -439,8 +439,7 @@ enum Mutation {
   BELIEVES_THAT_NOBODY_LINGERS("the loop waits in close(2)") {
     @Override
     int call(Kernel kernel, Method method, Object[] arguments, int nth) {
-      boolean looks =
-          method.getName().equals("getsockopt") && arguments[2].equals(Linux.SO_LINGER);
+      boolean looks = method.getName().equals("getsockopt") && arguments[2].equals(Linux.SO_LINGER);
       return looks ? 0 : pass(kernel, method, arguments);
     }
   },

@@ -356,8 +356,7 @@ class BackendFaultTest {
       figures.promiseInTime(
           "p99 is at most twice that without it", figures.number("p99_us") <= 2 * p99);
       figures.add(
-          "%,d rounds; p99 before: %s; turns over 100 ms: %d",
-          rounds, Figures.millis(p99), still);
+          "%,d rounds; p99 before: %s; turns over 100 ms: %d", rounds, Figures.millis(p99), still);
       assertThat(proxy.stop()).isZero();
     }
     figures.finish();
