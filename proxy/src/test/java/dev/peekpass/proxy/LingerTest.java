@@ -24,6 +24,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -56,6 +58,7 @@ class LingerTest {
   private static final class Interrupted implements Supplier<Kernel> {
     final Queue<String> calls = new ConcurrentLinkedQueue<>();
     final Queue<Integer> accepted = new ConcurrentLinkedQueue<>();
+    final AtomicInteger looks = new AtomicInteger();
     volatile @Nullable String after;
     volatile Runnable action = () -> {};
 
@@ -77,6 +80,9 @@ class LingerTest {
         calls.add(thread + " " + name + " " + arguments[0]);
       }
       Object result = method.invoke(real, arguments);
+      if (name.equals("getsockopt") && Integer.valueOf(Linux.SO_LINGER).equals(arguments[2])) {
+        looks.incrementAndGet();
+      }
       if (name.equals("accept4") && (int) result >= 0) {
         accepted.add((int) result);
       }
@@ -187,6 +193,38 @@ class LingerTest {
 
       assertThatOthersAreServed(good, running);
       assertThat(running.count(Counter.CLOSED_ASIDE)).isEqualTo(1);
+    }
+  }
+
+  /**
+   * By a plain method not every connection is looked at. If one lingers that was not, the loop is
+   * got out, and looks from then on.
+   */
+  @Test
+  void aTrustedReceiverThatLingersUnseenIsKnownAfterTheFirstTime() throws Exception {
+    Interrupted interrupted = new Interrupted();
+    try (TestReceiver good = TestReceiver.stream(dir.resolve("good"));
+        TestReceiver evil = TestReceiver.stream(dir.resolve("evil"));
+        Running running = new Running(config("persistent", "auto"), interrupted)) {
+      for (int i = 0; i < 40; i++) {
+        interrupted.action = () -> LockSupport.parkNanos(100_000);
+        interrupted.after = "sendmsg";
+        ask(running.connect(), "evil.example");
+        evil.answer(evil.take(), "hello");
+        int passed = i + 1;
+        Tests.await("it is passed", () -> running.count(Outcome.PASSED) == passed);
+      }
+      assertThat(interrupted.looks.get()).isBetween(32, 34);
+
+      for (int i = 0; i < 3; i++) {
+        interrupted.action = () -> fillAndClose(evil.take());
+        interrupted.after = "sendmsg";
+        Socket _ = deafClient(running);
+        int passed = 41 + 2 * i;
+        Tests.await("it is passed", () -> running.count(Outcome.PASSED) == passed);
+        assertThatOthersAreServed(good, running);
+      }
+      assertThat(running.count(Counter.CLOSED_ASIDE)).isEqualTo(2);
     }
   }
 

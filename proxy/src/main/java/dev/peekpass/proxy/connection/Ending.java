@@ -100,8 +100,13 @@ public final class Ending {
     try {
       here = holder == null || closesAtOnce(connection, holder);
     } finally {
-      if (here || holder == null) {
+      if (holder == null) {
         turn.kernel().close(connection.fd);
+      } else if (here) {
+        turn.kernel().close(connection.fd);
+        if (turn.pulse().takeInterrupted()) {
+          holder.lingers();
+        }
       } else {
         turn.count(Counter.CLOSED_ASIDE);
         holder.aside().close(connection.fd);
@@ -113,13 +118,23 @@ public final class Ending {
    * Whether close(2) returns at once although a receiver has the same socket. It waits if ours is
    * the last descriptor and SO_LINGER is set. A receiver that is not trusted may set it, and close
    * its own, at any moment. One that is does so only in serving the connection, for which it needs
-   * some time.
+   * some time. One that acknowledges may have had that, others seldom.
    */
   private boolean closesAtOnce(Connection connection, Holder holder) {
-    return holder.isTrusted()
-        && ((connection.passedNanos != Connection.NEVER
-                && turn.clockNanos() - connection.passedNanos < SERVED_NANOS)
-            || turn.kernel().getsockopt(connection.fd, Linux.SOL_SOCKET, Linux.SO_LINGER) == 0);
+    if (!holder.isTrusted()) {
+      return false;
+    }
+    long passed = connection.passedNanos;
+    if (passed != Connection.NEVER
+        && (turn.clockNanos() - passed < SERVED_NANOS || !holder.isToBeLookedAt())) {
+      return true;
+    }
+    boolean lingers =
+        turn.kernel().getsockopt(connection.fd, Linux.SOL_SOCKET, Linux.SO_LINGER) != 0;
+    if (lingers) {
+      holder.lingers();
+    }
+    return !lingers;
   }
 
   /** Ends all that stand in a queue, as {@code stopped} unless they have their outcome. */

@@ -13,9 +13,20 @@ public final class Holder {
   /** {@link #uid} of a receiver whose user is not known: on a datagram socket. */
   public static final int UNKNOWN = -1;
 
+  /** How many are looked at first, and how many pass between two looks after that. */
+  private static final int FIRST_LOOKS = 32;
+
+  private static final int LOOK_EVERY = 64;
+
   private final int uid;
   private final boolean trusted;
   private final DescriptorCloser aside;
+
+  /** Whether it has been seen to set SO_LINGER. */
+  private boolean lingers;
+
+  /** How many of its connections were closed when it may have had the time to do so. */
+  private int late;
 
   /**
    * Makes one.
@@ -38,6 +49,22 @@ public final class Holder {
   /** Whether it does nothing to the proxy on purpose. */
   public boolean isTrusted() {
     return trusted;
+  }
+
+  /** It has set SO_LINGER: it may do so again. */
+  void lingers() {
+    lingers = true;
+  }
+
+  /**
+   * Whether a connection is to be looked at before it is closed which a receiver that is trusted
+   * may have had the time to serve: always once it has been seen to linger; else so often that one
+   * that does is soon known, and others cost hardly anything.
+   */
+  boolean isToBeLookedAt() {
+    int before = late;
+    late = before + 1 == Integer.MAX_VALUE ? FIRST_LOOKS : before + 1;
+    return lingers || before < FIRST_LOOKS || before % LOOK_EVERY == 0;
   }
 
   /** Closes what the loop's thread must not. */

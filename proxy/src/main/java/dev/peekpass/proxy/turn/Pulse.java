@@ -30,6 +30,7 @@ public final class Pulse {
   private volatile @Nullable Thread thread;
   private volatile int threadId;
   private volatile @Nullable Stall last;
+  private volatile boolean interrupted;
 
   /** The calling thread's from now on. */
   public void belongTo(Thread owner, int kernelsThreadId) {
@@ -65,6 +66,20 @@ public final class Pulse {
   /** The last time the thread stood still, or null; for any thread. */
   public @Nullable Stall last() {
     return last;
+  }
+
+  /** A call of the thread has been interrupted, since it waited. */
+  void interrupted() {
+    interrupted = true;
+  }
+
+  /** Whether a call of the thread was interrupted since this was last asked. */
+  public boolean takeInterrupted() {
+    if (!interrupted) {
+      return false;
+    }
+    interrupted = false;
+    return true;
   }
 
   /** It stands still, or did. */

@@ -152,6 +152,7 @@ public final class StallWatch implements Runnable {
   private void interrupt(Pulse pulse) {
     int id = pulse.threadId();
     if (interrupts && id > 0) {
+      pulse.interrupted();
       // It may be somewhere else by now: then a call ends with EINTR, and is made anew.
       kernel.tgkill(process, id, Linux.SIGURG);
     }
