@@ -43,9 +43,6 @@ public final class Connection implements Pollable {
   /** {@link #slot} of a connection that no {@link Poller} watches. */
   public static final int UNWATCHED = -1;
 
-  /** No time. */
-  static final long NEVER = -1;
-
   /** The longest list of protocols that is kept: twice what browsers send. */
   private static final int ALPN_MAX_BYTES = 64;
 
@@ -96,12 +93,6 @@ public final class Connection implements Pollable {
 
   /** Whether it was offered to a receiver and taken back. */
   public boolean offeredBefore;
-
-  /**
-   * When it was passed for good, so that no receiver can have served it for longer; {@link #NEVER}
-   * when it was offered, or not given to anybody.
-   */
-  public long passedNanos = NEVER;
 
   /** When it was offered to a receiver that has not acknowledged it yet. */
   public long offeredNanos;
@@ -161,7 +152,6 @@ public final class Connection implements Pollable {
     alpnLength = 0;
     offeredBefore = false;
     holder = null;
-    passedNanos = NEVER;
     parser.reset();
   }
 

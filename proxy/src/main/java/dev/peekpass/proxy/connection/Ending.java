@@ -16,9 +16,6 @@ import dev.peekpass.proxy.turn.Turn;
  * }</pre>
  */
 public final class Ending {
-  /** A receiver cannot have received, answered and closed a connection in less than this. */
-  private static final long SERVED_NANOS = 25_000;
-
   private final Turn turn;
 
   /** The end for connections of one loop. */
@@ -117,16 +114,13 @@ public final class Ending {
   /**
    * Whether close(2) returns at once although a receiver has the same socket. It waits if ours is
    * the last descriptor and SO_LINGER is set. A receiver that is not trusted may set it, and close
-   * its own, at any moment. One that is does so only in serving the connection, for which it needs
-   * some time. One that acknowledges may have had that, others seldom.
+   * its own, at any moment; one that is does so only in serving the connection.
    */
   private boolean closesAtOnce(Connection connection, Holder holder) {
     if (!holder.isTrusted()) {
       return false;
     }
-    long passed = connection.passedNanos;
-    if (passed != Connection.NEVER
-        && (turn.clockNanos() - passed < SERVED_NANOS || !holder.isToBeLookedAt())) {
+    if (!holder.isToBeLookedAt()) {
       return true;
     }
     boolean lingers =

@@ -20,24 +20,27 @@ public final class Holder {
 
   private final int uid;
   private final boolean trusted;
+  private final boolean acknowledges;
   private final DescriptorCloser aside;
 
   /** Whether it has been seen to set SO_LINGER. */
   private boolean lingers;
 
-  /** How many of its connections were closed when it may have had the time to do so. */
-  private int late;
+  /** How many of its connections were closed, since one was last looked at once the first were. */
+  private int passed;
 
   /**
    * Makes one.
    *
    * @param uid whose process listens, or {@link #UNKNOWN}
    * @param trusted whether it does nothing to the proxy on purpose
+   * @param acknowledges whether its connections are kept until it says that it has them
    * @param aside closes what the loop's thread must not
    */
-  public Holder(int uid, boolean trusted, DescriptorCloser aside) {
+  public Holder(int uid, boolean trusted, boolean acknowledges, DescriptorCloser aside) {
     this.uid = uid;
     this.trusted = trusted;
+    this.acknowledges = acknowledges;
     this.aside = aside;
   }
 
@@ -57,14 +60,18 @@ public final class Holder {
   }
 
   /**
-   * Whether a connection is to be looked at before it is closed which a receiver that is trusted
-   * may have had the time to serve: always once it has been seen to linger; else so often that one
-   * that does is soon known, and others cost hardly anything.
+   * Whether a connection of a receiver that is trusted is to be looked at before it is closed. One
+   * that acknowledges has mostly begun to serve it by then, and may have ended; by the plain
+   * methods ours is closed first as a rule: there so often that a receiver that lingers is soon
+   * known, and others cost hardly anything.
    */
   boolean isToBeLookedAt() {
-    int before = late;
-    late = before + 1 == Integer.MAX_VALUE ? FIRST_LOOKS : before + 1;
-    return lingers || before < FIRST_LOOKS || before % LOOK_EVERY == 0;
+    if (acknowledges || lingers) {
+      return true;
+    }
+    int before = passed;
+    passed = before == LOOK_EVERY + FIRST_LOOKS ? FIRST_LOOKS : before + 1;
+    return before < FIRST_LOOKS || before == FIRST_LOOKS + LOOK_EVERY;
   }
 
   /** Closes what the loop's thread must not. */

@@ -112,6 +112,11 @@ final class AcknowledgedChannel extends Channel implements Pollable, MessageRead
   }
 
   @Override
+  boolean acknowledges() {
+    return true;
+  }
+
+  @Override
   void taken(Connection connection) {
     offers.put(connection);
   }

@@ -123,6 +123,11 @@ public abstract class Channel {
     }
   }
 
+  /** Whether a receiver says what it has, and the proxy keeps it until then. */
+  boolean acknowledges() {
+    return false;
+  }
+
   private Holder holder(int uid) {
     boolean trusted =
         switch (config.trust()) {
@@ -131,7 +136,7 @@ public abstract class Channel {
           // Whoever has no number in this user namespace seems to be the overflow uid.
           case AUTO -> uid == 0 || (uid == turn.euid() && uid != OVERFLOW_UID);
         };
-    return new Holder(uid, trusted, backend.aside());
+    return new Holder(uid, trusted, acknowledges(), backend.aside());
   }
 
   /**

@@ -23,9 +23,6 @@ abstract class PlainChannel extends Channel {
   private final MessageLimit limit;
   private boolean tooManyLogged;
 
-  /** When the last message was about to be sent. */
-  private long sentNanos;
-
   PlainChannel(Turn turn, Passing backend, BackendConfig config, String path) {
     super(turn, backend, config, path);
     limit = new MessageLimit(config.batch());
@@ -51,7 +48,6 @@ abstract class PlainChannel extends Channel {
     if (!mayHave(batch)) {
       return -Errno.ENOBUFS;
     }
-    sentNanos = turn.clockNanos();
     int count = Math.min(batch.size(), limit.at(turn.nowNanos()));
     int r = send(socket, batch, count);
     // Ends with a message of one at the latest, whatever the kernel says.
@@ -69,7 +65,6 @@ abstract class PlainChannel extends Channel {
 
   @Override
   void taken(Connection connection) {
-    connection.passedNanos = sentNanos;
     endPassed(connection);
   }
 
