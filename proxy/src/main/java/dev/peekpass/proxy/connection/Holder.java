@@ -14,9 +14,9 @@ public final class Holder {
   public static final int UNKNOWN = -1;
 
   /** How many are looked at first, and how many pass between two looks after that. */
-  private static final int FIRST_LOOKS = 32;
+  private static final int FIRST_LOOKS = 8;
 
-  private static final int LOOK_EVERY = 64;
+  private static final int LOOK_EVERY = 256;
 
   private final int uid;
   private final boolean trusted;

@@ -31,7 +31,7 @@ public final class StallWatch implements Runnable {
   /** How often it looks: while nobody has anything to do, while loops have, while others close. */
   private static final long IDLE_NANOS = 100_000_000;
 
-  private static final long BUSY_NANOS = 20_000_000;
+  private static final long BUSY_NANOS = 50_000_000;
   private static final long CLOSING_NANOS = 2_000_000;
 
   /** What is said of one thread, at most one line in this time. */
