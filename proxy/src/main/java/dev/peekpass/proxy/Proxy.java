@@ -11,7 +11,6 @@ import dev.peekpass.proxy.probe.Probes;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.status.ProxyStatus;
-import dev.peekpass.proxy.status.Stall;
 import dev.peekpass.proxy.turn.CloseQueue;
 import dev.peekpass.proxy.turn.StallWatch;
 import java.io.IOException;
@@ -118,14 +117,7 @@ public final class Proxy {
         });
   }
 
-  /**
-   * Binds every listener and begins to accept.
-   *
-   * @param kernels opens the way to the kernel for one thread, at each call
-   * @param accessLog where the access log goes, when the configuration asks for one
-   * @throws SystemCallException when a listener cannot be bound or a thread cannot be started;
-   *     nothing is left open
-   */
+  /** As the next one, with nothing inherited. */
   public static Proxy start(
       Configuration configuration, Supplier<? extends Kernel> kernels, LineSink accessLog)
       throws SystemCallException {
@@ -135,6 +127,8 @@ public final class Proxy {
   /**
    * Binds every listener that it has not inherited and begins to accept.
    *
+   * @param kernels opens the way to the kernel for one thread, at each call
+   * @param accessLog where the access log goes, when the configuration asks for one
    * @param inherited its sockets are owned by the proxy from here on; those that the configuration
    *     has no use for are closed, see {@link #unwanted}
    * @throws SystemCallException when a listener cannot be bound or a thread cannot be started;
@@ -185,17 +179,8 @@ public final class Proxy {
         throw AccessLogs.noThread(e);
       }
     }
-    proxy.startWatch();
+    proxy.watch.start();
     return proxy;
-  }
-
-  /** Without it all works, but for what it is for. */
-  private void startWatch() {
-    try {
-      Thread.ofPlatform().daemon().name("stall-watch").start(watch);
-    } catch (OutOfMemoryError e) {
-      LOG.error("loops are not watched: {}", AccessLogs.noThread(e).getMessage());
-    }
   }
 
   private static Proxy bind(
@@ -408,11 +393,6 @@ public final class Proxy {
   /** How many connections ended so, since the start. */
   public Map<Outcome, Long> outcomes() {
     return StatusReport.outcomes(loops);
-  }
-
-  /** The last time that each loop stood still, of those that ever did. */
-  public List<Stall> stalls() {
-    return StatusReport.stalls(loops);
   }
 
   /** The other counts, since the start. */

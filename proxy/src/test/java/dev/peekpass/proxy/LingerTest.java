@@ -293,9 +293,9 @@ class LingerTest {
           () -> Tests.await("it is seen", () -> loops.poll(never, Linux.POLLIN, 30_000) == 1);
       interrupted.after = "accept4";
       Socket client = ask(running.connect(), "good.example");
-      Tests.await("it is seen", () -> !running.proxy.stalls().isEmpty());
+      Tests.await("it is seen", () -> !running.proxy.status().stalls().isEmpty());
 
-      assertThat(running.proxy.stalls())
+      assertThat(running.proxy.status().stalls())
           .singleElement()
           .satisfies(stall -> {
             assertThat(stall.thread()).isEqualTo("loop-0");
@@ -306,7 +306,7 @@ class LingerTest {
       kernel.eventfdWrite(never, 1);
       good.answer(good.take(), "hello");
       assertThat(client.getInputStream().readAllBytes()).asString().isEqualTo("hello");
-      Tests.await("it is over", () -> running.proxy.stalls().getFirst().over());
+      Tests.await("it is over", () -> running.proxy.status().stalls().getFirst().over());
       assertThat(running.count(Counter.STOOD_STILL)).isPositive();
       kernel.close(never);
     }

@@ -2,7 +2,6 @@ package dev.peekpass.proxy.turn;
 
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
-import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.status.Stall;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -19,7 +18,7 @@ import org.slf4j.LoggerFactory;
  * still: then an operator must be able to see why. A close(2) that lingers (SO_LINGER, socket(7))
  * ends when a signal comes, and the kernel goes on sending what was to be sent.
  */
-public final class StallWatch implements Runnable {
+public final class StallWatch {
   /** How long a loop may take for one thing before it is said to stand still. */
   public static final long STALL_NANOS = 100_000_000;
 
@@ -36,6 +35,9 @@ public final class StallWatch implements Runnable {
 
   /** What is said of one thread, at most one line in this time. */
   private static final long LOG_NANOS = 10_000_000_000L;
+
+  /** Where system calls are made. */
+  private static final String KERNELS = Kernel.class.getPackageName() + ".Linux";
 
   private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
 
@@ -86,13 +88,21 @@ public final class StallWatch implements Runnable {
     watched.removeIf(one -> one.pulse == pulse);
   }
 
+  /** Begins to look. Where there can be no thread for it all works, but for what this is for. */
+  public void start() {
+    try {
+      Thread.ofPlatform().daemon().name("stall-watch").start(this::run);
+    } catch (OutOfMemoryError e) {
+      LOG.error("loops are not watched: there can be no thread for that: {}", e.getMessage());
+    }
+  }
+
   /** Ends it. */
   public void stop() {
     stopped = true;
   }
 
-  @Override
-  public void run() {
+  private void run() {
     while (!stopped) {
       long pause = IDLE_NANOS;
       for (Watched one : watched) {
@@ -165,7 +175,7 @@ public final class StallWatch implements Runnable {
 
   private static @Nullable String systemCall(StackTraceElement[] stack) {
     for (StackTraceElement frame : stack) {
-      if (frame.getClassName().equals(LinuxKernel.class.getName())) {
+      if (frame.getClassName().startsWith(KERNELS)) {
         return frame.getMethodName();
       }
     }
