@@ -59,9 +59,7 @@ public final class Proxy {
   private final Garbage garbage = new Garbage();
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.PREPARED);
 
-  /**
-   * What the loops' threads wait for: {@link #accept}, {@link #stop} or a thread that is missing.
-   */
+  /** What the loops' threads wait for: {@link #accept}, {@link #stop}, a thread that is missing. */
   private final CountDownLatch gate = new CountDownLatch(1);
 
   private final CountDownLatch ended;
