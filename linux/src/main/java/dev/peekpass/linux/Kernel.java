@@ -119,9 +119,9 @@ public interface Kernel {
   int close(Fd descriptor);
 
   /**
-   * close_range(2): closes all descriptors from one to another, both included. As after {@link
-   * #close} they are gone whatever the result, but for ENOSYS (kernel before 5.9, glibc before
-   * 2.34), after which none is.
+   * close_range(2): closes all descriptors from one to another, both included. If it fails none is
+   * closed: the kernel does not know it (before 5.9), nor glibc (before 2.34), or a filter refuses
+   * it, seccomp(2), with whatever error.
    *
    * <p>Every number between them must be the caller's: another thread may have been given one.
    */

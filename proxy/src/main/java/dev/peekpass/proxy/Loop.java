@@ -146,7 +146,11 @@ final class Loop implements Runnable {
       }
       finishPending();
     } finally {
-      freeAll();
+      try {
+        freeAll();
+      } finally {
+        turn.pulse().end();
+      }
     }
   }
 

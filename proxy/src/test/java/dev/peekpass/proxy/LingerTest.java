@@ -56,7 +56,8 @@ class LingerTest {
 
   /** The real kernel, with something done after some of the proxy's calls. */
   private static final class Interrupted implements Supplier<Kernel> {
-    final Queue<String> calls = new ConcurrentLinkedQueue<>();
+    final Queue<String> onAccepted = new ConcurrentLinkedQueue<>();
+    volatile boolean watchAccepted;
     final Queue<Integer> accepted = new ConcurrentLinkedQueue<>();
     final AtomicInteger looks = new AtomicInteger();
     volatile @Nullable String after;
@@ -72,12 +73,23 @@ class LingerTest {
               (self, method, arguments) -> call(real, method, arguments));
     }
 
+    private boolean isAccepted(@Nullable Object @Nullable [] arguments) {
+      return arguments != null
+          && arguments.length > 0
+          && arguments[0] instanceof Fd fd
+          && accepted.contains(fd.number());
+    }
+
     private Object call(Kernel real, Method method, @Nullable Object[] arguments)
         throws ReflectiveOperationException {
       String name = method.getName();
       String thread = Thread.currentThread().getName();
-      if (name.equals("close") || name.equals("closeRange")) {
-        calls.add(thread + " " + name + " " + arguments[0]);
+      if (thread.equals("closer")) {
+        // From here on the number may be another's.
+        watchAccepted = false;
+      }
+      if (watchAccepted && thread.startsWith("loop") && isAccepted(arguments)) {
+        onAccepted.add(name);
       }
       Object result = method.invoke(real, arguments);
       if (name.equals("getsockopt") && Integer.valueOf(Linux.SO_LINGER).equals(arguments[2])) {
@@ -227,33 +239,37 @@ class LingerTest {
     }
   }
 
-  /** What one had that is not trusted is never closed by the loop, whatever becomes of it. */
-  @Test
-  void whatAnUntrustedReceiverHasHadIsNeverClosedByTheLoop() throws Exception {
+  /**
+   * A receiver that is not trusted can hold the lock of a socket that it shares, in a send(2) from
+   * memory that is slow to come. So the loop makes no call on it any more, close(2) neither,
+   * whatever becomes of the connection.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"acknowledges", "gives it back", "dies with it", "hangs"})
+  void theLoopTouchesNothingThatAnUntrustedReceiverHasHad(String end) throws Exception {
     Interrupted interrupted = new Interrupted();
-    String how = "never, ack-timeout: 20ms, hand-off-timeout: 200ms";
+    String how = "never, ack-timeout: 1s, hand-off-timeout: 2s";
     try (TestAcknowledger evil = new TestAcknowledger(dir.resolve("evil"));
         Running running = new Running(config("acknowledged", how), interrupted)) {
       ask(running.connect(), "evil.example");
-      evil.accept().greet(true, 10);
-      Offered acknowledged = evil.next();
-      evil.ack(1, 10);
-      Tests.await(
-          "one is passed, or was not acknowledged in time",
-          () -> running.count(Outcome.PASSED) + running.count(Outcome.REFUSED_UNAVAILABLE) == 1);
-      ask(running.connect(), "evil.example");
-      evil.next();
-      // It hangs: what it was offered is taken back, and nobody else takes it.
-      Tests.await("one is refused", () -> running.count(Outcome.REFUSED_UNAVAILABLE) >= 1);
-      closeClients();
-      Tests.await("both are closed", () -> running.count(Counter.CLOSED_ASIDE) == 2);
+      evil.accept().greet(!end.equals("dies with it"), 1);
+      Offered offered = evil.next();
+      interrupted.watchAccepted = true;
+      switch (end) {
+        case "acknowledges" -> evil.ack(1, 1);
+        case "gives it back" -> {
+          evil.refuse(0);
+          evil.ack(1, 1);
+        }
+        case "dies with it" -> evil.end();
+        default -> {
+          // Taken back, and refused when its time is up.
+        }
+      }
+      Tests.await("it has ended", () -> running.count(Counter.CLOSED_ASIDE) == 1);
 
-      assertThat(interrupted.accepted).hasSize(2);
-      assertThat(interrupted.calls)
-          .noneMatch(call ->
-              interrupted.accepted.stream()
-                  .anyMatch(number -> call.equals("loop-0 close fd " + number)));
-      evil.close(acknowledged);
+      assertThat(interrupted.onAccepted).isEmpty();
+      evil.close(offered);
     }
   }
 

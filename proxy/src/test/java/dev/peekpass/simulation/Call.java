@@ -70,6 +70,18 @@ public enum Call {
   /** eventfd_read(3). */
   EVENTFD_READ(Throws.EITHER, Errno.EINTR);
 
+  /**
+   * Whether it takes a TCP socket's lock, for which it waits however non-blocking it is; fcntl(2)
+   * does so when O_ASYNC was set. close(2) of the last descriptor does as well, but whoever is in a
+   * call of its own has another.
+   */
+  boolean locks() {
+    return switch (this) {
+      case FCNTL, COUNTS, RECV, SEND, SHUTDOWN -> true;
+      default -> false;
+    };
+  }
+
   @SuppressWarnings("ImmutableEnumChecker") // never written to
   private final int[] errors;
 

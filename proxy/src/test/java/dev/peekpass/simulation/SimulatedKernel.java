@@ -148,6 +148,10 @@ public final class SimulatedKernel implements Kernel {
     if (++calls > MAX_CALLS_A_TURN) {
       throw new Violation("a turn makes more than " + MAX_CALLS_A_TURN + " calls");
     }
+    if (file instanceof TcpConnection shared && shared.isBound() && call.locks()) {
+      throw new Violation(
+          call + " would wait for whoever holds the lock of the " + shared + ", who is not trusted");
+    }
     Observer by = observer;
     if (by != null) {
       by.onCall(call, file instanceof TcpConnection connection ? connection : null);

@@ -34,6 +34,9 @@ public final class TcpConnection extends OpenFile {
   /** The user who has had it and is not trusted, or 0. */
   private int bound;
 
+  /** Whose the receiver is that it was passed to last. */
+  private int passedUid;
+
   TcpConnection(Client client) {
     this.client = client;
   }
@@ -273,7 +276,7 @@ public final class TcpConnection extends OpenFile {
     if (filtered) {
       throw new Violation(this + " is given away with the filter of its listener");
     }
-    if (blocking) {
+    if (blocking && !isBound()) {
       throw new Violation(this + " is given away and blocks: " + last);
     }
   }
@@ -305,12 +308,20 @@ public final class TcpConnection extends OpenFile {
     }
     requireFree();
     passedTo = path;
+    passedUid = uid;
     returned = false;
+  }
+
+  /** Whether only receivers of one user may have it. */
+  public boolean isBound() {
+    Offer last = offer;
+    return bound != 0 || (last != null && last.uid() != 0 && last.isOver());
   }
 
   /** It stood in a message that its receiver has left unread for good. */
   void returned() {
     passes--;
+    bound = passedUid;
     returned = true;
     returnedBefore = true;
   }

@@ -6,7 +6,6 @@ import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.ConnectionQueue;
 import dev.peekpass.proxy.connection.Ending;
-import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.connection.Stage;
 import dev.peekpass.proxy.handoff.Channel;
 import dev.peekpass.proxy.handoff.Passing;
@@ -42,9 +41,6 @@ public final class Backend implements Passing {
 
   private static final long RETRY_MAX_NANOS = 250_000_000;
 
-  /** The same line is logged so often at most. */
-  private static final long LOG_NANOS = 10_000_000_000L;
-
   private final Turn turn;
   private final Ending ending;
   private final Gathering gathering;
@@ -57,6 +53,8 @@ public final class Backend implements Passing {
 
   private final ConnectionQueue waiting = new ConnectionQueue(Stage.UNWATCHED);
 
+  private final BoundQueue bound;
+
   /** The next message, while it is being sent. */
   private final Batch batch;
 
@@ -65,7 +63,6 @@ public final class Backend implements Passing {
 
   private final long handOffTimeoutNanos;
   private final Runnable pumping = this::pump;
-  private long logWithheldNanos = Long.MIN_VALUE;
   private boolean flushAsked;
   private boolean drained;
   private long passedCount;
@@ -89,6 +86,7 @@ public final class Backend implements Passing {
     batch = new Batch(Math.max(atOnce, Channel.MOST_AT_ONCE));
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
     receivers = new Receivers(turn, ending, this, config, batch.capacity());
+    bound = new BoundQueue(turn, gathering, receivers, config.name());
   }
 
   /** Its name in the configuration. */
@@ -141,15 +139,15 @@ public final class Backend implements Passing {
       return;
     }
     if (connection.isBound()) {
-      // Alone in its message.
-      flush();
+      awaitBound(connection);
+      return;
     }
     if (!waiting.isEmpty()) {
       await(connection);
       return;
     }
     gathered.add(connection);
-    if (gathered.size() >= atOnce || connection.isBound()) {
+    if (gathered.size() >= atOnce) {
       flush();
     } else if (!flushAsked) {
       flushAsked = true;
@@ -184,11 +182,7 @@ public final class Backend implements Passing {
   /** Passes the first of a queue as far as receivers take them; returns whether any was passed. */
   private boolean passContained(ConnectionQueue from) {
     try {
-      Connection first = from.first();
-      if (first != null && first.isBound()) {
-        return passBound(first);
-      }
-      for (Connection c = first; c != null && !batch.isFull() && !c.isBound(); c = from.after(c)) {
+      for (Connection c = from.first(); c != null && !batch.isFull(); c = from.after(c)) {
         batch.add(c);
       }
       return receivers.pass(batch, atOnce > 1) > 0;
@@ -201,44 +195,38 @@ public final class Backend implements Passing {
     }
   }
 
-  /** Passes one that only some receivers may have; returns whether it is dealt with. */
-  private boolean passBound(Connection connection) {
-    batch.add(connection);
-    Receivers.Bound became = receivers.passBound(batch);
-    if (became == Receivers.Bound.NOBODY_MAY) {
-      turn.count(Counter.WITHHELD);
-      logWithheld(connection);
-      gathering.giveOn(connection);
-    }
-    return became != Receivers.Bound.NOT_NOW;
-  }
-
-  private void logWithheld(Connection connection) {
-    Holder had = connection.holder();
-    if (had != null && turn.nowNanos() >= logWithheldNanos) {
-      logWithheldNanos = turn.nowNanos() + LOG_NANOS;
-      turn.log()
-          .warn(
-              "backend {}: gets no connection that a receiver of uid {} was offered before and may"
-                  + " have kept; if that one is to be trusted, give its backend trust: always",
-              name(),
-              had.uid());
-    }
-  }
-
   /** Whether its connections are another backend's, since no receiver of its own is there. */
   private boolean isToBackUp() {
     return config.backup().isPresent() && !receivers.areThere();
   }
 
   private void await(Connection connection) {
-    if (waiting.size() >= config.maxQueue()) {
+    if (waitingCount() >= config.maxQueue()) {
       turn.count(Counter.MAX_QUEUE_REACHED);
       gathering.giveOn(connection);
       return;
     }
     turn.count(Counter.QUEUED);
     waiting.add(connection);
+    awaitReceiver(connection);
+  }
+
+  /** It has come from another backend, where a receiver had it that is not trusted. */
+  private void awaitBound(Connection connection) {
+    bound.add(connection);
+    bound.pump();
+    if (!bound.has(connection)) {
+      return;
+    }
+    boolean full = waitingCount() > config.maxQueue();
+    if (full) {
+      turn.count(Counter.MAX_QUEUE_REACHED);
+    }
+    if (full || isToBackUp()) {
+      gathering.giveOn(connection);
+      return;
+    }
+    turn.count(Counter.QUEUED);
     awaitReceiver(connection);
   }
 
@@ -252,12 +240,26 @@ public final class Backend implements Passing {
   /**
    * {@inheritDoc}
    *
-   * <p>That it was counted once is why {@code max-queue} does not apply. The receiver may have made
-   * it blocking, which all copies of a descriptor share.
+   * <p>That it was counted once is why {@code max-queue} does not apply.
    */
   @Override
   public void takeBack(Connection connection) {
     turn.count(Counter.TAKEN_BACK);
+    connection.offeredBefore = true;
+    if (connection.isBound()) {
+      bound.add(connection);
+    } else {
+      unblock(connection);
+      waiting.putBack(connection);
+    }
+    awaitReceiver(connection);
+  }
+
+  /**
+   * A receiver that is trusted may have made it blocking, which all copies of a descriptor share.
+   * One that is not could do so again, and could make this call wait.
+   */
+  private void unblock(Connection connection) {
     boolean unblocked = false;
     try {
       turn.kernel().fcntl(connection.fd, Linux.F_SETFL, Linux.O_RDWR | Linux.O_NONBLOCK);
@@ -267,9 +269,6 @@ public final class Backend implements Passing {
         ending.fail(connection);
       }
     }
-    connection.offeredBefore = true;
-    waiting.putBack(connection);
-    awaitReceiver(connection);
   }
 
   @Override
@@ -286,16 +285,28 @@ public final class Backend implements Passing {
       }
     }
     while (!waiting.isEmpty() && passContained(waiting)) {}
-    if (!waiting.isEmpty() && isToBackUp()) {
+    if (!bound.isEmpty()) {
+      bound.pump();
+    }
+    if (anyWaits() && isToBackUp()) {
       for (Connection c = waiting.first(); c != null; c = waiting.first()) {
         gathering.giveOn(c);
       }
+      bound.giveOnAll();
     }
     rest();
   }
 
+  private boolean anyWaits() {
+    return !waiting.isEmpty() || !bound.isEmpty();
+  }
+
+  private int waitingCount() {
+    return waiting.size() + bound.size();
+  }
+
   private void rest() {
-    if (waiting.isEmpty()) {
+    if (!anyWaits()) {
       retryAtNanos = Long.MAX_VALUE;
       retryNanos = RETRY_MIN_NANOS;
     }
@@ -328,32 +339,38 @@ public final class Backend implements Passing {
    * @return when something is due next, or {@link Long#MAX_VALUE}
    */
   public long runTimers(long nowNanos) {
-    int before = waiting.size();
+    int before = waitingCount();
     long due = receivers.runTimers(nowNanos);
-    if (waiting.size() > before || (!waiting.isEmpty() && isToBackUp())) {
+    if (waitingCount() > before || (anyWaits() && isToBackUp())) {
       pump();
     }
     return Math.min(due, runQueue(nowNanos));
   }
 
   private long runQueue(long nowNanos) {
-    for (@Nullable Connection late = waiting.firstExpired(nowNanos);
+    for (@Nullable Connection late = firstExpired(nowNanos);
         late != null;
-        late = waiting.firstExpired(nowNanos)) {
+        late = firstExpired(nowNanos)) {
       turn.count(Counter.HAND_OFF_TIMED_OUT);
       gathering.giveOn(late);
     }
     rest();
     if (retryAtNanos <= nowNanos) {
-      int before = waiting.size();
+      int before = waitingCount();
       receivers.tryAll(pumping);
-      if (!waiting.isEmpty()) {
-        boolean progress = waiting.size() < before;
+      if (anyWaits()) {
+        boolean progress = waitingCount() < before;
         retryNanos = progress ? RETRY_MIN_NANOS : Math.min(2 * retryNanos, RETRY_MAX_NANOS);
         scheduleRetry(nowNanos);
       }
     }
-    return Math.min(retryAtNanos, waiting.nextDeadlineNanos());
+    long deadline = Math.min(waiting.nextDeadlineNanos(), bound.nextDeadlineNanos());
+    return Math.min(retryAtNanos, deadline);
+  }
+
+  private @Nullable Connection firstExpired(long nowNanos) {
+    Connection late = waiting.firstExpired(nowNanos);
+    return late != null ? late : bound.firstExpired(nowNanos);
   }
 
   private void scheduleRetry(long nowNanos) {
@@ -363,12 +380,12 @@ public final class Backend implements Passing {
 
   /** What is to be told of it. */
   public BackendStatus status() {
-    return new BackendStatus(name(), drained, passedCount, waiting.size(), receivers.status());
+    return new BackendStatus(name(), drained, passedCount, waitingCount(), receivers.status());
   }
 
   /** Whether no connection is here. */
   public boolean isIdle() {
-    return receivers.areIdle() && waiting.isEmpty() && gathered.isEmpty();
+    return receivers.areIdle() && !anyWaits() && gathered.isEmpty();
   }
 
   /** Ends what still waits and closes the channels, all of them whatever one throws. */
@@ -376,6 +393,7 @@ public final class Backend implements Passing {
     Cleanup cleanup = new Cleanup(turn);
     cleanup.attempt(() -> ending.stopAll(gathered));
     cleanup.attempt(() -> ending.stopAll(waiting));
+    cleanup.attempt(() -> bound.close(ending));
     cleanup.attempt(receivers::close);
     cleanup.end();
   }

@@ -100,6 +100,8 @@ public final class Ending {
       if (holder == null) {
         turn.kernel().close(connection.fd);
       } else if (here) {
+        // What was interrupted before was another call.
+        var _ = turn.pulse().takeInterrupted();
         turn.kernel().close(connection.fd);
         if (turn.pulse().takeInterrupted()) {
           holder.lingers();

@@ -13,11 +13,18 @@ public final class Holder {
   /** {@link #uid} of a receiver whose user is not known: on a datagram socket. */
   public static final int UNKNOWN = -1;
 
+  /**
+   * What the kernel shows in place of any user that has no number in this user namespace, unless
+   * told otherwise, user_namespaces(7).
+   */
+  public static final int OVERFLOW_UID = 65_534;
+
   /** How many are looked at first, and how many pass between two looks after that. */
   private static final int FIRST_LOOKS = 8;
 
   private static final int LOOK_EVERY = 256;
 
+  private final String backend;
   private final int uid;
   private final boolean trusted;
   private final boolean acknowledges;
@@ -32,16 +39,23 @@ public final class Holder {
   /**
    * Makes one.
    *
+   * @param backend whose receiver it is
    * @param uid whose process listens, or {@link #UNKNOWN}
    * @param trusted whether it does nothing to the proxy on purpose
    * @param acknowledges whether its connections are kept until it says that it has them
    * @param aside closes what the loop's thread must not
    */
-  public Holder(int uid, boolean trusted, boolean acknowledges, DescriptorCloser aside) {
+  public Holder(String backend, int uid, boolean trusted, boolean acknowledges, DescriptorCloser aside) {
+    this.backend = backend;
     this.uid = uid;
     this.trusted = trusted;
     this.acknowledges = acknowledges;
     this.aside = aside;
+  }
+
+  /** The name of the backend whose receiver it is. */
+  public String backend() {
+    return backend;
   }
 
   /** The user whose process listens, or {@link #UNKNOWN}. */
@@ -88,6 +102,6 @@ public final class Holder {
 
   /** Whether a connection may go to this one after it was offered to another. */
   public boolean mayHaveAfter(Holder other) {
-    return other.trusted || (uid != UNKNOWN && uid == other.uid);
+    return other.trusted || (uid != UNKNOWN && uid != OVERFLOW_UID && uid == other.uid);
   }
 }

@@ -31,9 +31,6 @@ public abstract class Channel {
    */
   public static final int MOST_AT_ONCE = 64;
 
-  /** What the kernel shows in place of a user that it has no number for, user_namespaces(7). */
-  private static final int OVERFLOW_UID = 65_534;
-
   final Turn turn;
   final Kernel kernel;
   final Passing backend;
@@ -134,9 +131,9 @@ public abstract class Channel {
           case ALWAYS -> true;
           case NEVER -> false;
           // Whoever has no number in this user namespace seems to be the overflow uid.
-          case AUTO -> uid == 0 || (uid == turn.euid() && uid != OVERFLOW_UID);
+          case AUTO -> uid == 0 || (uid == turn.euid() && uid != Holder.OVERFLOW_UID);
         };
-    return new Holder(uid, trusted, acknowledges(), backend.aside());
+    return new Holder(config.name(), uid, trusted, acknowledges(), backend.aside());
   }
 
   /**

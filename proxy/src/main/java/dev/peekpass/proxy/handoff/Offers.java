@@ -159,9 +159,20 @@ final class Offers implements Container {
   /** The receiver gives one back. */
   void refused(long number) {
     Connection connection = ring[index(number)];
-    if (connection != null) {
+    if (connection == null) {
+      return;
+    }
+    if (connection.isBound()) {
+      // It goes to receivers of the same user only, whose word that is.
+      revoke(number);
+      backend.takeBack(connection);
+    } else {
       giveBack(connection, true);
     }
+  }
+
+  private boolean revoke(long number) {
+    return claims != null && claims.revoke(number);
   }
 
   /**
@@ -196,12 +207,15 @@ final class Offers implements Container {
   }
 
   private void giveBack(Connection connection, boolean letGo) {
-    if (claims != null && claims.revoke(connection.offerNumber)) {
+    if (revoke(connection.offerNumber)) {
       backend.takeBack(connection);
     } else if (!letGo) {
       // It may be working on it at this moment.
       turn.count(Counter.ACK_IN_DOUBT);
       channel.endPassed(connection);
+    } else if (connection.isBound()) {
+      // Its receiver may hold the socket's lock, for which every look would wait.
+      ending.end(connection, Outcome.LOST);
     } else {
       switch (untouched.look(connection.fd)) {
         case UNTOUCHED -> backend.takeBack(connection);
@@ -265,7 +279,7 @@ final class Offers implements Container {
   /** Deals with one that was not acknowledged in time; returns when to look again. */
   private long overdue(Connection connection, long nowNanos) {
     answersDue = next;
-    if (claims != null && claims.revoke(connection.offerNumber)) {
+    if (revoke(connection.offerNumber)) {
       backend.takeBack(connection);
       return Long.MAX_VALUE;
     }

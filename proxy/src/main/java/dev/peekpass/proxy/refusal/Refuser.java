@@ -65,7 +65,7 @@ public final class Refuser implements Stage {
 
   /**
    * Turns a connection away and records the outcome. The descriptor is closed here, now or once the
-   * client has read the answer.
+   * client has read the answer. One that a receiver has had which is not trusted gets no answer.
    *
    * @param connection in any container, without an outcome; the poller may watch it
    * @param reject how this listener rejects
@@ -74,6 +74,11 @@ public final class Refuser implements Stage {
   public void refuse(
       Connection connection, Outcome outcome, Fallback.Reject reject, Answer noRoute) {
     ending.record(connection, outcome);
+    if (connection.isBound()) {
+      // Whoever has a descriptor of it may hold the socket's lock, for which every call would wait.
+      ending.release(connection);
+      return;
+    }
     Drained drained = drain(connection.fd);
     Answer answer = answer(connection.protocol, outcome, reject, noRoute);
     if (drained == Drained.GIVEN_UP || answer == null) {

@@ -1,6 +1,5 @@
 package dev.peekpass.proxy.turn;
 
-import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import java.util.Arrays;
@@ -173,7 +172,8 @@ public final class CloseQueue implements DescriptorCloser {
   /** Closes neighbours, all of which are ours, by one call where the kernel can. */
   private void close(Kernel kernel, int from, int to) {
     Fd first = descriptor(from);
-    if (to > from && kernel.closeRange(first, descriptor(to)) != -Errno.ENOSYS) {
+    // A filter of system calls may refuse it: then each is closed by itself.
+    if (to > from && kernel.closeRange(first, descriptor(to)) >= 0) {
       return;
     }
     for (int i = from; i <= to; i++) {

@@ -30,7 +30,6 @@ final class ClosingThread {
   private final CloseQueue queue;
   private final Supplier<? extends Kernel> kernels;
   private final StallWatch watch;
-  private final Pulse pulse = new Pulse();
   private final AtomicReference<State> state = new AtomicReference<>(State.NONE);
   private volatile @Nullable Thread thread;
 
@@ -71,6 +70,7 @@ final class ClosingThread {
 
   private void run() {
     boolean ended = false;
+    Pulse pulse = new Pulse();
     try {
       Kernel kernel = kernels.get();
       pulse.belongTo(Thread.currentThread(), kernel.gettid());
@@ -80,7 +80,7 @@ final class ClosingThread {
       } while (!mayEnd());
       ended = true;
     } finally {
-      watch.forget(pulse);
+      pulse.end();
       if (!ended) {
         // A fault: the next one to wake it has another thread.
         state.set(State.NONE);

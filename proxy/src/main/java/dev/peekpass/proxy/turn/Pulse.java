@@ -31,6 +31,7 @@ public final class Pulse {
   private volatile int threadId;
   private volatile @Nullable Stall last;
   private volatile boolean interrupted;
+  private volatile boolean ended;
 
   /** The calling thread's from now on. */
   public void belongTo(Thread owner, int kernelsThreadId) {
@@ -46,6 +47,17 @@ public final class Pulse {
   /** The thread waits, as it may. */
   public void rest() {
     BEAT.setOpaque(this, 0L);
+  }
+
+  /** The thread rests for ever, and need not be looked at any more. */
+  public void end() {
+    rest();
+    ended = true;
+  }
+
+  /** Whether the thread has ended. */
+  boolean hasEnded() {
+    return ended;
   }
 
   /** Which beat the thread is in, 0 while it rests; for any thread. */

@@ -83,11 +83,6 @@ public final class StallWatch {
     watched.add(new Watched(pulse, true));
   }
 
-  /** Looks no more at a thread that has ended. */
-  void forget(Pulse pulse) {
-    watched.removeIf(one -> one.pulse == pulse);
-  }
-
   /** Begins to look. Where there can be no thread for it all works, but for what this is for. */
   public void start() {
     try {
@@ -105,10 +100,21 @@ public final class StallWatch {
   private void run() {
     while (!stopped) {
       long pause = IDLE_NANOS;
+      watched.removeIf(one -> one.pulse.hasEnded());
       for (Watched one : watched) {
-        pause = Math.min(pause, look(one, kernel.nanoTime()));
+        pause = Math.min(pause, lookContained(one));
       }
       LockSupport.parkNanos(pause);
+    }
+  }
+
+  /** Whatever goes wrong here, it goes on: without it nobody gets a loop out. */
+  private long lookContained(Watched one) {
+    try {
+      return look(one, kernel.nanoTime());
+    } catch (RuntimeException | OutOfMemoryError e) {
+      one.told = true;
+      return IDLE_NANOS;
     }
   }
 
