@@ -150,7 +150,10 @@ public final class SimulatedKernel implements Kernel {
     }
     if (file instanceof TcpConnection shared && shared.isBound() && call.locks()) {
       throw new Violation(
-          call + " would wait for whoever holds the lock of the " + shared + ", who is not trusted");
+          call
+              + " would wait for whoever holds the lock of the "
+              + shared
+              + ", who is not trusted");
     }
     Observer by = observer;
     if (by != null) {

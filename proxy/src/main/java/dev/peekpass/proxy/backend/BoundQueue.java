@@ -73,6 +73,7 @@ final class BoundQueue {
     }
     if (became == Receivers.Bound.NOBODY_MAY) {
       turn.count(Counter.WITHHELD);
+      connection.reason = "withheld: a receiver of another user may have kept it";
       logWithheld(connection);
       gathering.giveOn(connection);
     }

@@ -123,12 +123,16 @@ final class Receivers implements Rotation.Sockets {
       Channel channel = channels[i];
       if (!healthy[i] || !prepare(channel)) {
         mayCome |= healthy[i];
-      } else if (!connection.mayGoTo(channel.holder())) {
-        others = true;
-      } else if (channel.isReady() && pass(channel, one) > 0) {
-        return Bound.PASSED;
       } else {
-        mayCome = true;
+        // Whose receiver it is may be known only once it has been connected to (once).
+        boolean known = channel.holder().uid() != Holder.UNKNOWN;
+        boolean may = !known || connection.mayGoTo(channel.holder());
+        if (may && channel.isReady() && pass(channel, one) > 0) {
+          return Bound.PASSED;
+        }
+        boolean mayStill = connection.mayGoTo(channel.holder());
+        mayCome |= mayStill;
+        others |= !mayStill;
       }
     }
     return others && !mayCome ? Bound.NOBODY_MAY : Bound.NOT_NOW;

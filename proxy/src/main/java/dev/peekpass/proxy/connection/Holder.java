@@ -45,7 +45,8 @@ public final class Holder {
    * @param acknowledges whether its connections are kept until it says that it has them
    * @param aside closes what the loop's thread must not
    */
-  public Holder(String backend, int uid, boolean trusted, boolean acknowledges, DescriptorCloser aside) {
+  public Holder(
+      String backend, int uid, boolean trusted, boolean acknowledges, DescriptorCloser aside) {
     this.backend = backend;
     this.uid = uid;
     this.trusted = trusted;

@@ -30,6 +30,8 @@ final class AutoChannel extends Channel {
       passed = plain.pass(batch);
     }
     if (passed == 0 && !plain.isOpen() && !plain.isResting()) {
+      // What it has found and said of the path holds for both.
+      acknowledged.reach.inherit(plain.reach);
       passed = acknowledged.pass(batch);
       if (acknowledged.isOtherType()) {
         plain.reach.inherit(acknowledged.reach);

@@ -43,6 +43,7 @@ public abstract class Channel {
 
   private final SockAddr address = new SockAddr();
   private final IncomingDescriptors incoming;
+  private final LineLimit strangers = new LineLimit();
   private long passedCount;
 
   private final @Nullable PeerCredentials[] credentials = new @Nullable PeerCredentials[1];
@@ -108,14 +109,16 @@ public abstract class Channel {
     int uid = r < 0 || peer == null ? Holder.UNKNOWN : peer.uid();
     if (uid != holder.uid()) {
       holder = holder(uid);
-      if (!holder.isTrusted()) {
+      if (!holder.isTrusted() && strangers.allows(turn.nowNanos())) {
         turn.log()
             .info(
                 "backend {}: unix:{} belongs to uid {}, which is not trusted (trust): another thread"
-                    + " closes what it has had",
+                    + " closes what it has had, and what is taken back goes to receivers of"
+                    + " that user only{}",
                 config.name(),
                 path,
-                uid);
+                uid,
+                strangers.leftOut());
       }
     }
   }

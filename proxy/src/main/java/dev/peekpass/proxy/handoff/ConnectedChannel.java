@@ -276,16 +276,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
   }
 
   private void endProving() {
-    for (Connection c = proving.first(); c != null; c = proving.first()) {
-      try {
-        endPassed(c);
-      } catch (RuntimeException e) {
-        turn.fault("backend " + config.name() + ": a connection was passed and could not end", e);
-        if (c.isIn(proving)) {
-          break;
-        }
-      }
-    }
+    proving.takeOut(turn, this::endPassed);
   }
 
   /** The receiver has closed: with the first message unread, or after it had received it. */
@@ -316,10 +307,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
     try {
       disconnect();
     } finally {
-      // Newest first, each before the one that came back last: so they stand in their old order.
-      for (Connection c = proving.last(); c != null; c = proving.last()) {
-        backend.takeBack(c);
-      }
+      proving.takeOut(turn, backend::takeBack);
     }
   }
 
@@ -369,6 +357,8 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
   @Override
   public void abort() {
     drop("a fault in Peekpass");
+    // None stands here without a socket, whatever was thrown before.
+    endProving();
   }
 
   /** What was sent is in the receiver's queue, and stays there. */

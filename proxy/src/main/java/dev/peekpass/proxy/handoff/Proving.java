@@ -3,6 +3,8 @@ package dev.peekpass.proxy.handoff;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.Container;
 import dev.peekpass.proxy.connection.Stage;
+import dev.peekpass.proxy.turn.Turn;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,14 +49,21 @@ final class Proving implements Container {
     throw new IllegalStateException("the connection does not stand here");
   }
 
-  /** The one that was put last, or null; it stays. */
-  @Nullable Connection last() {
-    return size == 0 ? null : connections[size - 1];
-  }
-
-  /** The one that was put first, or null; it stays. */
-  @Nullable Connection first() {
-    return connections[0];
+  /**
+   * Has each taken out, the newest first: so those that are put back come to stand in their old
+   * order. Whatever is thrown about one, it is done with the others.
+   */
+  void takeOut(Turn turn, Consumer<Connection> takesOut) {
+    for (int i = size - 1; i >= 0; i--) {
+      Connection connection = connections[i];
+      if (connection != null) {
+        try {
+          takesOut.accept(connection);
+        } catch (RuntimeException e) {
+          turn.fault("a connection of a first message could not be dealt with", e);
+        }
+      }
+    }
   }
 
   /** Whether nobody stands here. */

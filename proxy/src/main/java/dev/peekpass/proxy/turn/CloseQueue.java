@@ -139,21 +139,29 @@ public final class CloseQueue implements DescriptorCloser {
   /** Closes all that there is. Called by the thread that closes, or in its place. */
   void closeAll(Kernel kernel, Pulse pulse) {
     while (take()) {
-      Arrays.sort(closing.all, 0, closing.count, BY_NUMBER);
-      int from = 0;
-      while (from < closing.count) {
-        int to = from;
-        while (to + 1 < closing.count
-            && number(closing.all[to + 1]) == number(closing.all[to]) + 1) {
-          to++;
-        }
-        pulse.beat();
-        close(kernel, from, to);
-        open.getAndAdd(from - to - 1);
-        from = to + 1;
+      int count = closing.count;
+      try {
+        closeTaken(kernel, pulse);
+      } finally {
+        // Whatever was thrown: a number that was closed may be another's by now.
+        closing.clear();
+        open.getAndAdd(-count);
+        pulse.rest();
       }
-      pulse.rest();
-      closing.clear();
+    }
+  }
+
+  private void closeTaken(Kernel kernel, Pulse pulse) {
+    Arrays.sort(closing.all, 0, closing.count, BY_NUMBER);
+    int from = 0;
+    while (from < closing.count) {
+      int to = from;
+      while (to + 1 < closing.count && number(closing.all[to + 1]) == number(closing.all[to]) + 1) {
+        to++;
+      }
+      pulse.beat();
+      close(kernel, from, to);
+      from = to + 1;
     }
   }
 
