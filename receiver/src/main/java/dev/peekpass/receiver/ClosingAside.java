@@ -7,9 +7,11 @@ import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Supplier;
 
@@ -41,6 +43,10 @@ final class ClosingAside {
   private final Set<Integer> closing = ConcurrentHashMap.newKeySet();
 
   private final AtomicBoolean interrupting = new AtomicBoolean();
+  private final ThreadFactory interrupters;
+
+  /** How many close in a thread that is not of these. */
+  private final AtomicInteger closingHere = new AtomicInteger();
 
   /**
    * Begins without a thread.
@@ -49,7 +55,13 @@ final class ClosingAside {
    * @param name the receiver's, for the threads
    */
   ClosingAside(Supplier<Kernel> kernels, String name) {
+    this(kernels, name, Thread.ofPlatform().daemon().name("peekpass-close interrupts").factory());
+  }
+
+  /** As the other, with other threads to interrupt those that close. */
+  ClosingAside(Supplier<Kernel> kernels, String name, ThreadFactory interrupters) {
     this.kernels = kernels;
+    this.interrupters = interrupters;
     threads =
         new ThreadPoolExecutor(
             THREADS_MAX,
@@ -80,47 +92,72 @@ final class ClosingAside {
   boolean close(Fd fd, How how) {
     try {
       threads.execute(new Closing(kernels, closing, fd, how));
-      if (!threads.getQueue().isEmpty() && interrupting.compareAndSet(false, true)) {
-        startInterrupting();
-      }
-      return true;
     } catch (RejectedExecutionException | OutOfMemoryError e) {
-      // The latter also says that there can be no more threads.
+      // The latter says that there can be no more threads.
       return false;
+    }
+    // From here on it is not the caller's, whatever happens.
+    interruptIfSomethingWaits();
+    return true;
+  }
+
+  /**
+   * Closes a descriptor in the caller's thread, where there is no room for it. Its options stay as
+   * they are, so that it may wait, but no longer than the others.
+   */
+  void closeHere(Kernel kernel, Fd fd) {
+    closingHere.incrementAndGet();
+    try {
+      interruptIfSomethingWaits();
+      new Closing(() -> kernel, closing, fd, How.AS_IT_IS).run();
+    } finally {
+      closingHere.decrementAndGet();
     }
   }
 
+  private boolean somethingWaits() {
+    return !threads.getQueue().isEmpty() || closingHere.get() > 0;
+  }
+
   /** Starts a thread that lives while something waits for those that close. */
-  private void startInterrupting() {
-    boolean started = false;
+  private void interruptIfSomethingWaits() {
+    if (!somethingWaits() || !interrupting.compareAndSet(false, true)) {
+      return;
+    }
     try {
-      Thread.ofPlatform()
-          .daemon()
-          .name("peekpass-close interrupts")
-          .start(() -> interruptWhileOthersWait(kernels.get()));
-      started = true;
-    } finally {
-      if (!started) {
-        interrupting.set(false);
-      }
+      interrupters.newThread(this::interruptWhileOthersWait).start();
+    } catch (OutOfMemoryError e) {
+      // There can be no more threads now. The next descriptor tries again.
+      interrupting.set(false);
     }
   }
 
   /** Gets out those that wait in close(2); one that does not makes its call anew. */
-  private void interruptWhileOthersWait(Kernel kernel) {
+  private void interruptWhileOthersWait() {
+    boolean can;
+    do {
+      try {
+        can = interruptUntilNothingWaits();
+      } finally {
+        interrupting.set(false);
+      }
+    } while (can && somethingWaits() && interrupting.compareAndSet(false, true));
+  }
+
+  /** Whether it can. */
+  private boolean interruptUntilNothingWaits() {
+    Kernel kernel = kernels.get();
     int process = kernel.getpid();
     if (kernel.catchSignal(Linux.SIGURG) < 0) {
-      return;
+      return false;
     }
-    do {
-      while (!threads.getQueue().isEmpty()) {
-        LockSupport.parkNanos(PATIENCE_NANOS);
-        for (int thread : closing) {
-          kernel.tgkill(process, thread, Linux.SIGURG);
-        }
+    while (somethingWaits()) {
+      LockSupport.parkNanos(PATIENCE_NANOS);
+      for (int thread : closing) {
+        kernel.tgkill(process, thread, Linux.SIGURG);
       }
-      interrupting.set(false);
-    } while (!threads.getQueue().isEmpty() && interrupting.compareAndSet(false, true));
+    }
+    return true;
   }
 
   /** Takes no more; what it has is closed. */

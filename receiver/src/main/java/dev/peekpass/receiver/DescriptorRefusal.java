@@ -55,7 +55,8 @@ final class DescriptorRefusal {
    */
   void leave(Fd shared) {
     if (!aside.close(shared, How.AS_IT_IS)) {
-      refuse(shared);
+      // Not refused, which would clear an option of somebody else's connection.
+      aside.closeHere(kernel, shared);
     }
   }
 

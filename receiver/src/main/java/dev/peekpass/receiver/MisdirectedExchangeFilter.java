@@ -61,15 +61,18 @@ public final class MisdirectedExchangeFilter extends Filter {
         : refusal;
   }
 
+  /** Null without TLS. */
   private static @Nullable String serverName(HttpExchange exchange) {
-    if (exchange instanceof HttpsExchange https
-        && https.getSSLSession() instanceof ExtendedSSLSession session) {
+    if (!(exchange instanceof HttpsExchange https)) {
+      return null;
+    }
+    if (https.getSSLSession() instanceof ExtendedSSLSession session) {
       List<SNIServerName> requested = session.getRequestedServerNames();
       if (!requested.isEmpty() && requested.getFirst() instanceof SNIHostName host) {
         return host.getAsciiName();
       }
     }
-    return null;
+    return ServedNames.NO_SERVER_NAME;
   }
 
   @Override

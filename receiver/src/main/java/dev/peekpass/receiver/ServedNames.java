@@ -25,6 +25,11 @@ import org.jspecify.annotations.Nullable;
  * <p>Immutable; no input or output.
  */
 public final class ServedNames {
+  /**
+   * Stands in the place of a server name that a TLS handshake did not have: {@code null} is no TLS.
+   */
+  public static final String NO_SERVER_NAME = "";
+
   /** Misdirected Request (RFC 9110 section 15.5.20). */
   public static final int MISDIRECTED_REQUEST = 421;
 
@@ -84,9 +89,10 @@ public final class ServedNames {
   }
 
   /**
-   * The same names, of which a TLS connection may use only the one that its handshake was for. For
-   * backends whose names differ in more than content: in their certificates, or in which clients
-   * may connect.
+   * The same names, of which a TLS connection may use only the one that its handshake was for: none
+   * of them, where its handshake had no server name. Without TLS they all may be used. For backends
+   * whose names differ in more than content: in their certificates, or in which clients may
+   * connect.
    */
   public ServedNames onlyTheNameOfTheHandshake() {
     return new ServedNames(exact, suffixes, true);
@@ -100,7 +106,8 @@ public final class ServedNames {
    * @param authority that the request names: its target's, {@code :authority}, or Host; a port is
    *     passed over. Null or empty when it names none (RFC 9112 section 3.2), which is for the
    *     server to judge and never misdirected
-   * @param serverName of the TLS handshake (SNI); null without TLS or without it
+   * @param serverName of the TLS handshake (SNI); {@link #NO_SERVER_NAME} when that had none; null
+   *     without TLS
    */
   public boolean isMisdirected(@Nullable String authority, @Nullable String serverName) {
     if (authority == null || authority.chars().allMatch(c -> c == ' ' || c == '\t')) {

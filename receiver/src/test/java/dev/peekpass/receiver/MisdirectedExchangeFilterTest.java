@@ -3,21 +3,32 @@ package dev.peekpass.receiver;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import com.sun.net.httpserver.HttpsConfigurator;
+import com.sun.net.httpserver.HttpsServer;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.file.Path;
+import java.util.List;
+import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLParameters;
+import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class MisdirectedExchangeFilterTest {
   private HttpServer server;
+  @TempDir private Path dir;
 
   @BeforeEach
   void start() throws IOException {
@@ -110,5 +121,47 @@ class MisdirectedExchangeFilterTest {
       assertThat(ask(client, in, request)).as("a later one").isEqualTo(status);
       assertThat(ask(client, in, right)).isEqualTo("204");
     }
+  }
+
+  /** The handshake of an IP address has no server name. */
+  @ParameterizedTest
+  @CsvSource({
+    "NONE, shop.example, 421",
+    "NONE, admin.example, 421",
+    "shop.example, shop.example, 204",
+    "shop.example, admin.example, 421",
+    "blog.example, shop.example, 421"
+  })
+  void aTlsConnectionIsHeldToTheNameOfItsHandshakeIfItHadOneOrNot(
+      String serverName, String host, String status) throws Exception {
+    SSLContext tls = Certificates.context(dir);
+    HttpsServer https =
+        HttpsServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    https.setHttpsConfigurator(new HttpsConfigurator(tls));
+    ServedNames names = ServedNames.of("shop.example", "admin.example").onlyTheNameOfTheHandshake();
+    https
+        .createContext("/", MisdirectedExchangeFilterTest::noContent)
+        .getFilters()
+        .add(new MisdirectedExchangeFilter(names));
+    https.start();
+    try (SSLSocket client =
+            (SSLSocket)
+                tls.getSocketFactory()
+                    .createSocket(InetAddress.getLoopbackAddress(), https.getAddress().getPort());
+        BufferedReader in =
+            new BufferedReader(new InputStreamReader(client.getInputStream(), US_ASCII))) {
+      SSLParameters parameters = client.getSSLParameters();
+      parameters.setServerNames(
+          serverName.equals("NONE") ? List.of() : List.of(new SNIHostName(serverName)));
+      client.setSSLParameters(parameters);
+      assertThat(ask(client, in, "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n")).isEqualTo(status);
+    } finally {
+      https.stop(0);
+    }
+  }
+
+  private static void noContent(HttpExchange exchange) throws IOException {
+    exchange.sendResponseHeaders(204, -1);
+    exchange.close();
   }
 }

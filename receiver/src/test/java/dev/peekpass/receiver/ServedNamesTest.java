@@ -139,6 +139,16 @@ class ServedNamesTest {
     assertThat(names.needsTheHandshake()).isFalse();
   }
 
+  @Test
+  void aHandshakeWithoutANameIsForNoneOfThem() {
+    ServedNames strict = names.onlyTheNameOfTheHandshake();
+    String none = ServedNames.NO_SERVER_NAME;
+    assertThat(strict.isMisdirected("shop.example.com", none)).isTrue();
+    assertThat(strict.isMisdirected(null, none)).isFalse();
+    assertThat(strict.refusal("GET", "/", List.of("shop.example.com"), none)).hasValue(421);
+    assertThat(names.isMisdirected("shop.example.com", none)).isFalse();
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {"", "*", "*.", "a.*.example", "**.example", "*example", "a..b", "a b.example"})

@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.OptionalInt;
 import javax.net.ssl.ExtendedSSLSession;
 import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SSLSession;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -132,17 +133,25 @@ public final class MisdirectedRequestHandler extends ChannelInboundHandlerAdapte
     return true;
   }
 
-  /** The server name of the TLS handshake, which for HTTP/2 the connection's channel has. */
+  /**
+   * The server name of the TLS handshake, which for HTTP/2 the connection's channel has; null
+   * without TLS.
+   */
   private static @Nullable String serverName(Channel channel) {
     for (Channel at = channel; at != null; at = at.parent()) {
       SslHandler tls = at.pipeline().get(SslHandler.class);
-      if (tls != null && tls.engine().getSession() instanceof ExtendedSSLSession session) {
-        List<?> requested = session.getRequestedServerNames();
-        return !requested.isEmpty() && requested.getFirst() instanceof SNIHostName host
-            ? host.getAsciiName()
-            : null;
+      if (tls != null) {
+        return serverName(tls.engine().getSession());
       }
     }
     return null;
+  }
+
+  private static String serverName(SSLSession tls) {
+    List<?> requested =
+        tls instanceof ExtendedSSLSession session ? session.getRequestedServerNames() : List.of();
+    return !requested.isEmpty() && requested.getFirst() instanceof SNIHostName host
+        ? host.getAsciiName()
+        : ServedNames.NO_SERVER_NAME;
   }
 }

@@ -3,6 +3,7 @@ package dev.peekpass.receiver.netty;
 import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peekpass.receiver.Certificates;
 import dev.peekpass.receiver.ServedNames;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.buffer.ByteBuf;
@@ -38,20 +39,29 @@ import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2HeadersFrame;
 import io.netty.handler.codec.http2.Http2StreamChannel;
 import io.netty.handler.codec.http2.Http2StreamFrameToHttpObjectCodec;
+import io.netty.handler.ssl.SslHandler;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLParameters;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class MisdirectedRequestHandlerTest {
+  @TempDir private Path dir;
   private static final ServedNames NAMES = ServedNames.of("shop.example");
   private static final EventLoopGroup LOOP =
       new MultiThreadIoEventLoopGroup(1, NioIoHandler.newFactory());
@@ -243,7 +253,11 @@ class MisdirectedRequestHandlerTest {
   /** As a child channel of Http2MultiplexHandler. */
   private static final class EmbeddedStream extends EmbeddedChannel implements Http2StreamChannel {
     EmbeddedStream(ChannelHandler... handlers) {
-      super(new EmbeddedChannel(), DefaultChannelId.newInstance(), true, false, handlers);
+      this(new EmbeddedChannel(), handlers);
+    }
+
+    EmbeddedStream(Channel connection, ChannelHandler... handlers) {
+      super(connection, DefaultChannelId.newInstance(), true, false, handlers);
     }
 
     @Override
@@ -283,5 +297,59 @@ class MisdirectedRequestHandlerTest {
     assertThat(stream.<Http2HeadersFrame>readInbound().headers()).isSameAs(right);
     assertThat(stream.<Http2HeadersFrame>readInbound().headers()).isSameAs(trailers);
     assertThat(stream.<Object>readOutbound()).isNull();
+  }
+
+  /** The handshake of an IP address has no server name. */
+  @ParameterizedTest
+  @CsvSource({
+    "NONE, shop.example, 421",
+    "shop.example, shop.example, 0",
+    "shop.example, admin.example, 421"
+  })
+  void aTlsConnectionIsHeldToTheNameOfItsHandshakeIfItHadOneOrNot(
+      String serverName, String host, int expected) throws Exception {
+    ServedNames strict =
+        ServedNames.of("shop.example", "admin.example").onlyTheNameOfTheHandshake();
+    SSLContext tls = Certificates.context(dir);
+    SSLEngine client = tls.createSSLEngine();
+    client.setUseClientMode(true);
+    if (!serverName.equals("NONE")) {
+      SSLParameters parameters = client.getSSLParameters();
+      parameters.setServerNames(List.of(new SNIHostName(serverName)));
+      client.setSSLParameters(parameters);
+    }
+    SSLEngine server = tls.createSSLEngine();
+    server.setUseClientMode(false);
+    EmbeddedChannel connection = new EmbeddedChannel(new SslHandler(server));
+    EmbeddedChannel other = new EmbeddedChannel(new SslHandler(client));
+    for (int i = 0; i < 20; i++) {
+      carry(other, connection);
+      carry(connection, other);
+    }
+    assertThat(server.getSession().isValid()).isTrue();
+    assertThat(server.getSession().getCipherSuite()).doesNotContain("NULL");
+    assertThat(
+            ask(
+                new EmbeddedStream(connection, new MisdirectedRequestHandler(strict)),
+                host,
+                "NONE"))
+        .isEqualTo(expected);
+    // Its end, which nobody hears any more.
+    connection.finishAndReleaseAll();
+    other.finishAndReleaseAll();
+  }
+
+  private static void carry(EmbeddedChannel from, EmbeddedChannel to) {
+    from.runPendingTasks();
+    for (ByteBuf out = from.readOutbound(); out != null; out = from.readOutbound()) {
+      to.writeInbound(out);
+    }
+  }
+
+  @Test
+  void withoutTlsThereIsNoHandshakeToBeHeldTo() {
+    ServedNames strict = NAMES.onlyTheNameOfTheHandshake();
+    EmbeddedChannel stream = new EmbeddedStream(new MisdirectedRequestHandler(strict));
+    assertThat(ask(stream, "shop.example", "NONE")).isZero();
   }
 }

@@ -52,7 +52,9 @@ public final class MisdirectedRequestFilter extends HttpFilter {
   /**
    * Lets requests for these names through.
    *
-   * @param serverNames gives the server name (SNI) of a request's TLS handshake, or null
+   * @param serverNames gives the server name (SNI) of a request's TLS handshake; null or {@link
+   *     ServedNames#NO_SERVER_NAME} where that had none. For requests without TLS, those of which
+   *     {@code isSecure()} is false, it gives null
    */
   public MisdirectedRequestFilter(
       ServedNames names, Function<HttpServletRequest, @Nullable String> serverNames) {
@@ -64,12 +66,18 @@ public final class MisdirectedRequestFilter extends HttpFilter {
   protected void doFilter(
       HttpServletRequest request, HttpServletResponse response, FilterChain chain)
       throws IOException, ServletException {
-    OptionalInt refusal = refusal(request, serverNames.apply(request));
+    OptionalInt refusal = refusal(request, serverName(request));
     if (refusal.isPresent()) {
       response.sendError(refusal.getAsInt());
       return;
     }
     chain.doFilter(request, response);
+  }
+
+  /** Null without TLS. */
+  private @Nullable String serverName(HttpServletRequest request) {
+    String name = serverNames.apply(request);
+    return name == null && request.isSecure() ? ServedNames.NO_SERVER_NAME : name;
   }
 
   private OptionalInt refusal(HttpServletRequest request, @Nullable String serverName) {

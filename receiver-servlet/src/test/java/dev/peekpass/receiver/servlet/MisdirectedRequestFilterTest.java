@@ -5,15 +5,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.receiver.ServedNames;
+import jakarta.servlet.ServletRequest;
 import jakarta.servlet.http.HttpServlet;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
 import java.util.regex.Pattern;
 import org.apache.catalina.Context;
 import org.apache.catalina.connector.Connector;
@@ -23,6 +28,7 @@ import org.apache.tomcat.util.descriptor.web.FilterDef;
 import org.apache.tomcat.util.descriptor.web.FilterMap;
 import org.apache.tomcat.util.net.SSLHostConfig;
 import org.apache.tomcat.util.net.SSLHostConfigCertificate;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
@@ -230,5 +236,51 @@ class MisdirectedRequestFilterTest {
     assertThatThrownBy(() -> new MisdirectedRequestFilter(strict))
         .isInstanceOf(IllegalArgumentException.class);
     assertThat(new MisdirectedRequestFilter(strict, request -> "shop.example")).isNotNull();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      nullValues = "NONE",
+      value = {
+        "true, NONE, 421",
+        "true, '', 421",
+        "true, admin.example, 421",
+        "true, shop.example, 0",
+        "false, NONE, 0"
+      })
+  @SuppressWarnings("JdkObsolete") // the API's
+  void aTlsConnectionIsHeldToTheNameOfItsHandshakeIfItHadOneOrNot(
+      boolean secure, @Nullable String serverName, int expected) throws Exception {
+    AtomicInteger status = new AtomicInteger();
+    HttpServletRequest request =
+        stub(
+            HttpServletRequest.class,
+            (name, arguments) ->
+                switch (name) {
+                  case "isSecure" -> secure;
+                  case "getHeaders" -> Collections.enumeration(List.of("shop.example"));
+                  case "getServerName" -> "shop.example";
+                  case "getRequestURL" -> new StringBuffer("https://shop.example/");
+                  default -> throw new UnsupportedOperationException(name);
+                });
+    HttpServletResponse response =
+        stub(
+            HttpServletResponse.class,
+            (name, arguments) -> {
+              status.set((Integer) arguments[0]);
+              return null;
+            });
+    ServedNames names = ServedNames.of("shop.example", "admin.example").onlyTheNameOfTheHandshake();
+    new MisdirectedRequestFilter(names, tls -> serverName)
+        .doFilter((ServletRequest) request, response, (passed, answer) -> {});
+    assertThat(status.get()).isEqualTo(expected);
+  }
+
+  private static <T> T stub(Class<T> type, BiFunction<String, Object[], @Nullable Object> answer) {
+    return type.cast(
+        Proxy.newProxyInstance(
+            type.getClassLoader(),
+            new Class<?>[] {type},
+            (proxy, method, arguments) -> answer.apply(method.getName(), arguments)));
   }
 }
