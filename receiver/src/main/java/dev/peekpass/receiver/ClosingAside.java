@@ -20,20 +20,20 @@ import java.util.function.Supplier;
  * is not trusted, or is shared with somebody who may let it linger (SO_LINGER, socket(7)).
  *
  * <p>There are no threads until there is something to close, and none when there was nothing for a
- * while. Each wait keeps one, so there are a few; behind them is a queue, and neither grows. Where
- * all wait and more comes, they are interrupted: a signal ends the wait in close(2), and the kernel
- * goes on with what was to be sent.
+ * while. Each wait keeps one, so there are a few; behind them is a queue, and neither grows. Those
+ * that wait are interrupted: a signal ends the wait in close(2), and the kernel goes on with what
+ * was to be sent.
  */
 final class ClosingAside {
   /** How many can wait at once. */
-  static final int THREADS_MAX = 4;
+  static final int THREADS_MAX = 8;
 
   /** How many descriptors may be open because those before them take their time. */
-  static final int QUEUE_MAX = 256;
+  static final int QUEUE_MAX = 4096;
 
   private static final int IDLE_SECONDS = 5;
 
-  /** How long they may wait while others wait for them. */
+  /** How long they may wait. */
   private static final long PATIENCE_NANOS = 1_000_000;
 
   private final Supplier<Kernel> kernels;
@@ -77,8 +77,6 @@ final class ClosingAside {
   enum How {
     /** Its options stay as they are: it may be somebody else's as well. */
     AS_IT_IS,
-    /** Told not to linger right before, so that there is no time to tell it otherwise. */
-    AT_ONCE,
     /** A UNIX connection, with all descriptors that were sent on it and not received. */
     WITH_WHAT_IS_IN_IT
   }
@@ -97,35 +95,35 @@ final class ClosingAside {
       return false;
     }
     // From here on it is not the caller's, whatever happens.
-    interruptIfSomethingWaits();
+    interruptWhatWaits();
     return true;
   }
 
   /**
-   * Closes a descriptor in the caller's thread, where there is no room for it. Its options stay as
-   * they are, so that it may wait, but no longer than the others.
+   * Closes a descriptor in the caller's thread, where there is no room for it. It may wait, but no
+   * longer than the others.
    */
-  void closeHere(Kernel kernel, Fd fd) {
+  void closeHere(Kernel kernel, Fd fd, How how) {
     closingHere.incrementAndGet();
     try {
-      interruptIfSomethingWaits();
-      new Closing(() -> kernel, closing, fd, How.AS_IT_IS).run();
+      interruptWhatWaits();
+      new Closing(() -> kernel, closing, fd, how).run();
     } finally {
       closingHere.decrementAndGet();
     }
   }
 
-  private boolean somethingWaits() {
-    return !threads.getQueue().isEmpty() || closingHere.get() > 0;
+  private boolean somethingCloses() {
+    return !closing.isEmpty() || !threads.getQueue().isEmpty() || closingHere.get() > 0;
   }
 
-  /** Starts a thread that lives while something waits for those that close. */
-  private void interruptIfSomethingWaits() {
-    if (!somethingWaits() || !interrupting.compareAndSet(false, true)) {
+  /** Starts a thread that lives while something is being closed. */
+  private void interruptWhatWaits() {
+    if (!interrupting.compareAndSet(false, true)) {
       return;
     }
     try {
-      interrupters.newThread(this::interruptWhileOthersWait).start();
+      interrupters.newThread(this::interruptWhileSomethingCloses).start();
     } catch (OutOfMemoryError e) {
       // There can be no more threads now. The next descriptor tries again.
       interrupting.set(false);
@@ -133,25 +131,25 @@ final class ClosingAside {
   }
 
   /** Gets out those that wait in close(2); one that does not makes its call anew. */
-  private void interruptWhileOthersWait() {
+  private void interruptWhileSomethingCloses() {
     boolean can;
     do {
       try {
-        can = interruptUntilNothingWaits();
+        can = interruptUntilNothingCloses();
       } finally {
         interrupting.set(false);
       }
-    } while (can && somethingWaits() && interrupting.compareAndSet(false, true));
+    } while (can && somethingCloses() && interrupting.compareAndSet(false, true));
   }
 
   /** Whether it can. */
-  private boolean interruptUntilNothingWaits() {
+  private boolean interruptUntilNothingCloses() {
     Kernel kernel = kernels.get();
     int process = kernel.getpid();
     if (kernel.catchSignal(Linux.SIGURG) < 0) {
       return false;
     }
-    while (somethingWaits()) {
+    while (somethingCloses()) {
       LockSupport.parkNanos(PATIENCE_NANOS);
       for (int thread : closing) {
         kernel.tgkill(process, thread, Linux.SIGURG);
@@ -197,10 +195,8 @@ final class ClosingAside {
       // Not a switch, which would be a class more to load.
       if (how == How.AS_IT_IS) {
         kernel.close(fd);
-      } else if (how == How.AT_ONCE) {
-        DescriptorRefusal.closeAtOnce(kernel, fd);
       } else {
-        new Emptying(kernel).close(fd);
+        new Emptying(kernel).close(fd, kernel::close);
       }
     }
   }

@@ -9,10 +9,10 @@ import dev.peekpass.receiver.ClosingAside.How;
  * back, more than may be, of who may not hand off. The one place that closes them.
  *
  * <p>Whoever sent one may have let it linger (SO_LINGER, socket(7)): the close(2) of the last copy
- * waits for what was not sent yet, O_NONBLOCK or not, for as long as the sender liked. So it is
- * told not to before it is closed. A sender that keeps a copy can tell it again in between, and
- * closing other files may wait for other reasons: what comes from users that may not hand off is
- * closed {@linkplain ClosingAside aside}.
+ * waits for what was not sent yet, O_NONBLOCK or not, for as long as the sender liked. What comes
+ * from a user that may hand off is told not to before it is closed. What comes from others is
+ * closed {@linkplain ClosingAside aside}, and as it is: a sender that keeps a copy can hold the
+ * socket's lock in a call of its own, for which setsockopt(2) would wait.
  */
 final class DescriptorRefusal {
   private final Kernel kernel;
@@ -44,9 +44,7 @@ final class DescriptorRefusal {
    * Closes a received descriptor of a user that may not hand off; it is not the caller's any more.
    */
   void refuseForeign(Fd received) {
-    if (!aside.close(received, How.AT_ONCE)) {
-      refuse(received);
-    }
+    leave(received);
   }
 
   /**
@@ -56,20 +54,20 @@ final class DescriptorRefusal {
   void leave(Fd shared) {
     if (!aside.close(shared, How.AS_IT_IS)) {
       // Not refused, which would clear an option of somebody else's connection.
-      aside.closeHere(kernel, shared);
+      aside.closeHere(kernel, shared, How.AS_IT_IS);
     }
   }
 
   /** Closes a UNIX connection of a user that may not hand off, and what was sent on it. */
   void endForeign(Fd connection) {
     if (!aside.close(connection, How.WITH_WHAT_IS_IN_IT)) {
-      emptying.close(connection);
+      aside.closeHere(kernel, connection, How.WITH_WHAT_IS_IN_IT);
     }
   }
 
   /** Closes a UNIX connection of a proxy, and what was sent on it and not received. */
   void end(Fd connection) {
-    emptying.close(connection);
+    emptying.close(connection, this::refuse);
   }
 
   /**

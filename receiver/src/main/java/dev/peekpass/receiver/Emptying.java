@@ -5,6 +5,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
+import java.util.function.Consumer;
 import java.util.function.ObjIntConsumer;
 
 /**
@@ -24,10 +25,14 @@ final class Emptying {
     this.kernel = kernel;
   }
 
-  /** Closes a UNIX connection and what was sent on it; it is not the caller's any more. */
-  void close(Fd connection) {
+  /**
+   * Closes a UNIX connection and what was sent on it; it is not the caller's any more.
+   *
+   * @param closer closes each descriptor that was sent
+   */
+  void close(Fd connection, Consumer<Fd> closer) {
     try {
-      empty(connection, (fd, uid) -> DescriptorRefusal.closeAtOnce(kernel, fd));
+      empty(connection, (fd, uid) -> closer.accept(fd));
     } finally {
       kernel.close(connection);
     }

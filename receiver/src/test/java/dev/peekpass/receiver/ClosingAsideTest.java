@@ -161,7 +161,7 @@ class ClosingAsideTest {
     ClosingAside aside = new ClosingAside(LinuxKernel::open, "test");
     try (TestProxy sender = new TestProxy()) {
       Fd last = sender.give(Lingering.connection(sender));
-      Lingering.assertAtOnce(() -> aside.closeHere(kernel, last));
+      Lingering.assertAtOnce(() -> aside.closeHere(kernel, last, How.AS_IT_IS));
     } finally {
       aside.end();
     }

@@ -144,7 +144,7 @@ class ForeignUserTest {
       sys.stdin.read()
       """;
 
-  private static final int LINGERING = 2 * ClosingAside.THREADS_MAX;
+  private static final int LINGERING = ClosingAside.THREADS_MAX + 2;
 
   private void assumeNobody() {
     Loud.assume(proxy.kernel.geteuid() == 0, "only root can act as another user");
