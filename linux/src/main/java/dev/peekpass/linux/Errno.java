@@ -28,6 +28,7 @@ public final class Errno {
 
   /** File exists. */
   public static final int EBUSY = 16;
+
   public static final int EEXIST = 17;
 
   /** Not a directory. */

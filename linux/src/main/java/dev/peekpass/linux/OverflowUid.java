@@ -1,6 +1,9 @@
 package dev.peekpass.linux;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -10,6 +13,10 @@ import java.nio.file.Path;
  */
 public final class OverflowUid {
   private static final int DEFAULT = 65534;
+
+  /** More than any number and a line feed. */
+  private static final int TEXT_BYTES = 64;
+
   private static final int UID = read(Path.of("/proc/sys/kernel/overflowuid"));
 
   private OverflowUid() {}
@@ -25,8 +32,12 @@ public final class OverflowUid {
   }
 
   static int read(Path file) {
-    try {
-      return Integer.parseUnsignedInt(Files.readString(file).strip());
+    byte[] text = new byte[TEXT_BYTES];
+    try (InputStream in = Files.newInputStream(file)) {
+      // In one go: what is read from a file of sysctl(5) after the first read(2) is its end, and
+      // Files.readString would begin with a byte.
+      int length = in.read(text);
+      return Integer.parseUnsignedInt(new String(text, 0, length, US_ASCII).strip());
     } catch (IOException | RuntimeException e) {
       // No /proc, or no descriptor for it.
       return DEFAULT;

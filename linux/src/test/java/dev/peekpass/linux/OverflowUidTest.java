@@ -2,6 +2,7 @@ package dev.peekpass.linux;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.BufferedReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -16,6 +17,10 @@ class OverflowUidTest {
     assertThat(OverflowUid.read(file)).isEqualTo(-6);
     assertThat(OverflowUid.read(Files.writeString(file, "x"))).isEqualTo(65534);
     assertThat(OverflowUid.read(dir.resolve("absent"))).isEqualTo(65534);
+    Process cat = new ProcessBuilder("cat", "/proc/sys/kernel/overflowuid").start();
+    try (BufferedReader said = cat.inputReader()) {
+      assertThat(OverflowUid.get()).hasToString(said.readLine());
+    }
   }
 
   @Test
