@@ -37,6 +37,20 @@ public final class ReceiverCheck {
     }
   }
 
+  /**
+   * What was found out.
+   *
+   * @param complaints what is wrong
+   * @param notes what could not be found out, each with what to do, in whole words
+   */
+  public record Answer(List<Complaint> complaints, List<String> notes) {
+    /** Copies the lists. */
+    public Answer {
+      complaints = List.copyOf(complaints);
+      notes = List.copyOf(notes);
+    }
+  }
+
   /** A socket that has been connected, and waits for an answer. */
   private record Waiting(BackendConfig backend, String path, Fd socket, int type) {}
 
@@ -57,12 +71,18 @@ public final class ReceiverCheck {
   };
 
   private final Kernel kernel;
+  private static final int ROOT = 0;
+
   private final int ownUid;
   private final String user;
   private final NativeBuffer buffer = new NativeBuffer(MESSAGE_BYTES);
   private final FromReceiver message = new FromReceiver();
   private final List<Complaint> complaints = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
   private final List<Waiting> waiting = new ArrayList<>();
+
+  /** Whether a socket could be connected to. */
+  private boolean connected;
 
   private ReceiverCheck(Kernel kernel) {
     this.kernel = kernel;
@@ -77,13 +97,13 @@ public final class ReceiverCheck {
    * second for each 256 sockets at the most. Before Linux 6.16 somebody who has a receiver's place
    * may send descriptors, and those are closed here, however long that takes.
    *
-   * @return what is wrong
+   * @return what is wrong, and what cannot be known
    */
-  public static List<Complaint> ask(Kernel kernel, List<BackendConfig> backends) {
+  public static Answer ask(Kernel kernel, List<BackendConfig> backends) {
     return new ReceiverCheck(kernel).askAll(backends);
   }
 
-  private List<Complaint> askAll(List<BackendConfig> backends) {
+  private Answer askAll(List<BackendConfig> backends) {
     try {
       for (BackendConfig backend : backends) {
         for (String path : backend.socketPaths()) {
@@ -97,7 +117,12 @@ public final class ReceiverCheck {
     } finally {
       waiting.forEach(left -> kernel.close(left.socket()));
     }
-    return List.copyOf(complaints);
+    if (ownUid == ROOT && connected) {
+      notes.add(
+          "asked as root, which may write to every socket and is let in by most receivers: ask as the"
+              + " proxy's user: sudo -u USER peekpass check …");
+    }
+    return new Answer(complaints, notes);
   }
 
   /** Connects; a connected socket is in {@code waiting}, which owns it. */
@@ -115,6 +140,17 @@ public final class ReceiverCheck {
       r = connect(type, path);
     }
     if (r >= 0) {
+      connected = true;
+      if (type == Linux.SOCK_DGRAM) {
+        notes.add(
+            "backend "
+                + backend.name()
+                + ": unix:"
+                + path
+                + ": a datagram socket does not tell whether "
+                + user
+                + " is let in: see the receiver's log");
+      }
       waiting.add(new Waiting(backend, path, Fd.of(r), type));
       return;
     }
