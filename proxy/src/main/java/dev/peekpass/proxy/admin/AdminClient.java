@@ -6,7 +6,7 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
-import dev.peekpass.proxy.config.ReceiverAdvice;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;

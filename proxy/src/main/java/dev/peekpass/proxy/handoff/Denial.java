@@ -1,7 +1,7 @@
 package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.proxy.config.ReceiverAdvice;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.wire.HandOff;
 
 /**

@@ -1,7 +1,7 @@
 package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.linux.Errno;
-import dev.peekpass.proxy.config.ReceiverAdvice;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.turn.Turn;
 

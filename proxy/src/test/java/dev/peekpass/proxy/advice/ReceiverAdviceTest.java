@@ -1,4 +1,4 @@
-package dev.peekpass.proxy.config;
+package dev.peekpass.proxy.advice;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

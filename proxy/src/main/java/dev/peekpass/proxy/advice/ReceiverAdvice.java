@@ -1,4 +1,4 @@
-package dev.peekpass.proxy.config;
+package dev.peekpass.proxy.advice;
 
 import dev.peekpass.linux.OverflowUid;
 import java.io.IOException;
