@@ -29,6 +29,9 @@
 /* how long a close may wait, in microseconds */
 #define NGX_PEEKPASS_CLOSE_TIME  100
 
+/* how long nothing more is said of what fails, in seconds */
+#define NGX_PEEKPASS_COMPLAIN_TIME  10
+
 /* the first ones are often used by libraries */
 #define NGX_PEEKPASS_SIGNAL      (SIGRTMIN + 11)
 
@@ -40,12 +43,18 @@
 static void ngx_peekpass_signal_handler(int signo);
 static ngx_int_t ngx_peekpass_init_timer(ngx_log_t *log);
 static void ngx_peekpass_set_timer(ngx_log_t *log, long nsec);
+static void ngx_peekpass_complain(ngx_log_t *log, ngx_err_t err,
+    const char *what);
 static ngx_uint_t ngx_peekpass_close_range(int *fds, ngx_uint_t n);
 
 
 /* timers are not inherited by other processes */
 static timer_t    ngx_peekpass_timer;
 static ngx_pid_t  ngx_peekpass_timer_pid;
+
+/* who may not hand off could fill the log: once in a while for each process */
+static time_t     ngx_peekpass_complained;
+static ngx_pid_t  ngx_peekpass_complained_pid;
 
 
 /* closes descriptors, which may be of anything */
@@ -138,9 +147,8 @@ ngx_peekpass_init_timer(ngx_log_t *log)
     sigemptyset(&sa.sa_mask);
 
     if (sigaction(NGX_PEEKPASS_SIGNAL, &sa, NULL) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      "peekpass: sigaction(%d) failed, closing what is "
-                      "refused may take long", NGX_PEEKPASS_SIGNAL);
+        ngx_peekpass_complain(log, ngx_errno, "sigaction() failed, closing "
+                              "what is refused may take long");
         return NGX_ERROR;
     }
 
@@ -153,9 +161,8 @@ ngx_peekpass_init_timer(ngx_log_t *log)
     ev.sigev_notify_thread_id = ngx_pid;
 
     if (timer_create(CLOCK_MONOTONIC, &ev, &ngx_peekpass_timer) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      "peekpass: timer_create() failed, closing what is "
-                      "refused may take long");
+        ngx_peekpass_complain(log, ngx_errno, "timer_create() failed, closing "
+                              "what is refused may take long");
         return NGX_ERROR;
     }
 
@@ -175,9 +182,28 @@ ngx_peekpass_set_timer(ngx_log_t *log, long nsec)
     it.it_interval = it.it_value;
 
     if (timer_settime(ngx_peekpass_timer, 0, &it, NULL) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_errno,
-                      "peekpass: timer_settime() failed");
+        ngx_peekpass_complain(log, ngx_errno, "timer_settime() failed");
     }
+}
+
+
+static void
+ngx_peekpass_complain(ngx_log_t *log, ngx_err_t err, const char *what)
+{
+    time_t  now;
+
+    now = ngx_time();
+
+    if (ngx_peekpass_complained_pid == ngx_pid
+        && now - ngx_peekpass_complained < NGX_PEEKPASS_COMPLAIN_TIME)
+    {
+        return;
+    }
+
+    ngx_peekpass_complained = now;
+    ngx_peekpass_complained_pid = ngx_pid;
+
+    ngx_log_error(NGX_LOG_ALERT, log, err, "peekpass: %s", what);
 }
 
 

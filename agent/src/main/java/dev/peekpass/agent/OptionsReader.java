@@ -1,5 +1,6 @@
 package dev.peekpass.agent;
 
+import dev.peekpass.linux.OverflowUid;
 import dev.peekpass.receiver.SocketType;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -232,7 +233,7 @@ final class OptionsReader {
             case "stream" -> equals < 0 && type(SocketType.STREAM);
             case "datagram" -> equals < 0 && type(SocketType.DATAGRAM);
             case "mode" -> mode(value);
-            case "uid" -> number(value) >= 0 && uids.add(number(value));
+            case "uid" -> uid(number(value));
             case "owner" -> {
               owner = value;
               yield !value.isEmpty();
@@ -251,6 +252,18 @@ final class OptionsReader {
                 + " is none of +tcp, +uid=NUMBER, +mode=0660, +owner=NAME, +group=NAME, and one of"
                 + " +acknowledged, +stream, +datagram; a plus in a path is written \\+");
       }
+    }
+
+    private boolean uid(int uid) {
+      if (uid >= 0 && OverflowUid.isEverybodys(uid)) {
+        throw new IllegalArgumentException(
+            where
+                + "+uid="
+                + uid
+                + " stands for every user that has no number in this user namespace: map the"
+                + " proxy's user into it, or give the proxy a user of its own");
+      }
+      return uid >= 0 && uids.add(uid);
     }
 
     /** Whether it is the first that is said of the type. */

@@ -90,6 +90,7 @@ class OptionsReaderTest {
     "*:1=unix:/a+mode=888, +mode=888 is none of",
     "*:1=unix:/a+mode=66, +mode=66 is none of",
     "*:1=unix:/a+uid=root, +uid=root is none of",
+    "*:1=unix:/a+uid=65534, +uid=65534 stands for every user that has no number",
     "*:1=unix:/a+tcp=yes, +tcp=yes is none of",
     "*:1=unix:/a+owner, +owner is none of",
     "'*:1=unix:/a,0.0.0.0:1=unix:/b', names an address that",

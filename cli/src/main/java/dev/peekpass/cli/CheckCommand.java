@@ -67,16 +67,17 @@ public final class CheckCommand implements Callable<Integer> {
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) -> {
         String shown = file.equals("-") ? "<stdin>" : file;
         warnings.forEach(warning -> err.println("warning: " + warning));
-        List<ReceiverCheck.Complaint> complaints =
+        ReceiverCheck.Answer answer =
             receivers == Receivers.off
-                ? List.of()
+                ? new ReceiverCheck.Answer(List.of(), List.of())
                 : ReceiverCheck.ask(LinuxKernel.open(), configuration.backends());
         String label = receivers == Receivers.strict ? "" : "warning: ";
-        for (ReceiverCheck.Complaint complaint : complaints) {
+        for (ReceiverCheck.Complaint complaint : answer.complaints()) {
           err.println(label + shown + ":" + complaint.backend().line() + ": " + complaint);
         }
+        answer.notes().forEach(note -> err.println("note: " + note));
         out.println(shown + ": ok, " + summary(configuration));
-        yield receivers == Receivers.strict && !complaints.isEmpty() ? 1 : 0;
+        yield receivers == Receivers.strict && !answer.complaints().isEmpty() ? 1 : 0;
       }
       case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
         mistakes.forEach(err::println);

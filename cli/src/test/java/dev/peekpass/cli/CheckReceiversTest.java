@@ -1,5 +1,6 @@
 package dev.peekpass.cli;
 
+import static java.util.stream.Collectors.joining;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
@@ -78,10 +79,19 @@ final class CheckReceiversTest {
     return CommandRun.of(arguments.toArray());
   }
 
+  /** What is complained of; the rest is what could not be found out. */
+  private static String complaints(CommandRun run) {
+    return run.err()
+        .lines()
+        .filter(line -> !line.startsWith("note: "))
+        .map(line -> line + "\n")
+        .collect(joining());
+  }
+
   private void expectWarning(CommandRun run, String problem) {
     assertThat(run.code()).isZero();
     assertThat(run.out()).endsWith(": ok, 1 listener, 1 backend, 1 route\n");
-    assertThat(run.err())
+    assertThat(complaints(run))
         .startsWith(
             "warning: " + directory + "/peekpass.yaml:4: backend web: unix:" + directory + "/web.")
         .contains(problem)
@@ -117,15 +127,15 @@ final class CheckReceiversTest {
   void aSocketOfAnotherType() throws IOException {
     bind("web.sock", Linux.SOCK_DGRAM);
     expectWarning(check("method: persistent"), "it is a datagram socket, and method is persistent");
-    assertThat(check("method: datagram").err()).isEmpty();
-    assertThat(check("method: auto").err()).isEmpty();
+    assertThat(complaints(check("method: datagram"))).isEmpty();
+    assertThat(complaints(check("method: auto"))).isEmpty();
   }
 
   @Test
   void aStreamThatStaysOpenIsGood() throws IOException {
     Fd listener = bind("web.sock", Linux.SOCK_STREAM);
     Thread receiver = accept(listener, (own, accepted) -> false);
-    assertThat(check("method: auto").err()).isEmpty();
+    assertThat(complaints(check("method: auto"))).isEmpty();
     assertThatCode(receiver::join).doesNotThrowAnyException();
   }
 
@@ -150,7 +160,7 @@ final class CheckReceiversTest {
           own.send(accepted, buffer, 0, FromReceiver.writeHello(buffer.bytes(), 1, false, 8), 0);
           return false;
         });
-    assertThat(check("method: acknowledged", "--receivers=strict").err()).isEmpty();
+    assertThat(complaints(check("method: acknowledged", "--receivers=strict"))).isEmpty();
   }
 
   @Test
@@ -194,7 +204,60 @@ final class CheckReceiversTest {
     long began = System.nanoTime();
     CommandRun run = CommandRun.of("check", "-c", file);
 
-    assertThat(run.err()).hasLineCount(100).contains("it says nothing for a second");
+    assertThat(complaints(run)).hasLineCount(100).contains("it says nothing for a second");
     assertThat(System.nanoTime() - began).isLessThan(10_000_000_000L);
+  }
+
+  @Test
+  void whatADatagramSocketCannotTellIsSaid() throws IOException {
+    bind("web.sock", Linux.SOCK_DGRAM);
+    assertThat(check("method: auto").err())
+        .contains("/web.sock: a datagram socket does not tell whether " + UID + " is let in")
+        .contains("see the receiver's log");
+  }
+
+  /** It may do everything, so that its answer is not the proxy's. */
+  @Test
+  void whoAsksAsRootIsToldToAskAsTheProxysUser() throws IOException {
+    bind("web.sock", Linux.SOCK_DGRAM);
+    String note = "note: asked as root, ";
+    assertThat(check("method: auto").err().contains(note)).isEqualTo(UID.equals("uid 0"));
+    assertThat(check("method: auto", "--receivers=off").err()).isEmpty();
+    Files.delete(directory.resolve("web.sock"));
+    assertThat(check("method: auto").err()).doesNotContain(note);
+  }
+
+  /** However many before it say nothing. */
+  @Test
+  void aReceiverBehindManySilentOnesHasItsSecondToo() throws IOException {
+    Fd silent = bind("silent", Linux.SOCK_SEQPACKET);
+    assertThat(kernel.listen(silent, 1024)).isZero();
+    StringBuilder paths = new StringBuilder();
+    for (int i = 0; i < 3 * 256; i++) {
+      Files.createSymbolicLink(directory.resolve("link" + i), directory.resolve("silent"));
+      paths.append("\"unix:%s/link%d\", ".formatted(directory, i));
+    }
+    Fd listener = bind("web.sock", Linux.SOCK_SEQPACKET);
+    accept(
+        listener,
+        (own, accepted) -> {
+          NativeBuffer buffer = new NativeBuffer(64);
+          // As a receiver that is a little slow.
+          own.poll(accepted, Linux.POLLIN, 100);
+          own.send(accepted, buffer, 0, FromReceiver.writeHello(buffer.bytes(), 1, false, 8), 0);
+          return false;
+        });
+    Path file =
+        Files.writeString(
+            directory.resolve("many.yaml"),
+            """
+            listeners: [ { bind: "*:443" } ]
+            routes: [ { host: a, backend: silent }, { host: b, backend: web } ]
+            backends: { silent: { handoff: [ %s ] }, web: { handoff: "unix:%s/web.sock" } }
+            """
+                .formatted(paths, directory));
+    CommandRun run = CommandRun.of("check", "-c", file);
+
+    assertThat(complaints(run)).hasLineCount(3 * 256).doesNotContain("web.sock");
   }
 }

@@ -203,7 +203,7 @@ class AgentTest {
           Running.run(
               dir,
               "setpriv",
-              "--reuid=65534",
+              "--reuid=65533",
               "--clear-groups",
               "curl",
               "-sS",
@@ -212,8 +212,8 @@ class AgentTest {
               "http://localhost/");
       assertThat(done.status()).as(done.errors()).isNotZero();
       assertThat(done.output()).isEmpty();
-      Running.await("it is logged", () -> site.server.errors().contains("of uid 65534"));
-      assertThat(site.server.errors()).contains("+uid=65534 in the agent's options");
+      Running.await("it is logged", () -> site.server.errors().contains("of uid 65533"));
+      assertThat(site.server.errors()).contains("+uid=65533 in the agent's options");
       answers(site);
     }
   }

@@ -213,19 +213,20 @@ class ArchitectureTest {
       Map.ofEntries(
           Map.entry("status", Set.of()),
           Map.entry("output", Set.of()),
+          Map.entry("advice", Set.of()),
           Map.entry("route", Set.of()),
           Map.entry("config", Set.of("route")),
           Map.entry("systemd", Set.of()),
-          Map.entry("probe", Set.of("config")),
+          Map.entry("probe", Set.of("config", "advice")),
           Map.entry("turn", Set.of("status")),
           Map.entry("connection", Set.of("turn", "status", "route", "output")),
           Map.entry("refusal", Set.of("connection", "turn", "config", "status")),
-          Map.entry("handoff", Set.of("connection", "turn", "config", "status")),
+          Map.entry("handoff", Set.of("connection", "turn", "config", "status", "advice")),
           Map.entry("backend", Set.of("handoff", "connection", "turn", "config", "status")),
           Map.entry(
               "listen",
               Set.of("backend", "refusal", "connection", "turn", "config", "route", "status")),
-          Map.entry("admin", Set.of("", "status", "config", "systemd")));
+          Map.entry("admin", Set.of("", "status", "config", "systemd", "advice")));
 
   @Test
   void everyRoomOfTheProxyUsesOnlyWhatTheTableSays() {

@@ -17,6 +17,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
@@ -354,6 +355,14 @@ class OperationsTest {
       Running.Done byMode = asNobody();
       assertThat(byMode.status()).as(byMode.errors()).isEqualTo(3);
       assertThat(byMode.errors()).contains("EACCES: only root and the user that runs the proxy");
+
+      Set<PosixFilePermission> searchable = Files.getPosixFilePermissions(dir);
+      Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwx------"));
+      Running.Done byDirectory = asNobody();
+      Files.setPosixFilePermissions(dir, searchable);
+      assertThat(byDirectory.status()).as(byDirectory.errors()).isEqualTo(3);
+      assertThat(byDirectory.errors())
+          .contains("EACCES: this user may not search the directory " + dir + ": use sudo");
 
       // The mode is one thing, who connects is another.
       Files.setPosixFilePermissions(admin(), PosixFilePermissions.fromString("rwxrwxrwx"));

@@ -27,6 +27,8 @@ public final class Errno {
   public static final int EACCES = 13;
 
   /** File exists. */
+  public static final int EBUSY = 16;
+
   public static final int EEXIST = 17;
 
   /** Not a directory. */

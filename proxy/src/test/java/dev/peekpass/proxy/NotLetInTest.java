@@ -301,7 +301,7 @@ class NotLetInTest {
                   "uid 4711",
                   "--allow-uid 4711",
                   "+uid=4711",
-                  "peer_uid 4711"))
+                  "peer_uid=4711"))
           .isTrue();
       assertThat(receiver.connects.get()).isEqualTo(1);
     }
@@ -357,7 +357,7 @@ class NotLetInTest {
         Tests.await("it is refused", () -> socket(running).state() == ChannelState.REFUSED);
         assertThat(receiver.connects.get()).isPositive();
         assertThat(running.count(Outcome.PASSED)).isZero();
-        assertThat(logged("unix:" + path("a") + " does not let this proxy in", "peer_uid"))
+        assertThat(logged("unix:" + path("a") + " does not let this proxy in", "peer_uid="))
             .isTrue();
       }
       try (TestReceiver receiver = TestReceiver.stream(path("a"))) {

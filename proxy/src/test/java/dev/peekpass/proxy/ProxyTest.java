@@ -695,7 +695,10 @@ class ProxyTest {
         .anySatisfy(line ->
             assertThat(line).contains(" host=a.example ").contains("reason=\"more than one Host"))
         .anySatisfy(line ->
-            assertThat(line).contains(" host=c.example ").contains("reason=\"target and Host"))
+            assertThat(line)
+                .contains(" host=c.example ")
+                .contains("reason=\"target and Host")
+                .endsWith(": Host is d.example\""))
         .anySatisfy(line -> assertThat(line).contains(" host=- ").contains("reason=\"line begins"))
         .allSatisfy(line -> assertThat(line).contains(" outcome=refused-malformed "));
   }

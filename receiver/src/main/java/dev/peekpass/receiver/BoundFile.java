@@ -132,14 +132,32 @@ final class BoundFile {
       case 0 -> true;
       case Errno.ENOENT -> false;
       case Errno.EINVAL, Errno.ENOSYS -> putByLink(log);
-      default ->
-          throw new SystemCallException(
-              "renameat2 to unix:" + path,
-              -r,
-              r == -Errno.EACCES || r == -Errno.EPERM
-                  ? "this user may not replace the file there: remove it or choose another path"
-                  : "");
+      case Errno.EPERM -> putWithoutRenameat2(log);
+      default -> throw new SystemCallException("renameat2 to unix:" + path, -r, remedy(-r));
     };
+  }
+
+  private static String remedy(int errno) {
+    return switch (errno) {
+      case Errno.EACCES ->
+          "this user may not replace the file there: remove it or choose another path";
+      case Errno.EBUSY ->
+          "the file there is a mount, as into a container: mount its directory instead, or choose"
+              + " another path";
+      default -> "choose another path";
+    };
+  }
+
+  /** Where a filter of system calls (seccomp(2)) forbids that one, or rename(2) fails as well. */
+  private boolean putWithoutRenameat2(System.Logger log) throws IOException {
+    try {
+      return putByLink(log);
+    } catch (FileSystemException e) {
+      SystemCallException failure =
+          new SystemCallException("renameat2 to unix:" + path, Errno.EPERM, remedy(Errno.EACCES));
+      failure.addSuppressed(e);
+      throw failure;
+    }
   }
 
   private int rename(int flags) {

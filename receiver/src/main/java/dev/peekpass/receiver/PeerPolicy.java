@@ -1,6 +1,7 @@
 package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.OverflowUid;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -48,20 +49,32 @@ final class PeerPolicy {
                 + pid
                 + " of uid "
                 + uid
-                + ", which may not hand connections over: if that is the proxy, allow it:"
-                + " allowUid("
-                + uid
-                + ") on the builder, --allow-uid "
-                + uid
-                + " of peekpass serve, or +uid="
-                + uid
-                + " in the agent's options");
+                + ", which may not hand connections over: if that is the proxy, "
+                + (OverflowUid.isEverybodys(uid) ? everybodys(uid) : allow(uid)));
     return false;
+  }
+
+  private static String allow(int uid) {
+    return "allow it: allowUid("
+        + uid
+        + ") on the builder, --allow-uid "
+        + uid
+        + " of peekpass serve, or +uid="
+        + uid
+        + " in the agent's options";
+  }
+
+  /** Why the overflow uid may not be allowed, and what to do. */
+  static String everybodys(int uid) {
+    return "uid "
+        + Integer.toUnsignedString(uid)
+        + " stands for every user that has no number in this user namespace, and cannot be allowed:"
+        + " map the proxy's user into it, or give the proxy a user of its own";
   }
 
   /** Whether this user may hand connections over. */
   boolean isAllowed(int uid) {
-    return allowedUids.contains(uid);
+    return allowedUids.contains(uid) && !OverflowUid.isEverybodys(uid);
   }
 
   private RateLimitedLog logOf(int uid) {

@@ -2,6 +2,7 @@ package dev.peekpass.receiver;
 
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.OverflowUid;
 import dev.peekpass.wire.HandOff;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -70,10 +71,15 @@ public final class ReceiverBuilder {
    * Call it once for each user.
    *
    * @param uid 0 or more
+   * @throws IllegalArgumentException also for the overflow uid (/proc/sys/kernel/overflowuid,
+   *     mostly 65534), which stands for every user that has no number in this user namespace
    */
   public ReceiverBuilder allowUid(int uid) {
     if (uid < 0) {
       throw new IllegalArgumentException("a uid is 0 or more, not " + uid);
+    }
+    if (OverflowUid.isEverybodys(uid)) {
+      throw new IllegalArgumentException(PeerPolicy.everybodys(uid));
     }
     allowedUids.add(uid);
     return this;
@@ -172,9 +178,13 @@ public final class ReceiverBuilder {
     return DescriptorReceiver.open(settings, this::newKernel);
   }
 
-  private Receiver.Settings settings() {
+  /** What is opened. */
+  Receiver.Settings settings() {
     Set<Integer> uids = new HashSet<>(allowedUids);
-    uids.add(newKernel().geteuid());
+    int own = newKernel().geteuid();
+    if (!OverflowUid.isEverybodys(own)) {
+      uids.add(own);
+    }
     return new Receiver.Settings(
         path,
         type,

@@ -1,11 +1,14 @@
 package dev.peekpass.receiver;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.OverflowUid;
 import java.lang.reflect.Proxy;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.ResourceBundle;
@@ -95,5 +98,27 @@ class PeerPolicyTest {
     now += 10 * SECOND;
     policy.allows(99, 1);
     assertThat(lines.getLast()).contains("uid 99").contains("more alike");
+  }
+
+  /** It stands for everybody whom a user namespace has no number for. */
+  @Test
+  void theOverflowUidIsNeverAllowedNorIsThatAdvised() {
+    int everybodys = OverflowUid.get();
+    assertThat(policy.allows(everybodys, 4711)).isFalse();
+    assertThat(lines.getLast())
+        .contains("uid " + everybodys, "map the proxy's user", "a user of its own")
+        .doesNotContain("--allow-uid", "allowUid(", "+uid=");
+    assertThatThrownBy(() -> Receiver.builder(Path.of("/run/app.sock")).allowUid(everybodys))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("map the proxy's user");
+  }
+
+  /** As a process in a user namespace that has no number for its own user. */
+  @Test
+  void aProcessOfTheOverflowUidDoesNotLetThatInByDefault() {
+    Kernel nobody =
+        BrokenKernel.answering(LinuxKernel.open(), "geteuid", (call, real) -> OverflowUid.get());
+    assertThat(Receiver.builder(Path.of("/a")).kernels(() -> nobody).settings().allowedUids())
+        .containsExactly(0);
   }
 }

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Receivers that start at the same moment on one path: one has it, and the others are told so. */
 class StartTogetherTest {
@@ -105,9 +106,9 @@ class StartTogetherTest {
     }
   }
 
-  /** A kernel or file system without renameat2(2) or one of its flags. */
+  /** A kernel or file system without renameat2(2) or one of its flags, or a seccomp(2) filter. */
   @ParameterizedTest
-  @CsvSource({"2, 22", "8, 22", "2, 38", "8, 38"})
+  @CsvSource({"2, 22", "8, 22", "2, 38", "8, 38", "2, 1"})
   void exactlyOneHasThePathWithoutRenameat2(int count, int errno) throws Exception {
     Supplier<Kernel> old = () -> BrokenKernel.failing(LinuxKernel.open(), "renameat2", errno);
     for (int round = 0; round < ROUNDS; round++) {
@@ -120,15 +121,27 @@ class StartTogetherTest {
     }
   }
 
-  @Test
-  void aDeadFileIsReplacedWithoutRenameat2() throws Exception {
+  @ParameterizedTest
+  @ValueSource(ints = {Errno.EINVAL, Errno.EPERM})
+  void aDeadFileIsReplacedWithoutRenameat2(int errno) throws Exception {
     Path path = dir.resolve("app.sock");
     leaveDeadFile(path);
-    Kernel old = BrokenKernel.failing(LinuxKernel.open(), "renameat2", Errno.EINVAL);
+    Kernel old = BrokenKernel.failing(LinuxKernel.open(), "renameat2", errno);
     try (Receiver receiver =
         Receiver.builder(path).type(SocketType.STREAM).kernels(() -> old).open()) {
       assertReachable(receiver, path);
     }
+    assertThat(dir).isEmptyDirectory();
+  }
+
+  /** As where the file alone is mounted into a container. */
+  @Test
+  void whereTheFileIsAMountTheRemedyIsToMountItsDirectory() {
+    Kernel mounted = BrokenKernel.failing(LinuxKernel.open(), "renameat2", Errno.EBUSY);
+    assertThatThrownBy(
+            () -> Receiver.builder(dir.resolve("app.sock")).kernels(() -> mounted).open())
+        .hasMessageContaining("EBUSY: ")
+        .hasMessageContaining("mount its directory");
     assertThat(dir).isEmptyDirectory();
   }
 

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.peekpass.cli.pki.ServerIdentity;
 import dev.peekpass.cli.process.Signals;
+import dev.peekpass.linux.OverflowUid;
 import dev.peekpass.receiver.SocketType;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
@@ -174,6 +175,19 @@ public final class ServeCommand implements Callable<Integer> {
     if (backend.isEmpty() || !backend.chars().allMatch(c -> c > ' ' && c < 0x7f)) {
       throw new ParameterException(
           spec.commandLine(), "--name must be printable ASCII without spaces, is " + backend);
+    }
+    for (int uid : allowedUids) {
+      if (uid < 0) {
+        throw new ParameterException(spec.commandLine(), "--allow-uid must be 0 or more");
+      }
+      if (OverflowUid.isEverybodys(uid)) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--allow-uid "
+                + uid
+                + " stands for every user that has no number in this user namespace: map the"
+                + " proxy's user into it, or give the proxy a user of its own");
+      }
     }
     if (maxConnections < 1) {
       throw new ParameterException(spec.commandLine(), "--max-connections must be at least 1");

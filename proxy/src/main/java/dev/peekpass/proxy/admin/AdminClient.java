@@ -6,7 +6,9 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -79,24 +81,34 @@ public final class AdminClient {
       kernel.close(socket);
       boolean nobody = connected == -Errno.ENOENT || connected == -Errno.ECONNREFUSED;
       throw new UnreachableException(
-          "connect unix:" + path + ": " + Errno.name(-connected) + ": " + remedy(-connected),
+          "connect unix:" + path + ": " + Errno.name(-connected) + ": " + remedy(path, -connected),
           nobody);
     }
     return new AdminStream(kernel, socket, takesDescriptors);
   }
 
-  private static String remedy(int errno) {
+  private static String remedy(String path, int errno) {
     return switch (errno) {
       case Errno.ENOENT ->
           "no proxy has its admin socket there: start it (peekpass run -c FILE), or say with -c or"
               + " --admin where the socket is";
       case Errno.ECONNREFUSED ->
           "the socket's proxy has ended without removing it: start it (peekpass run -c FILE)";
-      case Errno.EACCES, Errno.EPERM ->
-          "only root and the user that runs the proxy may talk to it: use sudo";
+      case Errno.EACCES, Errno.EPERM -> mayNot(path);
       case Errno.EAGAIN -> "too many requests wait there: try again in a moment";
       case Errno.EPROTOTYPE, Errno.ENOTSOCK -> "that is no admin socket: correct the path";
       default -> "correct the path with -c or --admin";
     };
+  }
+
+  private static String mayNot(String path) {
+    Path file = Path.of(path);
+    @Nullable Path hidden = ReceiverAdvice.unsearchable(file);
+    if (hidden != null) {
+      return "this user may not search the directory " + hidden + ": use sudo";
+    }
+    return ReceiverAdvice.isNoSocket(file)
+        ? "that is no admin socket: correct the path"
+        : "only root and the user that runs the proxy may talk to it: use sudo";
   }
 }

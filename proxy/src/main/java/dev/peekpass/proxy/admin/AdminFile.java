@@ -103,10 +103,26 @@ final class AdminFile {
       case 0 -> true;
       case Errno.ENOENT -> false;
       case Errno.EINVAL, Errno.ENOSYS -> putByLink();
+      case Errno.EPERM -> putWithoutRenameat2();
       default ->
           throw new SystemCallException(
               "renameat2 to the admin socket unix:" + path, -r, "write another path for admin");
     };
+  }
+
+  /** Where a filter of system calls (seccomp(2)) forbids that one, or rename(2) fails as well. */
+  private boolean putWithoutRenameat2() throws IOException {
+    try {
+      return putByLink();
+    } catch (FileSystemException e) {
+      SystemCallException failure =
+          new SystemCallException(
+              "renameat2 to the admin socket unix:" + path,
+              Errno.EPERM,
+              "this user may not replace the file there: remove it or write another path for admin");
+      failure.addSuppressed(e);
+      throw failure;
+    }
   }
 
   private int rename(int flags) {

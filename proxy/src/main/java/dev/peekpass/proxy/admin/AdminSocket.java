@@ -73,10 +73,12 @@ public final class AdminSocket {
     Fd fd = Fd.of(r);
     Path temporary = file.resolveSibling(temporaryName());
     AdminFile bound = null;
+    boolean named = false;
     try {
       SockAddr address = new SockAddr();
       address.unix(temporary.toString());
       check(path, "bind", kernel.bind(fd, address));
+      named = true;
       bound = new AdminFile(kernel, temporary, file);
       Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
       check(path, "listen", kernel.listen(fd, BACKLOG));
@@ -86,6 +88,8 @@ public final class AdminSocket {
       try {
         if (bound != null) {
           bound.removeBeside();
+        } else if (named) {
+          Files.deleteIfExists(temporary);
         }
       } finally {
         // Not before: an open socket keeps its inode number from being used again.

@@ -20,7 +20,7 @@ final class BackendReader {
   private static final int MAX_PATH_BYTES = 107;
   // SCM_MAX_FD, the most descriptors that a message can carry (unix(7)).
   private static final int MAX_BATCH = 253;
-  private static final Section.Keys KEYS =
+  static final Section.Keys KEYS =
       new Section.Keys(
           "a backend",
           List.of(

@@ -13,7 +13,8 @@ public final class ConfigurationReader {
       new Section.Keys(
           "a configuration",
           List.of("threads", "access-log", "admin", "listeners", "backends", "routes", "fallback"),
-          List.of());
+          List.of(),
+          List.of(ListenerReader.KEYS, BackendReader.KEYS));
 
   /** What became of a text. */
   public sealed interface Result {}

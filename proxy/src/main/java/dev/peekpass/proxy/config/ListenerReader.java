@@ -13,7 +13,7 @@ import java.util.Optional;
 /** Reads {@code listeners}. */
 final class ListenerReader {
   private static final int MAX_ADDRESSES = 1000;
-  private static final Section.Keys KEYS =
+  static final Section.Keys KEYS =
       new Section.Keys(
           "a listener",
           List.of(

@@ -18,8 +18,23 @@ final class Section {
    * @param what what messages call the mapping, with its article
    * @param known the keys that it may have
    * @param later those that a later version will know
+   * @param elsewhere the kinds of mapping inside it, whose keys do not belong in it itself
    */
-  record Keys(String what, List<String> known, List<String> later) {}
+  record Keys(String what, List<String> known, List<String> later, List<Keys> elsewhere) {
+    Keys(String what, List<String> known, List<String> later) {
+      this(what, known, later, List.of());
+    }
+
+    /** What to write instead of a key that is none of these. */
+    String suggestion(String key) {
+      for (Keys other : elsewhere) {
+        if (other.known.contains(key)) {
+          return "it belongs in " + other.what;
+        }
+      }
+      return Section.suggestion(key, known);
+    }
+  }
 
   private static final int SMALL = 16;
 
@@ -47,9 +62,7 @@ final class Section {
         notYet(entry.key(), report);
       } else if (!keys.known.contains(key)) {
         report.mistake(
-            entry.key(),
-            Quotation.of(key) + " is not a key of " + keys.what,
-            suggestion(key, keys.known));
+            entry.key(), Quotation.of(key) + " is not a key of " + keys.what, keys.suggestion(key));
       }
     }
     return Optional.of(new Section(mapping, report));

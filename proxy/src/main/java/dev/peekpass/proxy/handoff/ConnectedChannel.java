@@ -303,7 +303,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
     turn.count(Counter.CHANNEL_REFUSED);
     turn.count(Counter.CHANNEL_LOST);
     rest.ended(turn.nowNanos(), openedNanos, Rest.SHORT_NANOS);
-    reach.refused("it closes each UNIX connection with the message unread", NOT_ALLOWED);
+    reach.refused("it closes each UNIX connection with the message unread", notAllowed());
     try {
       disconnect();
     } finally {
@@ -333,7 +333,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
     reach.lost();
     rest.ended(turn.nowNanos(), openedNanos, 0);
     if (!proven && rest.isAgain()) {
-      reach.refused("it closes each UNIX connection at once", NOT_ALLOWED);
+      reach.refused("it closes each UNIX connection at once", notAllowed());
     } else if (losses.allows(turn.nowNanos())) {
       turn.log().info("backend {}: unix:{} lost: {}{}", config.name(), path, why, losses.leftOut());
     }

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.wire.HandOff;
 
 /**
@@ -22,7 +23,7 @@ record Denial(String why, String remedy) {
       case HandOff.DENIED_USER ->
           new Denial(
               "uid " + Integer.toUnsignedString(known) + " is not allowed",
-              allow(Integer.toUnsignedString(known)));
+              ReceiverAdvice.allow(known));
       case HandOff.DENIED_FULL ->
           new Denial(
               "it has as many UNIX connections as it takes",
@@ -39,13 +40,13 @@ record Denial(String why, String remedy) {
 
   /** It ends UNIX connections before its hello, without a word. */
   static Denial unsaid(Kernel kernel) {
-    String uid = Integer.toUnsignedString(kernel.geteuid());
+    int uid = kernel.geteuid();
     return new Denial(
         "it ends each UNIX connection before its hello",
         "if it does not allow this proxy's uid, "
-            + uid
+            + Integer.toUnsignedString(uid)
             + ": "
-            + allow(uid)
+            + ReceiverAdvice.allow(uid)
             + "; else see the receiver's own log");
   }
 
@@ -53,15 +54,5 @@ record Denial(String why, String remedy) {
   static Denial takesNone() {
     return new Denial(
         "it ends each UNIX connection and takes nothing", "see the receiver's own log");
-  }
-
-  private static String allow(String uid) {
-    return "allow it there: --allow-uid "
-        + uid
-        + " of serve, allowUid of the Java library, +uid="
-        + uid
-        + " of the agent, peer_uid "
-        + uid
-        + " of nginx";
   }
 }

@@ -38,7 +38,7 @@ final class OnceChannel extends PlainChannel {
     if (sent < 0) {
       if (!isFull(-sent)) {
         rest.gaveBack(turn.nowNanos());
-        reach.refused("it closes each UNIX connection at once", NOT_ALLOWED);
+        reach.refused("it closes each UNIX connection at once", notAllowed());
       }
       return 0;
     }

@@ -15,10 +15,6 @@ abstract class PlainChannel extends Channel {
   /** The byte beside a descriptor. Receivers ignore its value (docs/protocol.md). */
   private static final byte PAYLOAD = 'P';
 
-  /** What to do about a receiver that closes before it takes anything. */
-  static final String NOT_ALLOWED =
-      "allow the proxy's user there, with nginx by peer_uid, and see the receiver's own log";
-
   private final Message message;
   private final MessageLimit limit;
   private boolean tooManyLogged;
@@ -28,6 +24,11 @@ abstract class PlainChannel extends Channel {
     limit = new MessageLimit(config.batch());
     message = new Message(1, config.batch());
     message.payload().put(0, PAYLOAD);
+  }
+
+  /** What to do about a receiver that closes before it takes anything. */
+  final String notAllowed() {
+    return Denial.unsaid(kernel).remedy();
   }
 
   /** As {@link #connect}, to a receiver of which it is not known yet what goes into a message. */

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.handoff;
 
 import dev.peekpass.linux.Errno;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.turn.Turn;
 
@@ -97,7 +98,7 @@ final class Reach {
               name,
               path,
               Errno.name(errno),
-              remedy(errno),
+              remedy(path, errno),
               downs.leftOut());
     }
   }
@@ -166,12 +167,13 @@ final class Reach {
     other.lost = false;
   }
 
-  private static String remedy(int errno) {
+  private static String remedy(String path, int errno) {
     return switch (errno) {
       case Errno.ENOENT -> "start the receiver, or correct the path";
-      case Errno.ECONNREFUSED -> "the socket file is there but nobody listens: start the receiver";
-      case Errno.EACCES ->
-          "this user may not write to the socket: change the receiver's socket mode or group";
+      case Errno.ECONNREFUSED ->
+          "the socket file is there but nobody listens: start the receiver; if it is a mount of the"
+              + " file alone, as into a container, mount its directory instead";
+      case Errno.EACCES -> ReceiverAdvice.mayNotConnect(path);
       case Errno.EPROTOTYPE ->
           "the receiver bound another type of socket: set the backend's method to auto, or as the"
               + " receiver's";

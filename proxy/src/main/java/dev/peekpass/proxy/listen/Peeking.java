@@ -26,6 +26,7 @@ import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.FirstFlightParser;
+import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.Parsed;
 import dev.peekpass.wire.ParserScratch;
 import dev.peekpass.wire.Peeked;
@@ -56,6 +57,9 @@ final class Peeking implements Origin, Stage {
 
   private static final String MISMATCH =
       "target and Host name two hosts (on-mismatch: refuse; RFC 9112 section 3.2.2)";
+
+  /** Where the name in Host may be said: without what a log line could be forged with. */
+  private static final String MISMATCH_WITH = MISMATCH + ": Host is ";
 
   /** How many ended connections are kept for reuse. */
   private static final int MAX_SPARE = 4096;
@@ -263,7 +267,9 @@ final class Peeking implements Origin, Stage {
   private void route(Connection connection, Peeked peeked) {
     connection.remember(peeked, accessLog.isEnabled());
     if (!peeked.hostField().isEmpty() && config.onMismatch() == OnMismatch.REFUSE) {
-      refuseMalformed(connection, MISMATCH);
+      HostName other = peeked.hostField();
+      boolean shown = accessLog.isEnabled() && other.isRoutable();
+      refuseMalformed(connection, shown ? MISMATCH_WITH + other : MISMATCH);
       return;
     }
     RouteTable routes = config.routes();

@@ -6,13 +6,13 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SockAddr;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Method;
 import dev.peekpass.wire.FromReceiver;
 import dev.peekpass.wire.HandOff;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFileAttributes;
 import java.util.ArrayList;
@@ -37,6 +37,20 @@ public final class ReceiverCheck {
     }
   }
 
+  /**
+   * What was found out.
+   *
+   * @param complaints what is wrong
+   * @param notes what could not be found out, each with what to do, in whole words
+   */
+  public record Answer(List<Complaint> complaints, List<String> notes) {
+    /** Copies the lists. */
+    public Answer {
+      complaints = List.copyOf(complaints);
+      notes = List.copyOf(notes);
+    }
+  }
+
   /** A socket that has been connected, and waits for an answer. */
   private record Waiting(BackendConfig backend, String path, Fd socket, int type) {}
 
@@ -46,7 +60,6 @@ public final class ReceiverCheck {
   /** So many sockets are open at once at the most. */
   private static final int MOST_OPEN = 256;
 
-  private static final long ALL_NANOS = TimeUnit.SECONDS.toNanos(3);
   // docs/protocol.md: HELLO comes within a second.
   private static final long HELLO_NANOS = TimeUnit.SECONDS.toNanos(1);
   // A receiver that closes what it does not let in does so as soon as it runs.
@@ -58,42 +71,58 @@ public final class ReceiverCheck {
   };
 
   private final Kernel kernel;
+  private static final int ROOT = 0;
+
+  private final int ownUid;
   private final String user;
   private final NativeBuffer buffer = new NativeBuffer(MESSAGE_BYTES);
   private final FromReceiver message = new FromReceiver();
   private final List<Complaint> complaints = new ArrayList<>();
+  private final List<String> notes = new ArrayList<>();
   private final List<Waiting> waiting = new ArrayList<>();
+
+  /** Whether a socket could be connected to. */
+  private boolean connected;
 
   private ReceiverCheck(Kernel kernel) {
     this.kernel = kernel;
-    user = "uid " + Integer.toUnsignedString(kernel.geteuid());
+    ownUid = kernel.geteuid();
+    user = "uid " + Integer.toUnsignedString(ownUid);
   }
 
   /**
    * Asks all sockets of all backends, as the user that this process runs as.
    *
-   * @return what is wrong; this takes 3 s at the most
+   * <p>256 are asked at a time, and what says nothing takes their second, so that this takes a
+   * second for each 256 sockets at the most. Before Linux 6.16 somebody who has a receiver's place
+   * may send descriptors, and those are closed here, however long that takes.
+   *
+   * @return what is wrong, and what cannot be known
    */
-  public static List<Complaint> ask(Kernel kernel, List<BackendConfig> backends) {
+  public static Answer ask(Kernel kernel, List<BackendConfig> backends) {
     return new ReceiverCheck(kernel).askAll(backends);
   }
 
-  private List<Complaint> askAll(List<BackendConfig> backends) {
-    long began = kernel.nanoTime();
+  private Answer askAll(List<BackendConfig> backends) {
     try {
       for (BackendConfig backend : backends) {
         for (String path : backend.socketPaths()) {
           begin(backend, path);
           if (waiting.size() == MOST_OPEN) {
-            awaitAnswers(began);
+            awaitAnswers();
           }
         }
       }
-      awaitAnswers(began);
+      awaitAnswers();
     } finally {
       waiting.forEach(left -> kernel.close(left.socket()));
     }
-    return List.copyOf(complaints);
+    if (ownUid == ROOT && connected) {
+      notes.add(
+          "asked as root, which may write to every socket and is let in by most receivers: ask as the"
+              + " proxy's user: sudo -u USER peekpass check …");
+    }
+    return new Answer(complaints, notes);
   }
 
   /** Connects; a connected socket is in {@code waiting}, which owns it. */
@@ -111,6 +140,17 @@ public final class ReceiverCheck {
       r = connect(type, path);
     }
     if (r >= 0) {
+      connected = true;
+      if (type == Linux.SOCK_DGRAM) {
+        notes.add(
+            "backend "
+                + backend.name()
+                + ": unix:"
+                + path
+                + ": a datagram socket does not tell whether "
+                + user
+                + " is let in: see the receiver's log");
+      }
       waiting.add(new Waiting(backend, path, Fd.of(r), type));
       return;
     }
@@ -120,12 +160,8 @@ public final class ReceiverCheck {
 
   /** What a look at the file says against it. */
   private static @Nullable Fault look(String path) {
-    Path file = Path.of(path);
-    if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
-      // Or in a directory that may not be searched: connect(2) tells.
-      return null;
-    }
-    return mode(file).filter(mode -> (mode & 0xf000) != 0xc000).isPresent()
+    // Where the directory may not be searched connect(2) tells.
+    return ReceiverAdvice.isNoSocket(Path.of(path))
         ? new Fault("this is no socket", "correct the path, or start the receiver")
         : null;
   }
@@ -175,11 +211,12 @@ public final class ReceiverCheck {
       case Errno.ENOENT ->
           new Fault("there is no such socket", "start the receiver, or correct the path");
       case Errno.ECONNREFUSED ->
-          new Fault("the socket file is there but nobody listens", "start the receiver");
+          new Fault(
+              "the socket file is there but nobody listens",
+              "start the receiver; if it is a mount of the file alone, mount its directory");
       case Errno.EACCES ->
           new Fault(
-              user + " may not write to it" + describe(path),
-              "change the receiver's socket mode or group, or the directory's");
+              user + " may not connect to it" + describe(path), ReceiverAdvice.mayNotConnect(path));
       case Errno.EPROTOTYPE ->
           new Fault(
               "it is a " + typeName(path) + " socket, and method is " + backend.method().label(),
@@ -224,15 +261,14 @@ public final class ReceiverCheck {
   }
 
   /** Looks what becomes of the sockets that wait, which began together, and closes them. */
-  private void awaitAnswers(long began) {
-    long now = kernel.nanoTime();
+  private void awaitAnswers() {
+    long began = kernel.nanoTime();
     while (!waiting.isEmpty()) {
       Waiting first = waiting.getFirst();
       Fault fault =
           switch (first.type()) {
-            case Linux.SOCK_SEQPACKET ->
-                askSeqpacket(first.socket(), deadline(began, now, HELLO_NANOS));
-            case Linux.SOCK_STREAM -> askStream(first.socket(), deadline(began, now, STREAM_NANOS));
+            case Linux.SOCK_SEQPACKET -> askSeqpacket(first.socket(), began + HELLO_NANOS);
+            case Linux.SOCK_STREAM -> askStream(first.socket(), began + STREAM_NANOS);
             default -> null;
           };
       if (fault != null) {
@@ -242,10 +278,6 @@ public final class ReceiverCheck {
       waiting.removeFirst();
       kernel.close(first.socket());
     }
-  }
-
-  private static long deadline(long began, long now, long nanos) {
-    return Math.min(now + nanos, began + ALL_NANOS);
   }
 
   private @Nullable Fault askSeqpacket(Fd socket, long deadlineNanos) {
@@ -282,15 +314,15 @@ public final class ReceiverCheck {
   }
 
   private Fault shutOut() {
-    return new Fault("it closes connections of " + user + " at once", allow(user));
+    return new Fault("it closes connections of " + user + " at once", ReceiverAdvice.allow(ownUid));
   }
 
   private Fault denied() {
     return switch (message.deniedReason()) {
       case HandOff.DENIED_USER -> {
-        int uid = message.deniedUid();
-        String seen = uid == HandOff.UID_UNKNOWN ? user : "uid " + Integer.toUnsignedString(uid);
-        yield new Fault(seen + " is not allowed", allow(seen));
+        int uid = message.deniedUid() == HandOff.UID_UNKNOWN ? ownUid : message.deniedUid();
+        yield new Fault(
+            "uid " + Integer.toUnsignedString(uid) + " is not allowed", ReceiverAdvice.allow(uid));
       }
       case HandOff.DENIED_FULL ->
           new Fault(
@@ -303,16 +335,5 @@ public final class ReceiverCheck {
               "it does not let " + user + " in, reason " + message.deniedReason(),
               "see the receiver's log");
     };
-  }
-
-  private static String allow(String who) {
-    String uid = who.substring("uid ".length());
-    return "allow it there: --allow-uid "
-        + uid
-        + " for serve, +uid="
-        + uid
-        + " for the agent, peer_uid="
-        + uid
-        + " for nginx";
   }
 }

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.admin;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
@@ -10,6 +11,7 @@ import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,11 +19,13 @@ import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Proxies that start at the same moment with one admin socket: one has it, the others are told. */
 class AdminSocketTest {
@@ -97,5 +101,42 @@ class AdminSocketTest {
       open.getFirst().close(kernel);
       assertThat(dir).as("left behind, round " + round).isEmptyDirectory();
     }
+  }
+
+  /** The real kernel, with something else in the place of one call. */
+  private Kernel instead(String call, Supplier<Integer> answer) {
+    return (Kernel)
+        Proxy.newProxyInstance(
+            Kernel.class.getClassLoader(),
+            new Class<?>[] {Kernel.class},
+            (proxy, method, arguments) ->
+                method.getName().equals(call) ? answer.get() : method.invoke(kernel, arguments));
+  }
+
+  /** A kernel or file system that cannot, or a seccomp(2) filter. */
+  @ParameterizedTest
+  @ValueSource(ints = {Errno.EINVAL, Errno.ENOSYS, Errno.EPERM})
+  void itIsThereWithoutRenameat2(int errno) throws Exception {
+    Path path = dir.resolve("admin.sock");
+    Kernel old = instead("renameat2", () -> -errno);
+    for (boolean overDeadFile : new boolean[] {false, true}) {
+      if (overDeadFile) {
+        leaveDeadFile(path);
+      }
+      AdminSocket socket = AdminSocket.open(old, path.toString(), false);
+      assertThat(socket.isFound()).isTrue();
+      socket.close(kernel);
+      assertThat(dir).isEmptyDirectory();
+    }
+  }
+
+  /** Whatever fails, and when. */
+  @ParameterizedTest
+  @ValueSource(strings = {"bind", "listen", "renameat2"})
+  void whatFailsLeavesNothing(String call) {
+    String path = dir.resolve("admin.sock").toString();
+    assertThatThrownBy(() -> AdminSocket.open(instead(call, () -> -Errno.EIO), path, false))
+        .hasMessageContaining("EIO");
+    assertThat(dir).isEmptyDirectory();
   }
 }

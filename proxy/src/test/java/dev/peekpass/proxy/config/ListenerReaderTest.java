@@ -49,6 +49,20 @@ final class ListenerReaderTest {
         .contains(message);
   }
 
+  @ParameterizedTest
+  @CsvSource({
+    "on-mismatch: target, it belongs in a listener",
+    "bind: '*:1', it belongs in a listener",
+    "trust: always, it belongs in a backend",
+    "on-mismatsh: target, write one of"
+  })
+  void whatStandsOneLevelTooHighIsToldWhereItBelongs(String line, String message) {
+    assertThat(Texts.mistakes(Texts.listener() + line + "\n"))
+        .singleElement()
+        .asString()
+        .contains("is not a key of a configuration, " + message);
+  }
+
   @Test
   void peekNoneNeedsABackend() {
     assertThat(Texts.mistakes(Texts.listener("peek: none")))

@@ -1,0 +1,95 @@
+package dev.peekpass.proxy.advice;
+
+import dev.peekpass.linux.OverflowUid;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/** What to do on the receiver's side so that it lets a proxy in, for the log and for check. */
+public final class ReceiverAdvice {
+  /** How to let in a user that may not connect to the socket. */
+  private static final String GROUP =
+      "give it a group that this user is in: +group=G of the agent, owner=root:G of nginx, group()"
+          + " of the Java library; after usermod -aG G USER start the proxy anew";
+
+  private ReceiverAdvice() {}
+
+  /**
+   * How to allow a user there.
+   *
+   * @param uid the proxy's, as the receiver sees it
+   */
+  public static String allow(int uid) {
+    String number = Integer.toUnsignedString(uid);
+    return OverflowUid.isEverybodys(uid)
+        ? "uid "
+            + number
+            + " stands for every user that has no number there, and cannot be allowed: map the"
+            + " proxy's user into the receiver's user namespace, or give the proxy a user of its"
+            + " own"
+        : "allow it there: --allow-uid "
+            + number
+            + " of serve, allowUid("
+            + number
+            + ") of the Java library, +uid="
+            + number
+            + " of the agent, peer_uid="
+            + number
+            + " of nginx";
+  }
+
+  /**
+   * What is wrong where connect(2) says EACCES.
+   *
+   * @param path of the socket
+   * @return in a few words, the remedy behind a colon
+   */
+  public static String mayNotConnect(String path) {
+    Path file = Path.of(path);
+    @Nullable Path hidden = unsearchable(file);
+    if (hidden != null) {
+      return "this user may not search the directory " + hidden + ": chmod o+x, or " + GROUP;
+    }
+    return isNoSocket(file)
+        ? "this is no socket: correct the path, or start the receiver"
+        : "this user may not write to the socket: " + GROUP;
+  }
+
+  /** The first directory on the way to a file that hides what is in it, if one does. */
+  public static @Nullable Path unsearchable(Path file) {
+    Path absolute = file.toAbsolutePath();
+    Path way = absolute.getRoot();
+    for (Path name : absolute) {
+      Path next = way.resolve(name);
+      if (isHidden(next)) {
+        return way;
+      }
+      way = next;
+    }
+    return null;
+  }
+
+  private static boolean isHidden(Path file) {
+    try {
+      Files.getAttribute(file, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      return false;
+    } catch (AccessDeniedException e) {
+      return true;
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
+  }
+
+  /** Whether something else than a socket is there, where links lead. */
+  public static boolean isNoSocket(Path file) {
+    try {
+      // inode(7)
+      return ((Integer) Files.getAttribute(file, "unix:mode") & 0170000) != 0140000;
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
+  }
+}
