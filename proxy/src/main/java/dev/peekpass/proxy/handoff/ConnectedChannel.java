@@ -276,7 +276,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
   }
 
   private void endProving() {
-    proving.takeOut(turn, this::endPassed);
+    proving.end(turn, this::endPassed);
   }
 
   /** The receiver has closed: with the first message unread, or after it had received it. */
@@ -307,7 +307,7 @@ final class ConnectedChannel extends PlainChannel implements Pollable {
     try {
       disconnect();
     } finally {
-      proving.takeOut(turn, backend::takeBack);
+      proving.giveBack(turn, backend::takeBack);
     }
   }
 

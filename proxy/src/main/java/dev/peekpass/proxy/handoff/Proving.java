@@ -49,20 +49,34 @@ final class Proving implements Container {
     throw new IllegalStateException("the connection does not stand here");
   }
 
+  /** Ends each, in the order in which they came. Whatever is thrown about one, it ends the others. */
+  void end(Turn turn, Consumer<Connection> ends) {
+    for (Connection c = connections[0]; c != null; c = connections[0]) {
+      takeOut(turn, c, ends);
+      if (c.isIn(this)) {
+        return;
+      }
+    }
+  }
+
   /**
-   * Has each taken out, the newest first: so those that are put back come to stand in their old
-   * order. Whatever is thrown about one, it is done with the others.
+   * Gives each back, the newest first, each before the one that came back last: so they stand in
+   * their old order. Whatever is thrown about one, it gives the others back.
    */
-  void takeOut(Turn turn, Consumer<Connection> takesOut) {
+  void giveBack(Turn turn, Consumer<Connection> takesBack) {
     for (int i = size - 1; i >= 0; i--) {
       Connection connection = connections[i];
       if (connection != null) {
-        try {
-          takesOut.accept(connection);
-        } catch (RuntimeException e) {
-          turn.fault("a connection of a first message could not be dealt with", e);
-        }
+        takeOut(turn, connection, takesBack);
       }
+    }
+  }
+
+  private static void takeOut(Turn turn, Connection connection, Consumer<Connection> how) {
+    try {
+      how.accept(connection);
+    } catch (RuntimeException e) {
+      turn.fault("a connection of a first message could not be dealt with", e);
     }
   }
 
