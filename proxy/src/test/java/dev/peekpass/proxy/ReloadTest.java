@@ -259,6 +259,7 @@ class ReloadTest {
     try (TestReceiver shop = TestReceiver.stream(dir.resolve("shop"));
         ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
         Running running = new Running(yaml(1, "127.0.0.1:0", "shop", ""))) {
+      Tests.await("it is connected", () -> running.count(Counter.CHANNEL_OPENED) == 1);
       long before = Tests.openDescriptors();
       String binds = "127.0.0.1:" + free + ",127.0.0.1:" + taken.getLocalPort();
       assertThatThrownBy(

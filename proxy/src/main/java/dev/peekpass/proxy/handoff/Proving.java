@@ -49,7 +49,9 @@ final class Proving implements Container {
     throw new IllegalStateException("the connection does not stand here");
   }
 
-  /** Ends each, in the order in which they came. Whatever is thrown about one, it ends the others. */
+  /**
+   * Ends each, in the order in which they came. Whatever is thrown about one, it ends the others.
+   */
   void end(Turn turn, Consumer<Connection> ends) {
     for (Connection c = connections[0]; c != null; c = connections[0]) {
       takeOut(turn, c, ends);
