@@ -67,6 +67,13 @@ public interface Kernel {
   int getsockopt(Fd socket, int level, int option);
 
   /**
+   * getsockopt(2) with SO_LINGER, socket(7).
+   *
+   * @return 1 or more if it lingers, 0 if not, or -1 without a reason
+   */
+  int getLinger(Fd socket);
+
+  /**
    * getsockopt(2) with TCP_INFO on a listener: fills {@link TcpInfo#unacked()} only.
    *
    * @return 0, or -1 without a reason
@@ -82,6 +89,13 @@ public interface Kernel {
    * @param credentials its first element is set on success
    */
   int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials);
+
+  /**
+   * getsockopt(2) with SO_PEERCRED, of which only the user is wanted.
+   *
+   * @return the uid, or a negative number where there is none: on a datagram socket
+   */
+  int peerUid(Fd socket);
 
   /**
    * recv(2) into {@code buffer}.

@@ -23,6 +23,9 @@ public final class LinuxKernel implements Kernel {
   /** Where in the scratch memory a length stands, behind the value it belongs to. */
   private static final long LENGTH_AT = 48;
 
+  private static final int UCRED_BYTES = (int) Layouts.UCRED.byteSize();
+  private static final long UCRED_UID = Layouts.offset(Layouts.UCRED, "uid");
+
   private static final long POLLFD_FD = Layouts.offset(Layouts.POLLFD, "fd");
   private static final long POLLFD_EVENTS = Layouts.offset(Layouts.POLLFD, "events");
   private static final long POLLFD_REVENTS = Layouts.offset(Layouts.POLLFD, "revents");
@@ -573,6 +576,52 @@ public final class LinuxKernel implements Kernel {
                       scratch.address(),
                       scratch.address() + LENGTH_AT,
                       0L));
+      return r < 0 ? r : scratch.get(JAVA_INT, 0);
+    } catch (Throwable t) {
+      throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
+    }
+  }
+
+  @Override
+  public int peerUid(Fd socket) {
+    try {
+      scratch.set(JAVA_INT, LENGTH_AT, UCRED_BYTES);
+      int r =
+          (int)
+              (long)
+                  Libc.GETSOCKOPT_WITHOUT_ERRNO.invokeExact(
+                      (long) socket.number(),
+                      (long) Linux.SOL_SOCKET,
+                      (long) Linux.SO_PEERCRED,
+                      scratch.address(),
+                      scratch.address() + LENGTH_AT,
+                      0L);
+      return r < 0 ? r : scratch.get(JAVA_INT, UCRED_UID);
+    } catch (Throwable t) {
+      throw broken(t);
+    } finally {
+      Reference.reachabilityFence(scratch);
+    }
+  }
+
+  /** Made now and then on the hand-off path: without errno, as {@link #acceptQueue}. */
+  @Override
+  public int getLinger(Fd socket) {
+    try {
+      // The first int of struct linger is all that is asked for: l_onoff.
+      scratch.set(JAVA_INT, LENGTH_AT, Integer.BYTES);
+      int r =
+          (int)
+              (long)
+                  Libc.GETSOCKOPT_WITHOUT_ERRNO.invokeExact(
+                      (long) socket.number(),
+                      (long) Linux.SOL_SOCKET,
+                      (long) Linux.SO_LINGER,
+                      scratch.address(),
+                      scratch.address() + LENGTH_AT,
+                      0L);
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw broken(t);

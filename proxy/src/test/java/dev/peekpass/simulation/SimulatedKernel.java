@@ -877,11 +877,6 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int getsockopt(Fd socket, int level, int option) {
-    if (level == Linux.SOL_SOCKET && option == Linux.SO_LINGER) {
-      TcpConnection of = as(TcpConnection.class, socket);
-      enter(Call.OPTION, of);
-      return leave(Call.OPTION, of, of.lingers() ? 1 : 0);
-    }
     if (level != Linux.SOL_SOCKET || option != Linux.SO_ERROR) {
       throw notSimulated("getsockopt " + option);
     }
@@ -889,6 +884,18 @@ public final class SimulatedKernel implements Kernel {
     enter(Call.OPTION, sender);
     boolean failed = (sender.poll() & Linux.EPOLLERR) != 0;
     return leave(Call.OPTION, sender, failed ? Errno.ECONNRESET : 0);
+  }
+
+  @Override
+  public int peerUid(Fd socket) {
+    return as(UnixSocket.class, socket).peerUid();
+  }
+
+  @Override
+  public int getLinger(Fd socket) {
+    TcpConnection of = as(TcpConnection.class, socket);
+    enter(Call.OPTION, of);
+    return leave(Call.OPTION, of, of.lingers() ? 1 : 0);
   }
 
   @Override

@@ -125,8 +125,7 @@ public final class Ending {
     if (!holder.isToBeLookedAt()) {
       return true;
     }
-    boolean lingers =
-        turn.kernel().getsockopt(connection.fd, Linux.SOL_SOCKET, Linux.SO_LINGER) != 0;
+    boolean lingers = turn.kernel().getLinger(connection.fd) != 0;
     if (lingers) {
       holder.lingers();
     }

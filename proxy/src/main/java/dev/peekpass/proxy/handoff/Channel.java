@@ -5,7 +5,6 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
-import dev.peekpass.linux.PeerCredentials;
 import dev.peekpass.linux.SockAddr;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Batch;
@@ -15,7 +14,6 @@ import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.turn.Turn;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The way to one UNIX socket of a backend, for one loop. A subclass a hand-off method.
@@ -45,8 +43,6 @@ public abstract class Channel {
   private final IncomingDescriptors incoming;
   private final LineLimit strangers = new LineLimit();
   private long passedCount;
-
-  private final @Nullable PeerCredentials[] credentials = new @Nullable PeerCredentials[1];
 
   /** Who listens, as far as is known; replaced when another one does. */
   private Holder holder;
@@ -104,9 +100,7 @@ public abstract class Channel {
 
   /** A socket has been connected: finds out who is at its other end. */
   final void meet(Fd socket) {
-    int r = kernel.peerCredentials(socket, credentials);
-    PeerCredentials peer = credentials[0];
-    int uid = r < 0 || peer == null ? Holder.UNKNOWN : peer.uid();
+    int uid = Math.max(kernel.peerUid(socket), Holder.UNKNOWN);
     if (uid != holder.uid()) {
       holder = holder(uid);
       if (!holder.isTrusted() && strangers.allows(turn.nowNanos())) {
