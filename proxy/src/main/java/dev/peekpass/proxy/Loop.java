@@ -146,11 +146,7 @@ final class Loop implements Runnable {
       }
       finishPending();
     } finally {
-      try {
-        freeAll();
-      } finally {
-        turn.pulse().end();
-      }
+      freeAll();
     }
   }
 
@@ -178,6 +174,7 @@ final class Loop implements Runnable {
     cleanup.attempt(refuser::close);
     generations().forEach(generation -> cleanup.attempt(generation.accessLog()::close));
     cleanup.attempt(this::discard);
+    cleanup.attempt(turn.pulse()::end);
     cleanup.end();
   }
 
