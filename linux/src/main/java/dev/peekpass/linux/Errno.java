@@ -26,9 +26,10 @@ public final class Errno {
   /** Permission denied. */
   public static final int EACCES = 13;
 
-  /** File exists. */
+  /** Device or resource busy: a file is a mount. */
   public static final int EBUSY = 16;
 
+  /** File exists. */
   public static final int EEXIST = 17;
 
   /** Not a directory. */
