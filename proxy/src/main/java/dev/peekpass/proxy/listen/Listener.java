@@ -52,7 +52,9 @@ public final class Listener implements Pollable {
   private final BoundSocket bound;
   private final Fd socket;
   private final String label;
+  private final Surroundings around;
   private final Peeking peeking;
+  private final Admission admission;
   private final SockAddr peer = new SockAddr();
   private final TcpInfo queueInfo = new TcpInfo();
   private final Burst arrivals = new Burst();
@@ -78,6 +80,7 @@ public final class Listener implements Pollable {
    */
   public Listener(
       Surroundings around, ListenerConfig config, BoundSocket bound, ParserScratch scratch) {
+    this.around = around;
     turn = around.turn();
     kernel = turn.kernel();
     gathering = around.gathering();
@@ -87,6 +90,7 @@ public final class Listener implements Pollable {
     socket = bound.fd();
     label = bound.label();
     peeking = new Peeking(around, config, label, scratch);
+    admission = new Admission(turn, around.clients(), config, label);
     errors = new AcceptErrors(turn, label);
   }
 
@@ -105,10 +109,16 @@ public final class Listener implements Pollable {
     return open;
   }
 
-  /** Makes the socket this object's, which nothing is done with yet. */
+  /** Makes a socket that nobody had this object's, which nothing is done with yet. */
   public void own() {
+    peeking.open();
+    hold();
+  }
+
+  private void hold() {
     open = true;
     lease.enter();
+    around.clients().limitInAll(around.perClient());
   }
 
   /** Begins to accept on a socket that is new to this loop. A fault only puts it off. */
@@ -133,7 +143,7 @@ public final class Listener implements Pollable {
 
   /** Takes the socket of another listener, which keeps its connections and accepts no more. */
   public void takeSocketOf(Listener before) {
-    own();
+    hold();
     before.disown();
     slot = before.slot;
     acceptAgainAtNanos = before.acceptAgainAtNanos;
@@ -253,7 +263,13 @@ public final class Listener implements Pollable {
     errors.recovered();
     boolean inherits = closing || filtered > 0;
     filtered = Math.max(filtered - 1, 0);
-    peeking.begin(fd, peer, inherits);
+    Refusal refusal = admission.refusal(peeking.counts(), peer.high(), peer.low());
+    if (refusal == null) {
+      peeking.begin(fd, peer, inherits);
+    } else {
+      admission.count(peeking.counts(), refusal, peer.high(), peer.low());
+      around.ending().turnAway(fd, refusal.outcome());
+    }
   }
 
   /** Deals with what accept4 reports; returns whether the next accept makes sense now. */
@@ -444,6 +460,7 @@ public final class Listener implements Pollable {
     }
     acceptAgainAtNanos = Long.MAX_VALUE;
     endByNanos = Long.MAX_VALUE;
+    peeking.close();
     disown();
     try {
       unwatch();
@@ -472,6 +489,13 @@ public final class Listener implements Pollable {
   /** What it is doing. */
   public ListenerStatus status() {
     return new ListenerStatus(
-        label, bound.bind().toString(), closing, 1, queued(), peeking.pendingOfSocket());
+        label,
+        bound.bind().toString(),
+        closing,
+        1,
+        queued(),
+        peeking.pendingOfSocket(),
+        peeking.counts().clientsHere(),
+        peeking.counts().turnedAway());
   }
 }

@@ -85,6 +85,7 @@ final class Peeking implements Origin, Stage {
   /** Where a connection stands that is being looked at for the first time. */
   private final ConnectionQueue accepted = new ConnectionQueue(this);
 
+  private final Clients clients;
   private final Pending pending;
   private final Consumer<Connection> onTimeout = this::timedOut;
   private final ArrayDeque<Connection> spare = new ArrayDeque<>();
@@ -106,7 +107,8 @@ final class Peeking implements Origin, Stage {
     this.scratch = scratch;
     labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     maxPeekBytes = config.maxPeekBytes();
-    pending = new Pending(turn, ending, config, this);
+    clients = around.clients();
+    pending = new Pending(turn, ending, clients, config, label, this);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
     noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
   }
@@ -129,6 +131,21 @@ final class Peeking implements Origin, Stage {
   @Override
   public AccessLog accessLog() {
     return accessLog;
+  }
+
+  /** Begins with a socket that nobody had. */
+  void open() {
+    pending.open();
+  }
+
+  /** Its socket is closed. */
+  void close() {
+    pending.close();
+  }
+
+  /** The incomplete connections of its socket, by their clients. */
+  ClientCounts counts() {
+    return pending.counts();
   }
 
   /** Goes on with the socket of another, whose connections stay its own. */
@@ -339,10 +356,12 @@ final class Peeking implements Origin, Stage {
       return;
     }
     turn.count(Counter.INCOMPLETE_AT_FIRST_PEEK);
-    Connection oldest = pending.oldestOfSocket();
-    if (oldest != null && pending.sizeOfSocket() >= config.maxPending()) {
-      turn.count(Counter.MAX_PENDING_REACHED);
-      shed(oldest);
+    if (pending.sizeOfSocket() >= config.maxPending()) {
+      Connection other = pending.toGiveUpFor(connection);
+      if (other != null) {
+        turn.count(Counter.MAX_PENDING_REACHED);
+        shed(other);
+      }
     }
     if (ending.watch(connection)) {
       pending.add(connection);
@@ -356,9 +375,13 @@ final class Peeking implements Origin, Stage {
     return pending.sizeOfSocket();
   }
 
-  /** Gives up the oldest incomplete connection of this socket; returns whether there was one. */
+  /**
+   * Gives up the oldest incomplete connection of the client that has most of any socket's; where
+   * all have one, the oldest of this socket. Returns whether there was one.
+   */
   boolean shedOldest() {
-    Connection oldest = pending.oldestOfSocket();
+    Connection heaviest = clients.oldestOfHeaviest();
+    Connection oldest = heaviest == null ? pending.oldestOfSocket() : heaviest;
     if (oldest == null) {
       return false;
     }

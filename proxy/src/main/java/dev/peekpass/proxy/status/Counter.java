@@ -12,6 +12,14 @@ public enum Counter {
   ACCEPT_LIMIT_REACHED,
   /** Connections shed because a listener's max-pending was reached. */
   MAX_PENDING_REACHED,
+  /** Connections turned away because their client had max-pending-per-client incomplete ones. */
+  MAX_PENDING_PER_CLIENT_REACHED,
+  /** Connections turned away because their client came more often than max-new-per-client. */
+  MAX_NEW_PER_CLIENT_REACHED,
+  /** Clients whose rate was forgotten early to make room for others in the table of clients. */
+  CLIENT_FORGOTTEN,
+  /** Times a client was let in uncounted, since the table of clients was full. */
+  CLIENT_NOT_TRACKED,
   /** Connections turned away because a backend's max-queue was reached. */
   MAX_QUEUE_REACHED,
   /** Connections that came for a drained backend. */
