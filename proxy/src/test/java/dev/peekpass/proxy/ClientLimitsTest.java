@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -244,5 +245,58 @@ class ClientLimitsTest {
       Tests.await("the log is written", () -> running.log().lines().count() == 3);
       assertThat(running.log()).doesNotContain("denied").doesNotContain("client=127.0.7.1");
     }
+  }
+
+  /** A flood costs a line of the log a minute for each reason, whatever is reloaded meanwhile. */
+  @Test
+  void aLineForEachReasonNamesAnAddressAndTheKey() throws Exception {
+    List<String> lines = new CopyOnWriteArrayList<>();
+    ErrorLog.listen(lines::add);
+    String limits = ", max-pending-per-client: 1, max-new-per-client: 3/m, deny: 127.0.0.9";
+    try (Running running = new Running(yaml("max-pending-per-client: 300", limits))) {
+      pending(running, "127.0.0.3");
+      for (int i = 0; i < 5; i++) {
+        assertTurnedAway(pending(running, "127.0.0.3"));
+        assertTurnedAway(pending(running, "127.0.0.9"));
+        if (i < 3) {
+          assertServed(running, pending(running, "127.0.0.4"));
+        } else {
+          assertTurnedAway(pending(running, "127.0.0.4"));
+        }
+        running.proxy.reload(Tests.configuration(yaml("max-pending-per-client: 300", limits)));
+      }
+    } finally {
+      ErrorLog.listen(null);
+    }
+    List<String> turnedAway = lines.stream().filter(line -> line.contains("turned away")).toList();
+    assertThat(turnedAway).hasSize(3);
+    assertThat(turnedAway)
+        .anyMatch(line ->
+            line.contains("127.0.0.3 is turned away, 1 so far for this reason")
+                && line.contains("raise max-pending-per-client on this listener"))
+        .anyMatch(line -> line.contains("127.0.0.9") && line.contains("by its allow and deny"))
+        .anyMatch(line ->
+            line.contains("127.0.0.4")
+                && line.contains("more often than 3/m")
+                && line.contains("raise max-new-per-client on this listener"));
+  }
+
+  @Test
+  void aLineSaysWhoFillsMaxPending() throws Exception {
+    List<String> lines = new CopyOnWriteArrayList<>();
+    ErrorLog.listen(lines::add);
+    try (Running running = new Running(yaml("", "").replace("200", "5"))) {
+      for (int i = 0; i < 9; i++) {
+        pending(running, HOSTILE);
+      }
+    } finally {
+      ErrorLog.listen(null);
+    }
+    assertThat(lines)
+        .filteredOn(line -> line.contains("max-pending"))
+        .singleElement()
+        .asString()
+        .contains("max-pending (5) is reached")
+        .contains("now of 127.6.6.6, which has 5");
   }
 }

@@ -41,8 +41,8 @@ final class ClientCounts {
   /** What was turned away on this socket. */
   private final long[] turnedAway = new long[Refusal.values().length];
 
-  /** When the next line may be logged of that. */
-  private final long[] lineAtNanos = new long[turnedAway.length];
+  /** When the next line may be logged of that, and of those that are given up. */
+  private final long[] lineAtNanos = new long[turnedAway.length + 1];
 
   /** Makes one that counts nothing yet, on any thread. */
   ClientCounts(Clients clients, ClientLimits limits, String label) {
@@ -247,10 +247,19 @@ final class ClientCounts {
 
   /** Whether a line may be logged for a reason; if so, it is taken: the next may come in a minute. */
   boolean takeLine(Refusal refusal, long nowNanos) {
-    if (nowNanos < lineAtNanos[refusal.ordinal()]) {
+    return takeLine(refusal.ordinal(), nowNanos);
+  }
+
+  /** The same for those that are given up. */
+  boolean takeLine(long nowNanos) {
+    return takeLine(turnedAway.length, nowNanos);
+  }
+
+  private boolean takeLine(int reason, long nowNanos) {
+    if (nowNanos < lineAtNanos[reason]) {
       return false;
     }
-    lineAtNanos[refusal.ordinal()] = nowNanos + LINE_NANOS;
+    lineAtNanos[reason] = nowNanos + LINE_NANOS;
     return true;
   }
 

@@ -5,8 +5,6 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.linux.SocketFilter;
-import dev.peekpass.linux.TcpInfo;
 import dev.peekpass.proxy.backend.Gathering;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.status.Counter;
@@ -42,8 +40,6 @@ public final class Listener implements Pollable {
 
   private static final int UNWATCHED = -1;
 
-  private static final SocketFilter NO_NEW_CONNECTIONS = SocketFilter.noNewTcpConnections();
-
   private final Turn turn;
   private final Kernel kernel;
   private final Gathering gathering;
@@ -56,20 +52,14 @@ public final class Listener implements Pollable {
   private final Peeking peeking;
   private final Admission admission;
   private final SockAddr peer = new SockAddr();
-  private final TcpInfo queueInfo = new TcpInfo();
   private final Burst arrivals = new Burst();
   private final AcceptErrors errors;
+  private final NewcomerFilter filter;
 
   private int slot = UNWATCHED;
   private boolean open;
   private boolean closing;
   private long endByNanos = Long.MAX_VALUE;
-
-  /** Whether the socket may have the filter that lets no new connection begin. */
-  private boolean hasFilter;
-
-  /** How many of the queue may have the filter of when the socket was closing. */
-  private int filtered;
 
   private long acceptAgainAtNanos = Long.MAX_VALUE;
 
@@ -92,6 +82,7 @@ public final class Listener implements Pollable {
     peeking = new Peeking(around, config, label, scratch);
     admission = new Admission(turn, around.clients(), config, label);
     errors = new AcceptErrors(turn, label);
+    filter = new NewcomerFilter(turn, bound, errors);
   }
 
   /** Its socket; its descriptor is this object's while it {@link #isOpen}. */
@@ -147,8 +138,7 @@ public final class Listener implements Pollable {
     before.disown();
     slot = before.slot;
     acceptAgainAtNanos = before.acceptAgainAtNanos;
-    filtered = before.filtered;
-    hasFilter = before.hasFilter;
+    filter.follow(before.filter);
     before.slot = UNWATCHED;
     before.acceptAgainAtNanos = Long.MAX_VALUE;
     peeking.follow(before.peeking);
@@ -162,8 +152,8 @@ public final class Listener implements Pollable {
    * connections begin again if it was closing. A fault there is tried again.
    */
   public void adapt(Listener before) {
-    if (hasFilter) {
-      detachFilter();
+    if (filter.isAttached()) {
+      filter.detach();
       turn.wakeBy(turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
     try {
@@ -173,18 +163,6 @@ public final class Listener implements Pollable {
       }
     } catch (RuntimeException e) {
       turn.fault("listener " + label + ": it could not be set as configured", e);
-    }
-  }
-
-  /** Lets new connections begin again. While that fails nobody comes, and it is tried again. */
-  private void detachFilter() {
-    try {
-      int r = kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-      hasFilter = r < 0 && r != -Errno.ENOENT;
-      // What came to the queue meanwhile has inherited it.
-      filtered = queued();
-    } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": new connections could not be let in", e);
     }
   }
 
@@ -232,7 +210,7 @@ public final class Listener implements Pollable {
     if (!turn.isSaturated() || !arrivals.isWorthLooking(gathering.callsAnotherSpares())) {
       return 1;
     }
-    int waiting = Math.clamp(queued(), 1, MAX_ACCEPTS_AT_ONCE);
+    int waiting = Math.clamp(filter.queued(), 1, MAX_ACCEPTS_AT_ONCE);
     arrivals.saw(waiting);
     return waiting;
   }
@@ -261,8 +239,7 @@ public final class Listener implements Pollable {
   private void accepted(Fd fd) {
     turn.count(Counter.ACCEPTED);
     errors.recovered();
-    boolean inherits = closing || filtered > 0;
-    filtered = Math.max(filtered - 1, 0);
+    boolean inherits = filter.isInherited(closing);
     Refusal refusal = admission.refusal(peeking.counts(), peer.high(), peer.low());
     if (refusal == null) {
       peeking.begin(fd, peer, inherits);
@@ -349,8 +326,8 @@ public final class Listener implements Pollable {
       acceptAgainAtNanos = Long.MAX_VALUE;
       beginToWatch();
     }
-    if (hasFilter && !closing) {
-      detachFilter();
+    if (filter.isAttached() && !closing) {
+      filter.detach();
       due = Math.min(due, turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
     return Math.min(due, acceptAgainAtNanos);
@@ -370,21 +347,7 @@ public final class Listener implements Pollable {
       return;
     }
     closing = true;
-    hasFilter = true;
-    try {
-      int r = kernel.attachFilter(socket, NO_NEW_CONNECTIONS);
-      if (r == -Errno.EPERM) {
-        errors.warn(
-            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed; this"
-                + " kernel wants CAP_NET_ADMIN to keep them away (AmbientCapabilities=)",
-            -r);
-      } else if (r < 0) {
-        errors.warn(
-            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed", -r);
-      }
-    } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": new connections could not be kept away", e);
-    }
+    filter.attach();
   }
 
   /** Whether no new connection begins here. */
@@ -421,7 +384,7 @@ public final class Listener implements Pollable {
       abandonSocket();
       return true;
     }
-    int left = queued();
+    int left = filter.queued();
     if (left > 0) {
       long before = turn.counters().get(Counter.ACCEPTED);
       accept(Math.min(left, MAX_ACCEPTS_AT_ONCE));
@@ -448,11 +411,6 @@ public final class Listener implements Pollable {
     }
   }
 
-  /** How many connections wait to be accepted. */
-  private int queued() {
-    return kernel.acceptQueue(socket, queueInfo) < 0 ? 0 : queueInfo.unacked();
-  }
-
   /** Accepts no more and closes its descriptor; the socket lives on if others have it. */
   public void abandonSocket() {
     if (!open) {
@@ -466,18 +424,10 @@ public final class Listener implements Pollable {
       unwatch();
     } finally {
       try {
-        leaveNoFilter();
+        filter.leaveNone();
       } finally {
         kernel.close(socket);
       }
-    }
-  }
-
-  /** The filter is the socket's, which others may have too and go on with. */
-  private void leaveNoFilter() {
-    for (int tries = 0; hasFilter && tries < LAST_TRIES; tries++) {
-      int r = kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-      hasFilter = r < 0 && r != -Errno.ENOENT;
     }
   }
 
@@ -493,7 +443,7 @@ public final class Listener implements Pollable {
         bound.bind().toString(),
         closing,
         1,
-        queued(),
+        filter.queued(),
         peeking.pendingOfSocket(),
         peeking.counts().clientsHere(),
         peeking.counts().turnedAway());

@@ -85,8 +85,8 @@ final class Peeking implements Origin, Stage {
   /** Where a connection stands that is being looked at for the first time. */
   private final ConnectionQueue accepted = new ConnectionQueue(this);
 
-  private final Clients clients;
   private final Pending pending;
+  private final Shedding shedding;
   private final Consumer<Connection> onTimeout = this::timedOut;
   private final ArrayDeque<Connection> spare = new ArrayDeque<>();
   private final Fallback.Reject reject;
@@ -107,8 +107,9 @@ final class Peeking implements Origin, Stage {
     this.scratch = scratch;
     labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     maxPeekBytes = config.maxPeekBytes();
-    clients = around.clients();
+    Clients clients = around.clients();
     pending = new Pending(turn, ending, clients, config, label, this);
+    shedding = new Shedding(turn, ending, clients, pending, config.maxPending(), label);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
     noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
   }
@@ -356,14 +357,8 @@ final class Peeking implements Origin, Stage {
       return;
     }
     turn.count(Counter.INCOMPLETE_AT_FIRST_PEEK);
-    if (pending.sizeOfSocket() >= config.maxPending()) {
-      Connection other = pending.toGiveUpFor(connection);
-      if (other != null) {
-        turn.count(Counter.MAX_PENDING_REACHED);
-        shed(other);
-      }
-    }
-    if (ending.watch(connection)) {
+    shedding.makeRoomFor(connection);
+    if (ending.watch(connection) || (shedding.shedOfHeaviest() && ending.watch(connection))) {
       pending.add(connection);
     } else {
       ending.end(connection, Outcome.SHED);
@@ -375,28 +370,9 @@ final class Peeking implements Origin, Stage {
     return pending.sizeOfSocket();
   }
 
-  /**
-   * Gives up the oldest incomplete connection of the client that has most of any socket's; where
-   * all have one, the oldest of this socket. Returns whether there was one.
-   */
+  /** See {@link Shedding#shedOldest}. */
   boolean shedOldest() {
-    Connection heaviest = clients.oldestOfHeaviest();
-    Connection oldest = heaviest == null ? pending.oldestOfSocket() : heaviest;
-    if (oldest == null) {
-      return false;
-    }
-    shed(oldest);
-    return true;
-  }
-
-  /** Gives one up on behalf of another, whom a fault here is nothing to. */
-  private void shed(Connection connection) {
-    try {
-      ending.end(connection, Outcome.SHED);
-    } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": a connection could not be given up", e);
-      turn.contain(() -> ending.fail(connection));
-    }
+    return shedding.shedOldest();
   }
 
   @Override

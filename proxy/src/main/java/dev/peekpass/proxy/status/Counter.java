@@ -60,7 +60,10 @@ public enum Counter {
   CLOSED_ASIDE,
   /** Turns of a loop that took longer than 100 ms: its clients waited meanwhile. */
   STOOD_STILL,
-  /** Connections given up because the kernel would not watch them (fs.epoll.max_user_watches). */
+  /**
+   * Times the kernel would not watch a connection (fs.epoll.max_user_watches): one of the client that
+   * has most is given up for it, or it is itself.
+   */
   WATCH_REFUSED,
   /** Refused connections closed without waiting for the client to read the answer. */
   LINGER_LIMIT_REACHED,
