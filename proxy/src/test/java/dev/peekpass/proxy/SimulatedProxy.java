@@ -73,6 +73,7 @@ final class SimulatedProxy {
     loop = new Loop(kernel, SimulatedCloser.of(kernel, MILLI));
     loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, loop.counters(), true);
+    witness.byClient().compareWith(loop.clients());
     listener = kernel.listener(sockets.getFirst().socket().fd());
     witness.onConfiguration(
         configuration, false, Map.of(listener, configuration.listeners().getFirst()));
@@ -120,6 +121,13 @@ final class SimulatedProxy {
   /** Plans a client that sends the beginning of a request only. */
   void slowClient(long atNanos) {
     Client client = client();
+    client.plan(atNanos, client.length() / 2, client.length(), MILLI, Client.End.SILENCE);
+  }
+
+  /** The same, from 192.0.2.x. */
+  void slowClient(long atNanos, int x) {
+    Client client = client();
+    client.address(0, 0xffff_c000_0200L | x);
     client.plan(atNanos, client.length() / 2, client.length(), MILLI, Client.End.SILENCE);
   }
 
