@@ -14,7 +14,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A running {@code abuse.c}, which ends by itself. It gets what processors the others leave. */
+/** A running {@code abuse.c}, which ends by itself. It yields the processors to others. */
 final class AbuseProgram implements AutoCloseable {
   private static final Pattern COUNT = Pattern.compile("([a-z-]+) (\\d+)");
 

@@ -2,6 +2,7 @@ package dev.peekpass.it.fault;
 
 import dev.peekpass.it.Running;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,7 +19,7 @@ import java.util.concurrent.locks.LockSupport;
  * <p>Good clients come at a steady rate, from 250 addresses, each with a request on a connection of
  * its own; every second head comes in two segments, {@link #SPLIT_MILLIS} apart. They come in quiet
  * times and while the proxy is attacked, by turns, so that what else the machine does falls on
- * both. The attackers, and the backend that they reach, get what processors the others leave.
+ * both. The attackers, and the backend that they reach, yield the processors to others (nice).
  */
 final class AbuseSite implements AutoCloseable {
   static final String ABUSED_HOST = "abused.example.test";
@@ -47,6 +48,8 @@ final class AbuseSite implements AutoCloseable {
   private final Deployment all;
   private final Running proxy;
   private final long descriptors;
+  private final long residentFirst;
+  private long mostPending;
 
   /**
    * Starts all.
@@ -75,6 +78,7 @@ final class AbuseSite implements AutoCloseable {
             .formatted(Deployment.HOST, ABUSED_HOST));
     proxy = all.proxy(descriptors);
     this.descriptors = all.warmUp(proxy);
+    residentFirst = Deployment.residentKib(proxy);
   }
 
   /** A time in which it was quiet, or was not. */
@@ -94,13 +98,13 @@ final class AbuseSite implements AutoCloseable {
 
   /** Makes an attack, between quiet times; returns the promises that were broken. */
   List<String> bear(Attack attack) throws IOException {
-    int rounds = scale.pick(1, 3);
+    int rounds = scale.pick(1, 2);
     long quietMillis = scale.pick(300, 3000);
     Figures figures = new Figures("abuse-" + attack.name(), attack.title(), scale);
     long logBefore = proxy.errors().length();
     long begun = micros();
     long stoodStill = ProxyCounts.of(all).stoodStill();
-    long residentBefore = Deployment.residentKib(proxy);
+    long loadAverage = loadAverageCenti();
     long slowestRecovery = 0;
     List<Span> quiet = new ArrayList<>();
     List<Span> attacked = new ArrayList<>();
@@ -123,7 +127,7 @@ final class AbuseSite implements AutoCloseable {
       }
       quiet.add(quiet(quietMillis));
       entries = load.stop();
-      remember(figures, watch, residentBefore);
+      remember(figures, watch);
     }
     awaitIdle(figures);
     figures.count(entries, entry -> false);
@@ -131,6 +135,7 @@ final class AbuseSite implements AutoCloseable {
         "no good client is refused or fails",
         figures.number("served") == figures.number("connections"));
     latencies(figures, entries, quiet, attacked);
+    figures.put("load_centi", loadAverage);
     figures.put("recovered_us", slowestRecovery);
     figures.promiseInTime("it recovers within a second", slowestRecovery < RECOVERED_MICROS);
     figures.descriptors(descriptors, Deployment.settled(proxy, descriptors));
@@ -141,6 +146,12 @@ final class AbuseSite implements AutoCloseable {
     figures.promise("it lives", proxy.process.isAlive());
     done(figures, attack, done);
     return figures.write();
+  }
+
+  /** How much the machine had to do before, in hundredths (proc_loadavg(5)); also of others. */
+  private static long loadAverageCenti() throws IOException {
+    String first = Files.readString(Path.of("/proc/loadavg")).split(" ", 2)[0];
+    return Math.round(Double.parseDouble(first) * 100);
   }
 
   private static Span quiet(long millis) {
@@ -180,9 +191,11 @@ final class AbuseSite implements AutoCloseable {
     figures.promise("it is idle when nothing happens", spent <= IDLE_CPU_MILLIS);
   }
 
-  private void remember(Figures figures, ProxyWatch watch, long residentBefore) {
-    long bound = residentBefore + GROWTH_KIB + PENDING_KIB * watch.pending();
-    figures.put("resident_before_kib", residentBefore);
+  private void remember(Figures figures, ProxyWatch watch) {
+    // However many attacks were before this one.
+    mostPending = Math.max(mostPending, watch.pending());
+    long bound = residentFirst + GROWTH_KIB + PENDING_KIB * mostPending;
+    figures.put("resident_before_kib", residentFirst);
     figures.put("resident_most_kib", watch.residentKib());
     figures.put("resident_bound_kib", bound);
     figures.put("pending_most", watch.pending());

@@ -28,7 +28,7 @@ class AbuseTest {
   private static final int RATE = SCALE.pick(2000, 5000);
 
   private static final int MANY = 250;
-  private static final int MILLIS = SCALE.pick(1200, 6000);
+  private static final int MILLIS = SCALE.pick(1200, 5000);
 
   /** What a proxy needs beside those of its clients, its spare ones included. */
   private static final int OTHER_DESCRIPTORS = 100;
@@ -181,7 +181,7 @@ class AbuseTest {
               addresses,
               RATE,
               0,
-              SCALE.pick(1200, 20_000)));
+              SCALE.pick(1200, 30_000)));
     }
     bear(descriptors, "", attacks);
   }

@@ -29,8 +29,8 @@ import java.util.stream.Stream;
 final class Deployment implements AutoCloseable {
   static final String HOST = "shop.example.test";
 
-  /** What gets no processor that another wants. */
-  static final List<String> NICE = List.of("nice", "-n", "19");
+  /** What gets a tenth of the processors that another wants too. */
+  static final List<String> NICE = List.of("nice", "-n", "10");
 
   private static final Pattern WAITING =
       Pattern.compile("\"name\":\"([^\"]+)\"[^}]*?\"waiting\":(\\d+)");
@@ -83,7 +83,7 @@ final class Deployment implements AutoCloseable {
     return serve(limitedTo(descriptors), socket, options);
   }
 
-  /** Starts a backend that gets what time of the processors the others leave, and waits. */
+  /** Starts a backend that that yields the processors to others, and waits. */
   Running serveAside(String socket, String... options) throws IOException {
     return serve(NICE, socket, options);
   }
