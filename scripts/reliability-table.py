@@ -49,9 +49,9 @@ def mib(kib):
 
 
 def abuse():
-    lines = ["| attack | from | good clients served | p50, p99, max ms: quiet | attacked | p99, ratio | pending, most "
+    lines = ["| attack | from | good clients served | p50, p99, max ms: quiet | attacked | p99, ratio | max ms when all hang up | pending, most "
              "| MiB resident: before, most, bound | normal again after | descriptors | log, bytes | |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
     dates, loads = set(), []
     for name in ABUSE:
         r = read("abuse-" + name)
@@ -63,9 +63,10 @@ def abuse():
         times = ["%s, %s, %s" % tuple(ms(r["%s_%s_us" % (when, what)]) for what in ("p50", "p99", "max"))
                  for when in ("quiet", "attacked")]
         ratio = r["attacked_p99_us"] / r["quiet_p99_us"] if r["quiet_p99_us"] else 0
-        lines.append("| **%s**: %s | %s | %s of %s | %s | %s | %.1f | %s | %s, %s, %s | %s ms | %d → %d | %s | %s |" % (
+        lines.append("| **%s**: %s | %s | %s of %s | %s | %s | %.1f | %s | %s | %s, %s, %s | %s ms | %d → %d | %s | %s |" % (
             name, r["title"], "1 address" if r["addresses"] == 1 else "%d addresses" % r["addresses"],
-            "{:,}".format(r["served"]), "{:,}".format(r["connections"]), *times, ratio, "{:,}".format(r["pending_most"]),
+            "{:,}".format(r["served"]), "{:,}".format(r["connections"]), *times, ratio, ms(r["hang_up_max_us"]),
+            "{:,}".format(r["pending_most"]),
             mib(r["resident_before_kib"]), mib(r["resident_most_kib"]), mib(r["resident_bound_kib"]),
             ms(r["recovered_us"]), r["descriptors_before"], r["descriptors_after"], "{:,}".format(r["log_bytes"]), note))
     if not dates:

@@ -18,7 +18,8 @@
 //   reset-connect, reset-byte, reset-half, reset-whole, reset-transit
 //                  RST after connect, after a byte, in the middle of a hello or head, at once after the whole of it, up to 2 ms later
 //
-// At the end each process prints a line: opened N refused N closed N reset N answered N segments N bytes N most-open N.
+// At the end each process prints a line: opened N refused N closed N reset N answered N segments N bytes N most-open N
+// ended-at N, the last in microseconds of CLOCK_MONOTONIC; then all that are open are closed at once.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -507,9 +508,10 @@ static void abuse(double rate, uint64_t count, double seconds) {
             if (connections[events[i].data.u32].state != FREE)
                 ready(events[i].data.u32, events[i].events, at);
     }
-    printf("opened %llu refused %llu closed %llu reset %llu answered %llu segments %llu bytes %llu most-open %llu\n",
+    printf("opened %llu refused %llu closed %llu reset %llu answered %llu segments %llu bytes %llu most-open %llu ended-at %llu\n",
            (unsigned long long)opened, (unsigned long long)refused, (unsigned long long)closed, (unsigned long long)was_reset,
-           (unsigned long long)answered, (unsigned long long)segments, (unsigned long long)bytes, (unsigned long long)most_open);
+           (unsigned long long)answered, (unsigned long long)segments, (unsigned long long)bytes, (unsigned long long)most_open,
+           (unsigned long long)(now() / 1000));
     fflush(stdout);
 }
 

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Predicate;
 
 /**
  * A proxy with one thread before two backends: one for good clients, and one for those that abuse
@@ -41,6 +42,7 @@ final class AbuseSite implements AutoCloseable {
   /** How long what is over is given to be over on a machine that has other things to do. */
   private static final long PATIENCE_NANOS = TimeUnit.SECONDS.toNanos(30);
 
+  private static final long UNDER_WAY_MICROS = 1_000_000;
   private static final long RECOVERED_MICROS = 1_000_000;
   private static final long IDLE_CPU_MILLIS = 100;
 
@@ -86,6 +88,13 @@ final class AbuseSite implements AutoCloseable {
     boolean has(Entry entry) {
       return entry.begunMicros() >= from && entry.begunMicros() < to;
     }
+
+    /** Whether a connection was under way in it, and not for long before. */
+    boolean hasUnderWay(Entry entry) {
+      return entry.begunMicros() >= from - UNDER_WAY_MICROS
+          && entry.begunMicros() < to
+          && entry.endedMicros() >= from;
+    }
   }
 
   private static long micros() {
@@ -108,6 +117,7 @@ final class AbuseSite implements AutoCloseable {
     long slowestRecovery = 0;
     List<Span> quiet = new ArrayList<>();
     List<Span> attacked = new ArrayList<>();
+    List<Span> hangUps = new ArrayList<>();
     Map<String, Long> done = new TreeMap<>();
     List<Entry> entries;
     try (LoadProgram load = all.load(RATE, "-s", "" + SPLIT_MILLIS);
@@ -116,14 +126,19 @@ final class AbuseSite implements AutoCloseable {
       for (int round = 0; round < rounds; round++) {
         quiet.add(quiet(quietMillis));
         long from = micros();
+        long end;
         try (AbuseProgram program =
             AbuseProgram.start(all.dir, attack.name(), all.port, attack.inRounds(rounds), round)) {
-          program.await().forEach((name, count) -> done.merge(name, count, Long::sum));
+          Map<String, Long> counts = program.await();
+          end = counts.getOrDefault(AbuseProgram.ENDED_AT, 0L);
+          counts.remove(AbuseProgram.ENDED_AT);
+          counts.forEach((name, count) -> done.merge(name, count, Long::sum));
         }
         long over = micros();
         awaitNormal(load);
         slowestRecovery = Math.max(slowestRecovery, micros() - over);
-        attacked.add(new Span(from, micros()));
+        attacked.add(new Span(from, end));
+        hangUps.add(new Span(end, micros()));
       }
       quiet.add(quiet(quietMillis));
       entries = load.stop();
@@ -134,7 +149,7 @@ final class AbuseSite implements AutoCloseable {
     figures.promise(
         "no good client is refused or fails",
         figures.number("served") == figures.number("connections"));
-    latencies(figures, entries, quiet, attacked);
+    latencies(figures, entries, quiet, attacked, hangUps);
     figures.put("load_centi", loadAverage);
     figures.put("recovered_us", slowestRecovery);
     figures.promiseInTime("it recovers within a second", slowestRecovery < RECOVERED_MICROS);
@@ -205,10 +220,16 @@ final class AbuseSite implements AutoCloseable {
   }
 
   private static void latencies(
-      Figures figures, List<Entry> entries, List<Span> quiet, List<Span> attacked) {
+      Figures figures,
+      List<Entry> entries,
+      List<Span> quiet,
+      List<Span> attacked,
+      List<Span> hangUps) {
     List<Entry> served = LoadProgram.only(entries, Entry::isServed);
     List<Entry> before = in(served, quiet);
-    List<Entry> meanwhile = in(served, attacked);
+    // Those that were under way when all attackers hung up at once are told apart.
+    Predicate<Entry> atHangUp = e -> hangUps.stream().anyMatch(span -> span.hasUnderWay(e));
+    List<Entry> meanwhile = in(LoadProgram.only(served, atHangUp.negate()), attacked);
     figures.put("quiet_connections", before.size());
     figures.put("attacked_connections", meanwhile.size());
     for (int percent : new int[] {50, 99, 100}) {
@@ -216,6 +237,8 @@ final class AbuseSite implements AutoCloseable {
       figures.put("quiet_" + name + "_us", Figures.percentile(before, percent));
       figures.put("attacked_" + name + "_us", Figures.percentile(meanwhile, percent));
     }
+    figures.put(
+        "hang_up_max_us", Figures.percentile(LoadProgram.only(served, atHangUp), 100));
     figures.promiseInTime(
         "good clients' p99 is at most twice that of quiet times",
         figures.number("attacked_p99_us") <= 2 * figures.number("quiet_p99_us"));
