@@ -1,5 +1,6 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.proxy.config.AccessList;
 import dev.peekpass.proxy.config.BindAddress;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
@@ -8,6 +9,8 @@ import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.config.Mistake;
 import dev.peekpass.proxy.config.OnMismatch;
 import dev.peekpass.proxy.config.PeekMode;
+import dev.peekpass.proxy.route.Cidr;
+import dev.peekpass.proxy.route.CidrSet;
 import dev.peekpass.proxy.route.Explanation;
 import dev.peekpass.proxy.route.HostPattern;
 import dev.peekpass.proxy.route.IpAddress;
@@ -38,7 +41,7 @@ import picocli.CommandLine.Spec;
       "0:a route wins, or the fallback is a backend",
       "1:the configuration has mistakes, or cannot be read",
       "2:the arguments are wrong",
-      "3:the connection is rejected"
+      "3:the connection is rejected, or not let in"
     })
 public final class ExplainCommand implements Callable<Integer> {
   private static final int REJECTED = 3;
@@ -84,8 +87,10 @@ public final class ExplainCommand implements Callable<Integer> {
   @Option(
       names = "--from",
       paramLabel = "IP",
-      description = "The client's address; :: when left out.")
-  private String from = "::";
+      description =
+          "The client's address, which routes may ask for and a listener may keep out; :: when left"
+              + " out.")
+  private String from = "";
 
   ExplainCommand() {}
 
@@ -107,10 +112,15 @@ public final class ExplainCommand implements Callable<Integer> {
     HostName host = host();
     AlpnList offered = offered();
     IpAddress peer =
-        IpAddress.parse(from).orElseThrow(() -> usage("--from is not an IP address: " + from));
+        IpAddress.parse(from.isEmpty() ? "::" : from)
+            .orElseThrow(() -> usage("--from is not an IP address: " + from));
     PrintWriter out = spec.commandLine().getOut();
     out.println("listener  " + listener.bind().getFirst() + " (line " + listener.line() + ")");
     out.println("client    " + client(host, peer));
+    if (!letsIn(out, listener.access(), peer)) {
+      out.println("result    denied, closed without a word");
+      return REJECTED;
+    }
     if (listener.peek() == PeekMode.NONE) {
       out.println("no byte is looked at (peek: none): all goes to the fallback");
       return fallback(out, listener.fallback());
@@ -128,6 +138,35 @@ public final class ExplainCommand implements Callable<Integer> {
       return 0;
     }
     return fallback(out, listener.fallback());
+  }
+
+  /** Says whether a listener that does not let everybody in lets an address in. */
+  private boolean letsIn(PrintWriter out, AccessList access, IpAddress peer) {
+    if (access.isOpen()) {
+      return true;
+    }
+    if (from.isEmpty()) {
+      out.println("address   the listener has allow or deny: --from IP says whether it is let in");
+      return true;
+    }
+    String why =
+        holds(access.deny(), peer)
+            .map(block -> "denied, it is in " + block + " of deny")
+            .or(() ->
+                holds(access.allow(), peer)
+                    .map(block -> "let in, it is in " + block + " of allow and in no block of deny"))
+            .orElse(
+                access.allow().blocks().isEmpty()
+                    ? "let in, it is in no block of deny"
+                    : "denied, it is in no block of allow");
+    out.println("address   " + peer + " is " + why);
+    return access.letsIn(peer.high(), peer.low());
+  }
+
+  private static Optional<Cidr> holds(CidrSet blocks, IpAddress peer) {
+    return blocks.blocks().stream()
+        .filter(block -> block.contains(peer.high(), peer.low()))
+        .findFirst();
   }
 
   private static void consider(PrintWriter out, Explanation explanation, HostName host) {

@@ -49,19 +49,25 @@ final class StatusCommand implements Callable<Integer> {
 
   private static void print(PrintWriter out, Map<String, Object> status) {
     out.printf(
-        "Peekpass %s, process %s, %s threads, since %s%n",
-        status.get("version"), status.get("pid"), status.get("threads"), status.get("started"));
+        "Peekpass %s, process %s, %s threads, since %s; it keeps track of %s clients%n",
+        status.get("version"),
+        status.get("pid"),
+        status.get("threads"),
+        status.get("started"),
+        status.get("clients"));
     out.printf(
         "configuration %s of %s, %s reloads%n",
         status.get("configuration"), status.get("loaded"), status.get("reloads"));
     out.println();
     for (Map<?, ?> listener : objects(status, "listeners")) {
       out.printf(
-          "listener %-24s %-9s queued %s, pending %s%n",
+          "listener %-24s %-9s queued %s, pending %s of %s clients%s%n",
           listener.get("address"),
           listener.get("state"),
           listener.get("queued"),
-          listener.get("pending"));
+          listener.get("pending"),
+          listener.get("clients"),
+          turnedAway(listener));
     }
     for (Map<?, ?> backend : objects(status, "backends")) {
       out.printf(
@@ -96,6 +102,19 @@ final class StatusCommand implements Callable<Integer> {
     return parent.get(name) instanceof List<?> list
         ? list.stream().<Map<?, ?>>map(item -> (Map<?, ?>) item).toList()
         : List.of();
+  }
+
+  /** How many were turned away when they were accepted, and why, where any was. */
+  private static String turnedAway(Map<?, ?> listener) {
+    StringBuilder text = new StringBuilder();
+    for (String why :
+        List.of("denied", "max-pending-per-client-reached", "max-new-per-client-reached")) {
+      Object number = listener.get(why);
+      if (number != null && !number.equals(0L)) {
+        text.append(", ").append(why).append(' ').append(number);
+      }
+    }
+    return text.toString();
   }
 
   /** Those that are not zero. */

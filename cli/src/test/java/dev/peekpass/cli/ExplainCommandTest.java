@@ -7,10 +7,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 final class ExplainCommandTest {
@@ -70,6 +72,30 @@ final class ExplainCommandTest {
             result    backend web
             """);
     assertThat(run.code()).isZero();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "deny: 192.0.2.0/24|192.0.2.7|3|192.0.2.7 is denied, it is in 192.0.2.0/24 of deny",
+        "deny: 192.0.2.0/24|192.0.3.7|0|192.0.3.7 is let in, it is in no block of deny",
+        "allow: 192.0.2.0/24|192.0.3.7|3|192.0.3.7 is denied, it is in no block of allow",
+        "allow: 192.0.2.0/24|::ffff:192.0.2.1|0|192.0.2.1 is let in, it is in 192.0.2.0/24 of allow",
+        "allow: '::/0', deny: 192.0.2.1|192.0.2.1|3|it is in 192.0.2.1/32 of deny",
+        "allow: 192.0.2.1||0|--from IP says whether it is let in"
+      })
+  void saysWhetherAnAddressIsLetIn(String lists, @Nullable String from, int code, String says)
+      throws IOException {
+    Files.writeString(file, TEXT.replace("bind: \"[::]:25\"", "bind: \"[::]:25\", " + lists));
+    CommandRun run =
+        from == null
+            ? explain("--listener", "[::]:25")
+            : explain("--listener", "[::]:25", "--from", from);
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains("address   ").contains(says);
+    assertThat(run.out().contains("result    denied, closed without a word")).isEqualTo(code == 3);
+    assertThat(run.code()).isEqualTo(code);
   }
 
   @Test

@@ -258,6 +258,64 @@ class HostileClientsTest {
     }
   }
 
+  /** At its limit of descriptors, one address against a hundred honest ones that are slow. */
+  @Test
+  void atTheLimitOfDescriptorsOneAddressCannotGetOthersRefused() throws IOException {
+    Path config =
+        Files.writeString(
+            dir.resolve("fair.yaml"), YAML.formatted(60_000, dir.resolve("nobody.sock")));
+    List<Socket> clients = new ArrayList<>();
+    List<Socket> honest = new ArrayList<>();
+    try (Running limited =
+        Running.start(
+            dir,
+            "fair",
+            List.of(
+                "bash",
+                "-c",
+                "ulimit -n 260; exec \"$0\" run -c \"$1\"",
+                Running.ROOT.resolve("peekpass").toString(),
+                config.toString()))) {
+      int port = limited.port(0);
+      for (int i = 1; i <= 100; i++) {
+        honest.add(slow(clients, "127.0.1." + i, port));
+        for (int j = 0; j < 4; j++) {
+          slow(clients, "127.6.6.6", port);
+        }
+      }
+      Running.await("the limit is met", () -> limited.errors().contains("EMFILE"));
+      for (Socket client : honest) {
+        send(client, " x\r\n\r\n");
+        assertThat(readAll(client)).startsWith("HTTP/1.1 421");
+      }
+      for (Socket client : clients) {
+        client.close();
+      }
+      assertThat(limited.stop()).isZero();
+      assertThat(limited.errors())
+          .contains("raise the limit of open files")
+          .containsPattern(" shed=\\d+")
+          .contains("refused-no-route=100")
+          .doesNotContain("fault in Peekpass");
+    } finally {
+      for (Socket client : clients) {
+        client.close();
+      }
+    }
+  }
+
+  /** One from an address of its own, whose head stays incomplete. */
+  private static Socket slow(List<Socket> clients, String from, int port) throws IOException {
+    Socket client = new Socket(InetAddress.getLoopbackAddress(), port, InetAddress.getByName(from), 0);
+    clients.add(client);
+    try {
+      send(client, "GET / HTTP/1.1\r\nHost:");
+    } catch (IOException e) {
+      // It was given up at once.
+    }
+    return client;
+  }
+
   /** At its limit of descriptors the proxy gives up incomplete connections, not its life. */
   @Test
   void theLimitOfDescriptorsIsSurvivedWithoutSpinning() throws IOException {

@@ -26,6 +26,15 @@ final class Site implements AutoCloseable {
    * @param method of the hand-off
    */
   Site(Path dir, String method) throws IOException {
+    this(dir, method, "");
+  }
+
+  /**
+   * Starts both.
+   *
+   * @param keys further ones of the first listener, each behind a comma
+   */
+  Site(Path dir, String method, String keys) throws IOException {
     this.dir = dir;
     Path site = Files.createDirectories(dir.resolve("site"));
     Files.writeString(site.resolve("index.html"), "<h1>the shop</h1>\n");
@@ -45,14 +54,14 @@ final class Site implements AutoCloseable {
         """
         access-log: true
         listeners:
-          - { bind: "127.0.0.1:0" }
+          - { bind: "127.0.0.1:0"%s }
           - { bind: "127.0.0.1:0" }
         backends:
           shop: { handoff: "unix:%s", method: %s }
         routes:
           - { host: %s, backend: shop }
         """
-            .formatted(socket, method, NAME);
+            .formatted(keys, socket, method, NAME);
     proxy = Running.proxy(dir, yaml);
   }
 

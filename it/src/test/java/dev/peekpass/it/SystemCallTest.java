@@ -34,16 +34,20 @@ class SystemCallTest {
   /** Whether a connection lingers, which the proxy asks before it closes its own copy. */
   private static final String LOOK = "getsockopt SO_LINGER";
 
+  /** What one client may do, and who may come: it is asked of nobody but of memory. */
+  private static final String LIMITS =
+      ", max-pending-per-client: 9, max-new-per-client: 100000/s, allow: 127.0.0.0/8, deny: \"::1\"";
+
   @TempDir private Path dir;
 
   @ParameterizedTest
-  @CsvSource({"persistent, 5, 1", "acknowledged, 7, 2"})
-  void soManyCallsAConnectionAndNoneThatFails(String method, int most, int received)
-      throws Exception {
+  @CsvSource({"persistent, 5, 1, false", "persistent, 5, 1, true", "acknowledged, 7, 2, false"})
+  void soManyCallsAConnectionAndNoneThatFails(
+      String method, int most, int received, boolean limited) throws Exception {
     int looks = method.equals("acknowledged") ? CONNECTIONS : 0;
     Tool.require("strace");
     Tool.require("openssl");
-    try (Site site = new Site(dir, method)) {
+    try (Site site = new Site(dir, method, limited ? LIMITS : "")) {
       connect(site, 100);
       Map<String, Integer> calls = Map.of();
       // A loop that comes late to its wait asks how many are queued, a call more: on a machine that

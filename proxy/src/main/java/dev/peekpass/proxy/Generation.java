@@ -79,6 +79,8 @@ final class Generation implements Lease {
             backends,
             accessLog,
             buffer,
+            loop.clients(),
+            configuration.perClient(),
             this);
     for (SocketPlan.Assigned assigned : sockets) {
       ParserScratch scratch =

@@ -8,11 +8,10 @@ import dev.peekpass.proxy.backend.ConnectingAhead;
 import dev.peekpass.proxy.backend.Gathering;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.connection.Ending;
+import dev.peekpass.proxy.listen.Clients;
 import dev.peekpass.proxy.listen.Listener;
 import dev.peekpass.proxy.refusal.Refuser;
-import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.Counters;
-import dev.peekpass.proxy.status.ListenerStatus;
 import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.DescriptorCloser;
 import dev.peekpass.proxy.turn.Turn;
@@ -58,6 +57,7 @@ final class Loop implements Runnable {
   private final Ending ending;
   private final Gathering gathering;
   private final Refuser refuser;
+  private final Clients clients;
   private final Inbox inbox;
 
   private final OpenListeners listeners;
@@ -88,6 +88,7 @@ final class Loop implements Runnable {
     ending = new Ending(turn);
     gathering = new Gathering(turn, ending);
     refuser = new Refuser(turn, ending);
+    clients = new Clients(turn);
     listeners = new OpenListeners(turn);
     ahead = new ConnectingAhead(turn);
     try {
@@ -244,17 +245,13 @@ final class Loop implements Runnable {
     return listeners.duplicates();
   }
 
-  /** What its listeners are doing. */
-  List<ListenerStatus> listenerStatus() {
-    return listeners.status();
-  }
-
-  /** What the backends of the latest generation are doing. */
-  List<BackendStatus> backendStatus() {
+  /** What it is doing; of backends, what those of the latest generation are. */
+  StatusReport.Part status() {
     Generation latest = current;
-    return latest == null
-        ? List.of()
-        : latest.backends().all().stream().map(Backend::status).toList();
+    return new StatusReport.Part(
+        listeners.status(),
+        latest == null ? List.of() : latest.backends().status(),
+        clients.tracked());
   }
 
   /** Has generations that are no longer needed removed at the end of the turn. */
@@ -390,6 +387,10 @@ final class Loop implements Runnable {
 
   Refuser refuser() {
     return refuser;
+  }
+
+  Clients clients() {
+    return clients;
   }
 
   Counters counters() {

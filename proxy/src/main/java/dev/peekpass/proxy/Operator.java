@@ -328,7 +328,7 @@ final class Operator {
   CompletableFuture<ProxyStatus> status() {
     StatusReport.Part[] parts = new StatusReport.Part[loops.size()];
     return orders
-        .each(i -> new Order.Ask(loop -> parts[i] = StatusReport.Part.of(loop)), (i, answer) -> {})
+        .each(i -> new Order.Ask(loop -> parts[i] = loop.status()), (i, answer) -> {})
         .thenApply(answers -> {
           List<StatusReport.Part> known =
               IntStream.range(0, parts.length)

@@ -18,12 +18,7 @@ final class StatusReport {
   private StatusReport() {}
 
   /** What one loop says. */
-  record Part(List<ListenerStatus> listeners, List<BackendStatus> backends) {
-    /** Called by the loop's thread. */
-    static Part of(Loop loop) {
-      return new Part(loop.listenerStatus(), loop.backendStatus());
-    }
-  }
+  record Part(List<ListenerStatus> listeners, List<BackendStatus> backends, int clients) {}
 
   /**
    * Puts it together.
@@ -45,6 +40,7 @@ final class StatusReport {
             .toList();
     return new ProxyStatus(
         loops.size(),
+        parts.stream().mapToInt(Part::clients).sum(),
         standing.reloads(),
         ordered,
         List.copyOf(backends.values()),

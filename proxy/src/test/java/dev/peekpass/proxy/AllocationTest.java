@@ -17,6 +17,7 @@ import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The hand-off path allocates nothing for a connection in steady state, once the compiler is done.
@@ -72,17 +73,35 @@ class AllocationTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "max-pending-per-client: 9, max-new-per-client: 1000000/s, allow: 127.0.0.0/8",
+        "client-prefix: { ipv4: 24 }, deny: [192.0.2.0/24, 127.0.0.9]"
+      })
+  void norIsItWhereClientsAreLimited(String keys) throws Exception {
+    Path path = dir.resolve("shop");
+    try (Shop shop = plain("persistent", path)) {
+      measure(shop, "handoff: \"unix:" + path + "\"", 1, ", " + keys);
+    }
+  }
+
   private static void measure(Shop shop, String backend, int batch) throws Exception {
+    measure(shop, backend, batch, "");
+  }
+
+  private static void measure(Shop shop, String backend, int batch, String keys) throws Exception {
     String yaml =
         """
+        %s
         listeners:
-          - { bind: "127.0.0.1:0" }
+          - { bind: "127.0.0.1:0"%s }
         backends:
           shop: { %s, batch: %d }
         routes:
           - { host: shop.example, backend: shop }
         """
-            .formatted(backend, batch);
+            .formatted(keys.isEmpty() ? "" : "max-new-per-client: 1000000/s", keys, backend, batch);
     try (Running running = new Running(yaml)) {
       ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       long loop = loopThread();

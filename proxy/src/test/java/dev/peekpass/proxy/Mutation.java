@@ -459,6 +459,64 @@ enum Mutation {
     }
   },
 
+  /** A client is counted as another one. */
+  COUNTS_A_CLIENT_AS_ANOTHER("by client, and pending are") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return nth % 7 == 0
+          ? seenFrom(0x2001_0db8_0bad_0000L, 1, kernel, method, arguments)
+          : pass(kernel, method, arguments);
+    }
+  },
+
+  /** A client pays for what others do. */
+  TAKES_ALL_FOR_ONE_CLIENT("is limited, and its client is below the limits") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenFrom(0x2001_0db8_0bad_0000L, 1, kernel, method, arguments);
+    }
+  },
+
+  /** The oldest is given up, whoever has most. */
+  SHEDS_THE_OLDEST("and a client has") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenFrom(0x2001_0db8_0bad_0000L, 1, kernel, method, arguments);
+    }
+  },
+
+  /** A client has as many as it likes. */
+  NEVER_KNOWS_A_CLIENT_AGAIN("pending of its client") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenFrom((0x2001L << 48) + nth, nth, kernel, method, arguments);
+    }
+  },
+
+  /** A client comes as often as it likes. */
+  NEVER_COUNTS_WHO_COMES("were let in of a client") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenFrom((0x2001L << 48) + nth, nth, kernel, method, arguments);
+    }
+  },
+
+  /** Whoever is denied comes in. */
+  LETS_ANYBODY_IN("was let in, and must not come in") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenFrom(0, 0xffff_c000_0203L, kernel, method, arguments);
+    }
+  },
+
+  /** Whoever is not denied stays out. */
+  DENIES_OTHERS("is denied, and may come in") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      return seenFrom(0, 0xffff_c000_0200L, kernel, method, arguments);
+    }
+  },
+
   /** A backend whose receiver is there is taken for gone. */
   GIVES_A_BACKUP_TOO_MUCH("a backup got a connection, and its backend was there") {
     @Override
@@ -501,6 +559,16 @@ enum Mutation {
   private static int seenAs(int uid, Kernel kernel, Method method, Object[] arguments) {
     int r = pass(kernel, method, arguments);
     return method.getName().equals("peerUid") ? uid : r;
+  }
+
+  /** Whoever comes, it seems to be from an address. */
+  private static int seenFrom(
+      long high, long low, Kernel kernel, Method method, Object[] arguments) {
+    int r = pass(kernel, method, arguments);
+    if (r >= 0 && method.getName().equals("accept4")) {
+      ((SockAddr) arguments[1]).inet(high, low, 1);
+    }
+    return r;
   }
 
   // Types of messages: docs/protocol.md.

@@ -66,6 +66,9 @@ final class Plans {
 
   private String yaml() {
     StringBuilder yaml = new StringBuilder();
+    if (chance.hits(2000)) {
+      limits().forEach(limit -> yaml.append(limit).append('\n'));
+    }
     boolean fallsBack = chance.hits(5000);
     String fallback =
         fallsBack
@@ -141,6 +144,32 @@ final class Plans {
     yaml.append(", max-peek: ").append(chance.of("1KiB", "8KiB", "64KiB"));
     yaml.append(", max-pending: ").append(chance.ofInts(1, 2, 5, 16384));
     yaml.append(", backlog: ").append(chance.ofInts(1, 4, 128, 1024));
-    yaml.append(", defer-accept: ").append(chance.hits(5000)).append(" }\n");
+    yaml.append(", defer-accept: ").append(chance.hits(5000));
+    if (chance.hits(3000)) {
+      limits().forEach(limit -> yaml.append(", ").append(limit));
+    }
+    if (chance.hits(1000)) {
+      yaml.append(", deny: ").append(chance.of("192.0.2.0", "[192.0.2.1, \"2001:db8::/32\"]"));
+    }
+    if (chance.hits(1000)) {
+      yaml.append(", allow: ")
+          .append(chance.of("[192.0.2.0/31, \"2001:db8:0:1::/64\"]", "192.0.2.0/24", "\"::/0\""));
+    }
+    yaml.append(" }\n");
+  }
+
+  /** What one client may do, as keys. */
+  private List<String> limits() {
+    List<String> limits = new ArrayList<>();
+    if (chance.hits(5000)) {
+      limits.add("max-pending-per-client: " + chance.ofInts(1, 2, 5));
+    }
+    if (chance.hits(5000)) {
+      limits.add("max-new-per-client: " + chance.of("1/s", "3/s", "10/m", "20/s"));
+    }
+    if (chance.hits(5000)) {
+      limits.add("client-prefix: " + chance.of("{ ipv4: 24 }", "{ ipv4: 31, ipv6: 128 }"));
+    }
+    return limits;
   }
 }

@@ -73,6 +73,7 @@ final class SimulatedProxy {
     loop = new Loop(kernel, SimulatedCloser.of(kernel, MILLI));
     loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, loop.counters(), true);
+    witness.byClient().compareWith(loop.clients());
     listener = kernel.listener(sockets.getFirst().socket().fd());
     witness.onConfiguration(
         configuration, false, Map.of(listener, configuration.listeners().getFirst()));

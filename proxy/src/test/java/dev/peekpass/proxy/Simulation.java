@@ -36,6 +36,12 @@ final class Simulation {
   private static final long CROWD_SEEDS = 1_000;
   private static final long CROWD_SEED = 499;
   private static final int CROWD = 1_300;
+
+  /** ::ffff:0:0 and 2001:db8::. */
+  private static final long IPV4 = 0xffff_0000_0000L;
+
+  private static final long IPV6 = 0x2001_0db8_0000_0000L;
+
   private static final Map<Integer, List<Flight>> FLIGHTS =
       Map.of(
           1 << 10, Flight.all(1 << 10), 1 << 13, Flight.all(1 << 13), 1 << 16, Flight.all(1 << 16));
@@ -72,6 +78,9 @@ final class Simulation {
   private final @Nullable Crowd crowd;
 
   private int clients;
+
+  /** How many addresses of a kind its clients have. */
+  private int hosts = 1;
 
   /** Lives that cost a thousand others, at certain seeds. */
   private enum Crowd {
@@ -204,6 +213,7 @@ final class Simulation {
     try {
       loop = new Loop(kernel, SimulatedCloser.of(simulated, chance.of(0L, 10_000L, 5 * SECOND)));
       witness = new Witness(world, loop.counters(), peeksSeeAll);
+      witness.byClient().compareWith(loop.clients());
       operator = begin(loop, witness);
       planReceivers();
     } catch (SystemCallException e) {
@@ -442,6 +452,7 @@ final class Simulation {
       }
       return;
     }
+    hosts = chance.ofInts(1, 2, 5, 40);
     int count = chance.ofInts(1, 5, 20, 60);
     long within = chance.of(MILLI, 200 * MILLI, 4 * SECOND);
     for (int i = 0; i < count; i++) {
@@ -487,6 +498,14 @@ final class Simulation {
 
   private Client client(SocketPlan.Assigned socket, Flight flight) {
     TcpListener listener = simulated.listener(socket.socket().fd());
-    return new Client(world, clients++, listener, flight.bytes, flight);
+    Client client = new Client(world, clients++, listener, flight.bytes, flight);
+    if (crowd == null) {
+      if (chance.hits(8000)) {
+        client.address(0, IPV4 | (0xc0000200L + chance.below(hosts)));
+      } else {
+        client.address(IPV6 | chance.below(2), chance.below(hosts));
+      }
+    }
+    return client;
   }
 }

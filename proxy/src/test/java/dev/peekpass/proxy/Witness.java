@@ -158,6 +158,7 @@ final class Witness implements Observer {
 
   private final World world;
   private final Counters counters;
+  private final ClientWitness byClient;
   private final boolean peeksSeeAll;
   private final IdentityHashMap<TcpListener, Listening> listeners = new IdentityHashMap<>();
   private final IdentityHashMap<TcpConnection, Story> stories = new IdentityHashMap<>();
@@ -207,6 +208,12 @@ final class Witness implements Observer {
     this.world = world;
     this.counters = counters;
     this.peeksSeeAll = peeksSeeAll;
+    byClient = new ClientWitness(world);
+  }
+
+  /** What it compares with what the loop counts by client. */
+  ClientWitness byClient() {
+    return byClient;
   }
 
   /**
@@ -222,6 +229,7 @@ final class Witness implements Observer {
       forgetHealth(allRules.getLast().configuration, configuration);
     }
     allRules.add(rules);
+    byClient.onConfiguration(configuration, sockets);
     sockets.forEach((socket, config) -> {
       Listening before = listeners.get(socket);
       // What is pending stays, whatever the new limit.
@@ -311,6 +319,7 @@ final class Witness implements Observer {
     if (mayBreak && faulted.contains(connection)) {
       return; // Whatever has become of the message that it was in.
     }
+    byClient.judge(connection, outcome, shortage, isFull(story.socket));
     boolean passed = outcome == Outcome.PASSED || outcome == Outcome.PASSED_TO_FALLBACK;
     Offer offer = connection.offer();
     if (offer != null && connection.passedTo() == null) {
@@ -341,7 +350,8 @@ final class Witness implements Observer {
           case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
           case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);
           case RESET -> connection.isReset();
-          case SHED -> shortage || pending(story.socket) + 1 >= maxPending(story.socket);
+          case SHED -> shortage || isFull(story.socket);
+          case DENIED, LIMITED -> true; // See byClient.
           case STOPPED -> dying || hasStopped();
           case LOST -> isLost(connection);
           case FAILED -> false;
@@ -545,6 +555,7 @@ final class Witness implements Observer {
     story.peekedNth = ++peeks;
     stories.put(connection, story);
     open.add(story);
+    byClient.onAccepted(listener, connection);
     accepted++;
     progress();
   }
@@ -592,6 +603,7 @@ final class Witness implements Observer {
       throw new Violation("the " + connection + " is closed without an outcome");
     }
     open.remove(story);
+    byClient.onClosing(connection);
     progress();
   }
 
@@ -637,6 +649,7 @@ final class Witness implements Observer {
   @Override
   public void onWait(int timeoutMillis) {
     shortage = false;
+    byClient.onWait();
     checkSpin();
     noteGivenOn();
     int waiting = 0;
@@ -697,6 +710,11 @@ final class Witness implements Observer {
     return listening == null ? 0 : listening.config().maxPending();
   }
 
+  /** Whether as many are pending as may be, with one that has its outcome just now. */
+  private boolean isFull(TcpListener socket) {
+    return pending(socket) + 1 >= maxPending(socket);
+  }
+
   private int pending(TcpListener socket) {
     int pending = 0;
     for (Story story : open) {
@@ -711,7 +729,7 @@ final class Witness implements Observer {
   private long deadline(Story story) {
     if (story.outcome != null) {
       return switch (story.outcome) {
-        case PASSED, PASSED_TO_FALLBACK, LOST, RESET, SHED, STOPPED, FAILED ->
+        case PASSED, PASSED_TO_FALLBACK, LOST, RESET, SHED, DENIED, LIMITED, STOPPED, FAILED ->
             throw new Violation(story + " is still open: " + story.outcome);
         default -> story.outcomeNanos + LINGER_NANOS;
       };
@@ -838,6 +856,7 @@ final class Witness implements Observer {
 
   @Override
   public void onFetched() {
+    byClient.onFetched();
     for (Story story : open) {
       story.completeWhenFetched = story.isComplete();
       story.receivedWhenFetched = story.connection.isReceived();

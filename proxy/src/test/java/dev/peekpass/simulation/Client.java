@@ -30,6 +30,8 @@ public final class Client {
   private final byte[] bytes;
   private final Object flight;
   private @Nullable TcpConnection connection;
+  private long addressHigh;
+  private long addressLow = 0xffff_0000_0000L | 0xc0000200L;
   private boolean queued;
   private boolean heldBack;
   private boolean closed;
@@ -58,12 +60,28 @@ public final class Client {
     return bytes.length;
   }
 
+  /** Gives it another address than 192.0.2.0, as 128 bits; IPv4 in its mapped form. */
+  public void address(long high, long low) {
+    addressHigh = high;
+    addressLow = low;
+  }
+
+  /** The first 64 bits of its address. */
+  public long addressHigh() {
+    return addressHigh;
+  }
+
+  /** The last 64 bits of its address. */
+  public long addressLow() {
+    return addressLow;
+  }
+
   /** What it was made with. */
   public Object flight() {
     return flight;
   }
 
-  /** Its number, from 0; it is the last part of its address. */
+  /** Its number, from 0; its port goes by it. */
   public int number() {
     return number;
   }

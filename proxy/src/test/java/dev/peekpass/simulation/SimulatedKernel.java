@@ -432,7 +432,8 @@ public final class SimulatedKernel implements Kernel {
     }
     int number = install(connection);
     if (peer != null) {
-      peer.inet(0, V4_MAPPED | 0xc0000200L, 1024 + connection.client().number());
+      Client client = connection.client();
+      peer.inet(client.addressHigh(), client.addressLow(), 1024 + client.number());
     }
     Observer by = observer;
     if (by != null) {

@@ -174,7 +174,7 @@ public final class Operations {
     json.name("version").value(version).name("pid").value(ProcessHandle.current().pid());
     json.name("started").value(started.toString()).name("configuration").value(file);
     json.name("loaded").value(loaded.toString()).name("reloads").value(status.reloads());
-    json.name("threads").value(status.threads());
+    json.name("threads").value(status.threads()).name("clients").value(status.clients());
     json.name("listeners").open('[');
     status.listeners().forEach(listener -> append(json, listener));
     json.close(']').name("backends").open('[');
@@ -201,7 +201,10 @@ public final class Operations {
     json.open('{').name("address").value(listener.address()).name("bind").value(listener.bind());
     json.name("state").value(listener.closing() ? "closing" : "listening");
     json.name("sockets").value(listener.sockets()).name("queued").value(listener.queued());
-    json.name("pending").value(listener.pending()).close('}');
+    json.name("pending").value(listener.pending()).name("clients").value(listener.clients());
+    json.name("denied").value(listener.turnedAway().denied());
+    json.name("max-pending-per-client-reached").value(listener.turnedAway().maxPending());
+    json.name("max-new-per-client-reached").value(listener.turnedAway().maxNew()).close('}');
   }
 
   private static void append(Json json, BackendStatus backend) {

@@ -3,6 +3,7 @@ package dev.peekpass.proxy.backend;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
 import java.util.HashMap;
+import dev.peekpass.proxy.status.BackendStatus;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -68,5 +69,10 @@ public final class Backends {
       at = named(at.config().backup().get());
     }
     return false;
+  }
+
+  /** What they are doing, in the order of the configuration. */
+  public List<BackendStatus> status() {
+    return all().stream().map(Backend::status).toList();
   }
 }

@@ -12,7 +12,17 @@ public final class ConfigurationReader {
   private static final Section.Keys KEYS =
       new Section.Keys(
           "a configuration",
-          List.of("threads", "access-log", "admin", "listeners", "backends", "routes", "fallback"),
+          List.of(
+              "threads",
+              "access-log",
+              "admin",
+              "max-pending-per-client",
+              "max-new-per-client",
+              "client-prefix",
+              "listeners",
+              "backends",
+              "routes",
+              "fallback"),
           List.of(),
           List.of(ListenerReader.KEYS, BackendReader.KEYS));
 
@@ -88,6 +98,8 @@ public final class ConfigurationReader {
     boolean accessLog = section.flag("access-log", false);
     Optional<String> admin =
         section.scalar("admin").flatMap(at -> report.good(at, BackendReader.unixPath(at.text())));
+    ClientLimits perClient =
+        new AdmissionReader(report).limits(section, ClientPrefix.STANDARD);
     List<BackendConfig> backends =
         section
             .value("backends")
@@ -110,13 +122,14 @@ public final class ConfigurationReader {
     List<ListenerConfig> listeners =
         section
             .list("listeners")
-            .map(list -> new ListenerReader(report, names, routes, fallback).read(list))
+            .map(list -> new ListenerReader(report, names, perClient.prefix(), routes, fallback).read(list))
             .orElse(List.of());
     warnOfUnused(section, backends);
     return new Configuration(
         threads,
         accessLog,
         admin,
+        perClient,
         listeners,
         backends,
         routes,

@@ -16,6 +16,8 @@ import java.util.List;
  *     (TCP_DEFER_ACCEPT, tcp(7)); never with {@link PeekMode#NONE}
  * @param backlog how many connections may wait to be accepted (listen(2)), 1 to 65535
  * @param maxPending how many accepted connections may wait for further bytes, 1 to 1048576
+ * @param access whose connections are let in
+ * @param perClient what one client may do here
  * @param ipv6Only whether an IPv6 address takes no IPv4 connections (IPV6_V6ONLY, ipv6(7))
  * @param routes its own routes, or the configuration's when it has none
  * @param fallback its own fallback, or the configuration's when it has none
@@ -30,6 +32,8 @@ public record ListenerConfig(
     boolean deferAccept,
     int backlog,
     int maxPending,
+    AccessList access,
+    ClientLimits perClient,
     boolean ipv6Only,
     RouteTable routes,
     Fallback fallback,

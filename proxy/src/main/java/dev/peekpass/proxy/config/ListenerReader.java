@@ -25,15 +25,27 @@ final class ListenerReader {
               "defer-accept",
               "backlog",
               "max-pending",
+              "max-pending-per-client",
+              "max-new-per-client",
+              "client-prefix",
+              "allow",
+              "deny",
               "ipv6-only",
               "routes",
               "fallback"),
           List.of("accept-proxy-protocol"));
   private static final List<String> PEEK_ONLY =
-      List.of("peek-timeout", "max-peek", "on-mismatch", "max-pending", "routes");
+      List.of(
+          "peek-timeout",
+          "max-peek",
+          "on-mismatch",
+          "max-pending",
+          "max-pending-per-client",
+          "routes");
 
   private final Report report;
   private final BackendNames backends;
+  private final ClientPrefix commonPrefix;
   private final RouteTable commonRoutes;
   private final Optional<Fallback> commonFallback;
   private final Map<BindAddress, Bound> bound = new HashMap<>();
@@ -42,17 +54,19 @@ final class ListenerReader {
   private record Bound(BindAddress address, int line, boolean takesIpv4) {}
 
   /**
-   * Takes what listeners without routes or fallback of their own get.
+   * Takes what listeners without a client-prefix, routes or fallback of their own get.
    *
    * @param commonFallback empty when it is mistaken
    */
   ListenerReader(
       Report report,
       BackendNames backends,
+      ClientPrefix commonPrefix,
       RouteTable commonRoutes,
       Optional<Fallback> commonFallback) {
     this.report = report;
     this.backends = backends;
+    this.commonPrefix = commonPrefix;
     this.commonRoutes = commonRoutes;
     this.commonFallback = commonFallback;
   }
@@ -90,6 +104,10 @@ final class ListenerReader {
     boolean deferAccept = section.flag("defer-accept", peek == PeekMode.AUTO);
     int backlog = section.count("backlog", 4096, 1, 65_535);
     int maxPending = section.count("max-pending", 16_384, 1, 1 << 20);
+    AdmissionReader admission = new AdmissionReader(report);
+    ClientLimits perClient = admission.limits(section, commonPrefix);
+    AccessList access = admission.access(section);
+    warnOfNoUse(section, perClient, maxPending);
     RouteTable routes =
         section.has("routes")
             ? section
@@ -114,10 +132,25 @@ final class ListenerReader {
         deferAccept,
         backlog,
         maxPending,
+        access,
+        perClient,
         ipv6Only,
         routes,
         fallback.orElse(FallbackReader.STANDARD),
         section.node().line());
+  }
+
+  private void warnOfNoUse(Section section, ClientLimits perClient, int maxPending) {
+    if (perClient.maxPending().orElse(0) >= maxPending) {
+      section
+          .key("max-pending-per-client")
+          .ifPresent(key ->
+              report.warning(
+                  key.line(),
+                  key.column(),
+                  "one client may hold all that max-pending allows, which is " + maxPending,
+                  "write less than that"));
+    }
   }
 
   private Optional<PeekMode> peek(YamlNode.Scalar word) {

@@ -84,6 +84,28 @@ final class Quantity {
         : new Reading.Good<>((int) value);
   }
 
+  /** Reads {@code 100/s} or {@code 6000/m}, a number in a second or a minute. */
+  static Reading<Rate> rate(String text, int most) {
+    int digits = digits(text);
+    String remedy =
+        "write a whole number from 1 to "
+            + most
+            + " and /s or /m, such as 100/s for a hundred in a second";
+    Duration period =
+        switch (text.substring(digits)) {
+          case "/s" -> Duration.ofSeconds(1);
+          case "/m" -> Duration.ofMinutes(1);
+          default -> Duration.ZERO;
+        };
+    if (period.isZero() || digits == 0) {
+      return new Reading.Bad<>(Quotation.of(text) + " is not a rate", remedy);
+    }
+    return switch (count(text.substring(0, digits), 1, most)) {
+      case Reading.Good<Integer>(Integer number) -> new Reading.Good<>(new Rate(number, period));
+      case Reading.Bad<Integer> bad -> new Reading.Bad<>(text + " is out of range", remedy);
+    };
+  }
+
   private static int digits(String text) {
     int digits = 0;
     while (digits < text.length() && text.charAt(digits) >= '0' && text.charAt(digits) <= '9') {

@@ -107,6 +107,16 @@ public final class Connection implements Pollable {
 
   public int alpnLength;
 
+  /** Its client in the table of those with incomplete connections, or -1: see package listen. */
+  public int clientEntry = -1;
+
+  /** The same over all listeners. */
+  public int clientEntryInAll = -1;
+
+  // Links to the other incomplete connections of its client.
+  public @Nullable Connection olderOfClient;
+  public @Nullable Connection newerOfClient;
+
   private final byte[] host = new byte[HostName.MAX_BYTES];
   private int hostLength;
 

@@ -1,5 +1,6 @@
 package dev.peekpass.proxy.connection;
 
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ConnectionQueue implements Container {
   private final Stage stage;
+  private final Consumer<Connection> left;
   private @Nullable Connection head;
   private @Nullable Connection tail;
   private int size;
@@ -19,7 +21,18 @@ public final class ConnectionQueue implements Container {
    * @param stage of all that stand in it
    */
   public ConnectionQueue(Stage stage) {
+    this(stage, connection -> {});
+  }
+
+  /**
+   * Makes an empty queue.
+   *
+   * @param stage of all that stand in it
+   * @param left is told of each that stands here no more, wherever it goes; throws nothing
+   */
+  public ConnectionQueue(Stage stage, Consumer<Connection> left) {
     this.stage = stage;
+    this.left = left;
   }
 
   @Override
@@ -93,6 +106,7 @@ public final class ConnectionQueue implements Container {
     connection.next = null;
     connection.previous = null;
     size--;
+    left.accept(connection);
   }
 
   /** The one with the earliest deadline, or null; it stays. */

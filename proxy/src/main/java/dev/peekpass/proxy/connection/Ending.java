@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.connection;
 
 import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
@@ -59,6 +60,22 @@ public final class Ending {
       record(connection, outcome);
     } finally {
       release(connection);
+    }
+  }
+
+  /**
+   * Ends a connection that was accepted and does not begin: counts it and closes it, unread, so that
+   * the kernel resets one whose first bytes are there (RFC 2525 section 2.17). It has no line in the access log,
+   * where a flood of such would drown all others.
+   *
+   * @param fd owned by the caller until now
+   */
+  public void turnAway(Fd fd, Outcome outcome) {
+    turn.counters().count(outcome);
+    try {
+      turn.kernel().close(fd);
+    } finally {
+      turn.spare().restore();
     }
   }
 

@@ -5,8 +5,6 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SockAddr;
-import dev.peekpass.linux.SocketFilter;
-import dev.peekpass.linux.TcpInfo;
 import dev.peekpass.proxy.backend.Gathering;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.status.Counter;
@@ -42,8 +40,6 @@ public final class Listener implements Pollable {
 
   private static final int UNWATCHED = -1;
 
-  private static final SocketFilter NO_NEW_CONNECTIONS = SocketFilter.noNewTcpConnections();
-
   private final Turn turn;
   private final Kernel kernel;
   private final Gathering gathering;
@@ -52,22 +48,18 @@ public final class Listener implements Pollable {
   private final BoundSocket bound;
   private final Fd socket;
   private final String label;
+  private final Surroundings around;
   private final Peeking peeking;
+  private final Admission admission;
   private final SockAddr peer = new SockAddr();
-  private final TcpInfo queueInfo = new TcpInfo();
   private final Burst arrivals = new Burst();
   private final AcceptErrors errors;
+  private final NewcomerFilter filter;
 
   private int slot = UNWATCHED;
   private boolean open;
   private boolean closing;
   private long endByNanos = Long.MAX_VALUE;
-
-  /** Whether the socket may have the filter that lets no new connection begin. */
-  private boolean hasFilter;
-
-  /** How many of the queue may have the filter of when the socket was closing. */
-  private int filtered;
 
   private long acceptAgainAtNanos = Long.MAX_VALUE;
 
@@ -78,6 +70,7 @@ public final class Listener implements Pollable {
    */
   public Listener(
       Surroundings around, ListenerConfig config, BoundSocket bound, ParserScratch scratch) {
+    this.around = around;
     turn = around.turn();
     kernel = turn.kernel();
     gathering = around.gathering();
@@ -87,7 +80,9 @@ public final class Listener implements Pollable {
     socket = bound.fd();
     label = bound.label();
     peeking = new Peeking(around, config, label, scratch);
+    admission = new Admission(turn, around.clients(), config, label);
     errors = new AcceptErrors(turn, label);
+    filter = new NewcomerFilter(turn, bound, errors);
   }
 
   /** Its socket; its descriptor is this object's while it {@link #isOpen}. */
@@ -105,10 +100,16 @@ public final class Listener implements Pollable {
     return open;
   }
 
-  /** Makes the socket this object's, which nothing is done with yet. */
+  /** Makes a socket that nobody had this object's, which nothing is done with yet. */
   public void own() {
+    peeking.open();
+    hold();
+  }
+
+  private void hold() {
     open = true;
     lease.enter();
+    around.clients().limitInAll(around.perClient());
   }
 
   /** Begins to accept on a socket that is new to this loop. A fault only puts it off. */
@@ -133,12 +134,11 @@ public final class Listener implements Pollable {
 
   /** Takes the socket of another listener, which keeps its connections and accepts no more. */
   public void takeSocketOf(Listener before) {
-    own();
+    hold();
     before.disown();
     slot = before.slot;
     acceptAgainAtNanos = before.acceptAgainAtNanos;
-    filtered = before.filtered;
-    hasFilter = before.hasFilter;
+    filter.follow(before.filter);
     before.slot = UNWATCHED;
     before.acceptAgainAtNanos = Long.MAX_VALUE;
     peeking.follow(before.peeking);
@@ -152,8 +152,8 @@ public final class Listener implements Pollable {
    * connections begin again if it was closing. A fault there is tried again.
    */
   public void adapt(Listener before) {
-    if (hasFilter) {
-      detachFilter();
+    if (filter.isAttached()) {
+      filter.detach();
       turn.wakeBy(turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
     try {
@@ -163,18 +163,6 @@ public final class Listener implements Pollable {
       }
     } catch (RuntimeException e) {
       turn.fault("listener " + label + ": it could not be set as configured", e);
-    }
-  }
-
-  /** Lets new connections begin again. While that fails nobody comes, and it is tried again. */
-  private void detachFilter() {
-    try {
-      int r = kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-      hasFilter = r < 0 && r != -Errno.ENOENT;
-      // What came to the queue meanwhile has inherited it.
-      filtered = queued();
-    } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": new connections could not be let in", e);
     }
   }
 
@@ -222,7 +210,7 @@ public final class Listener implements Pollable {
     if (!turn.isSaturated() || !arrivals.isWorthLooking(gathering.callsAnotherSpares())) {
       return 1;
     }
-    int waiting = Math.clamp(queued(), 1, MAX_ACCEPTS_AT_ONCE);
+    int waiting = Math.clamp(filter.queued(), 1, MAX_ACCEPTS_AT_ONCE);
     arrivals.saw(waiting);
     return waiting;
   }
@@ -251,9 +239,14 @@ public final class Listener implements Pollable {
   private void accepted(Fd fd) {
     turn.count(Counter.ACCEPTED);
     errors.recovered();
-    boolean inherits = closing || filtered > 0;
-    filtered = Math.max(filtered - 1, 0);
-    peeking.begin(fd, peer, inherits);
+    boolean inherits = filter.isInherited(closing);
+    Refusal refusal = admission.refusal(peeking.counts(), peer.high(), peer.low());
+    if (refusal == null) {
+      peeking.begin(fd, peer, inherits);
+    } else {
+      admission.count(peeking.counts(), refusal, peer.high(), peer.low());
+      around.ending().turnAway(fd, refusal.outcome());
+    }
   }
 
   /** Deals with what accept4 reports; returns whether the next accept makes sense now. */
@@ -333,8 +326,8 @@ public final class Listener implements Pollable {
       acceptAgainAtNanos = Long.MAX_VALUE;
       beginToWatch();
     }
-    if (hasFilter && !closing) {
-      detachFilter();
+    if (filter.isAttached() && !closing) {
+      filter.detach();
       due = Math.min(due, turn.nowNanos() + AcceptErrors.REST_NANOS);
     }
     return Math.min(due, acceptAgainAtNanos);
@@ -354,21 +347,7 @@ public final class Listener implements Pollable {
       return;
     }
     closing = true;
-    hasFilter = true;
-    try {
-      int r = kernel.attachFilter(socket, NO_NEW_CONNECTIONS);
-      if (r == -Errno.EPERM) {
-        errors.warn(
-            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed; this"
-                + " kernel wants CAP_NET_ADMIN to keep them away (AmbientCapabilities=)",
-            -r);
-      } else if (r < 0) {
-        errors.warn(
-            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed", -r);
-      }
-    } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": new connections could not be kept away", e);
-    }
+    filter.attach();
   }
 
   /** Whether no new connection begins here. */
@@ -405,7 +384,7 @@ public final class Listener implements Pollable {
       abandonSocket();
       return true;
     }
-    int left = queued();
+    int left = filter.queued();
     if (left > 0) {
       long before = turn.counters().get(Counter.ACCEPTED);
       accept(Math.min(left, MAX_ACCEPTS_AT_ONCE));
@@ -432,11 +411,6 @@ public final class Listener implements Pollable {
     }
   }
 
-  /** How many connections wait to be accepted. */
-  private int queued() {
-    return kernel.acceptQueue(socket, queueInfo) < 0 ? 0 : queueInfo.unacked();
-  }
-
   /** Accepts no more and closes its descriptor; the socket lives on if others have it. */
   public void abandonSocket() {
     if (!open) {
@@ -444,23 +418,16 @@ public final class Listener implements Pollable {
     }
     acceptAgainAtNanos = Long.MAX_VALUE;
     endByNanos = Long.MAX_VALUE;
+    peeking.close();
     disown();
     try {
       unwatch();
     } finally {
       try {
-        leaveNoFilter();
+        filter.leaveNone();
       } finally {
         kernel.close(socket);
       }
-    }
-  }
-
-  /** The filter is the socket's, which others may have too and go on with. */
-  private void leaveNoFilter() {
-    for (int tries = 0; hasFilter && tries < LAST_TRIES; tries++) {
-      int r = kernel.setsockopt(socket, Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
-      hasFilter = r < 0 && r != -Errno.ENOENT;
     }
   }
 
@@ -472,6 +439,13 @@ public final class Listener implements Pollable {
   /** What it is doing. */
   public ListenerStatus status() {
     return new ListenerStatus(
-        label, bound.bind().toString(), closing, 1, queued(), peeking.pendingOfSocket());
+        label,
+        bound.bind().toString(),
+        closing,
+        1,
+        filter.queued(),
+        peeking.pendingOfSocket(),
+        peeking.counts().clientsHere(),
+        peeking.counts().turnedAway());
   }
 }

@@ -86,6 +86,7 @@ final class Peeking implements Origin, Stage {
   private final ConnectionQueue accepted = new ConnectionQueue(this);
 
   private final Pending pending;
+  private final Shedding shedding;
   private final Consumer<Connection> onTimeout = this::timedOut;
   private final ArrayDeque<Connection> spare = new ArrayDeque<>();
   private final Fallback.Reject reject;
@@ -106,7 +107,9 @@ final class Peeking implements Origin, Stage {
     this.scratch = scratch;
     labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     maxPeekBytes = config.maxPeekBytes();
-    pending = new Pending(turn, ending, config, this);
+    Clients clients = around.clients();
+    pending = new Pending(turn, ending, clients, config, label, this);
+    shedding = new Shedding(turn, ending, clients, pending, config.maxPending(), label);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
     noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
   }
@@ -129,6 +132,21 @@ final class Peeking implements Origin, Stage {
   @Override
   public AccessLog accessLog() {
     return accessLog;
+  }
+
+  /** Begins with a socket that nobody had. */
+  void open() {
+    pending.open();
+  }
+
+  /** Its socket is closed. */
+  void close() {
+    pending.close();
+  }
+
+  /** The incomplete connections of its socket, by their clients. */
+  ClientCounts counts() {
+    return pending.counts();
   }
 
   /** Goes on with the socket of another, whose connections stay its own. */
@@ -339,12 +357,8 @@ final class Peeking implements Origin, Stage {
       return;
     }
     turn.count(Counter.INCOMPLETE_AT_FIRST_PEEK);
-    Connection oldest = pending.oldestOfSocket();
-    if (oldest != null && pending.sizeOfSocket() >= config.maxPending()) {
-      turn.count(Counter.MAX_PENDING_REACHED);
-      shed(oldest);
-    }
-    if (ending.watch(connection)) {
+    shedding.makeRoomFor(connection);
+    if (ending.watch(connection) || (shedding.shedOfHeaviest() && ending.watch(connection))) {
       pending.add(connection);
     } else {
       ending.end(connection, Outcome.SHED);
@@ -356,24 +370,9 @@ final class Peeking implements Origin, Stage {
     return pending.sizeOfSocket();
   }
 
-  /** Gives up the oldest incomplete connection of this socket; returns whether there was one. */
+  /** See {@link Shedding#shedOldest}. */
   boolean shedOldest() {
-    Connection oldest = pending.oldestOfSocket();
-    if (oldest == null) {
-      return false;
-    }
-    shed(oldest);
-    return true;
-  }
-
-  /** Gives one up on behalf of another, whom a fault here is nothing to. */
-  private void shed(Connection connection) {
-    try {
-      ending.end(connection, Outcome.SHED);
-    } catch (RuntimeException e) {
-      turn.fault("listener " + label + ": a connection could not be given up", e);
-      turn.contain(() -> ending.fail(connection));
-    }
+    return shedding.shedOldest();
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.peekpass.proxy.listen;
 
+import dev.peekpass.proxy.config.ClientLimits;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.connection.ConnectionQueue;
@@ -13,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The connections of a listener whose head is not complete, each until its time is up. A socket's
  * pending connections are counted together, also those that came before a reload, whose own pending
- * ones are the predecessor's.
+ * ones are the predecessor's. So are they by their clients.
  */
 final class Pending {
   private static final long DEFERRED_NANOS = BoundSocket.DEFER_ACCEPT_SECONDS * 1_000_000_000L;
@@ -22,6 +23,11 @@ final class Pending {
   private final Ending ending;
   private final boolean deferAccept;
   private final long timeoutNanos;
+
+  private final ClientLimits perClient;
+
+  /** All incomplete connections of the socket; another's, once this one follows it. */
+  private ClientCounts counts;
 
   /** In two queues because each queue gives all its members the same time. */
   private final ConnectionQueue begun;
@@ -36,19 +42,63 @@ final class Pending {
    *
    * @param stage what handles the news of those that stand here
    */
-  Pending(Turn turn, Ending ending, ListenerConfig config, Stage stage) {
+  Pending(
+      Turn turn,
+      Ending ending,
+      Clients clients,
+      ListenerConfig config,
+      String label,
+      Stage stage) {
     this.turn = turn;
     this.ending = ending;
+    perClient = config.perClient();
+    counts = new ClientCounts(clients, perClient, label);
     deferAccept = config.deferAccept();
     timeoutNanos = config.peekTimeout().toNanos();
-    begun = new ConnectionQueue(stage);
-    silent = new ConnectionQueue(stage);
+    // Not the counts of now: those of the socket that it will have.
+    begun = new ConnectionQueue(stage, connection -> counts.remove(connection));
+    silent = new ConnectionQueue(stage, connection -> counts.remove(connection));
+  }
+
+  /** Begins with a socket that nobody had. */
+  void open() {
+    counts.open();
+  }
+
+  /** The socket is closed; those that are incomplete go on. */
+  void close() {
+    counts.close();
   }
 
   /** Goes on with the socket of another, whose connections stay its own. */
   void follow(Pending before) {
     predecessor = before;
     forgetIdlePredecessors();
+    counts = before.counts;
+    if (counts.change(perClient)) {
+      countAnew();
+    }
+  }
+
+  /** Those that came first are counted first, so that their order stays. */
+  private void countAnew() {
+    if (predecessor != null) {
+      predecessor.countAnew();
+    }
+    countAnew(begun);
+    countAnew(silent);
+  }
+
+  private void countAnew(ConnectionQueue queue) {
+    for (Connection c = queue.first(); c != null; c = queue.after(c)) {
+      counts.remove(c);
+      counts.add(c);
+    }
+  }
+
+  /** The incomplete connections of this socket, by their clients. */
+  ClientCounts counts() {
+    return counts;
   }
 
   /** Takes a connection in from wherever it stands, until its time is up. */
@@ -58,6 +108,7 @@ final class Pending {
     long waited = deferred ? Math.min(DEFERRED_NANOS, timeoutNanos / 2) : 0;
     long deadline = connection.acceptedNanos + timeoutNanos - waited;
     (deferred ? silent : begun).add(connection, deadline);
+    counts.add(connection);
     turn.wakeBy(deadline);
   }
 
@@ -96,6 +147,17 @@ final class Pending {
       oldest = p.isEmpty() ? oldest : p.oldest();
     }
     return oldest;
+  }
+
+  /**
+   * The one to give up for another that comes: the oldest of the client that has most, which may be
+   * the one that comes. Where all have one, the oldest of all.
+   *
+   * @return null when none is incomplete
+   */
+  @Nullable Connection toGiveUpFor(Connection comes) {
+    Connection heaviest = counts.oldestOfHeaviest(comes.peerHigh, comes.peerLow);
+    return heaviest == null ? oldestOfSocket() : heaviest;
   }
 
   /** What has no socket any more gets no more connections: once idle it is idle for good. */

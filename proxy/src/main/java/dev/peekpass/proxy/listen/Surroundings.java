@@ -3,6 +3,7 @@ package dev.peekpass.proxy.listen;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.proxy.backend.Backends;
 import dev.peekpass.proxy.backend.Gathering;
+import dev.peekpass.proxy.config.ClientLimits;
 import dev.peekpass.proxy.connection.AccessLog;
 import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.refusal.Refuser;
@@ -18,6 +19,8 @@ import dev.peekpass.proxy.turn.Turn;
  * @param backends those of the configuration
  * @param accessLog where its connections are logged
  * @param buffer for peeking, as large as the largest {@code max-peek}
+ * @param clients the loop's
+ * @param perClient what one client may do over all listeners of the configuration
  * @param lease counts what needs the configuration
  */
 public record Surroundings(
@@ -28,4 +31,6 @@ public record Surroundings(
     Backends backends,
     AccessLog accessLog,
     NativeBuffer buffer,
+    Clients clients,
+    ClientLimits perClient,
     Lease lease) {}

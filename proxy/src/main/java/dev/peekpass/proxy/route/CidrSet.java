@@ -8,13 +8,14 @@ import java.util.List;
  * The addresses of any number of blocks, as sorted ranges that do not overlap: a look-up is a
  * binary search, so that a country's 10,000 blocks cost as little as one.
  */
-final class CidrSet {
+public final class CidrSet {
   private final List<Cidr> blocks;
   // Two longs a bound: high, low. Range i is firsts[2i..] to lasts[2i..], both included.
   private final long[] firsts;
   private final long[] lasts;
 
-  CidrSet(List<Cidr> blocks) {
+  /** Takes blocks in any order, also such as hold one another. */
+  public CidrSet(List<Cidr> blocks) {
     this.blocks = List.copyOf(blocks);
     List<Cidr> ranges = outermost(this.blocks);
     firsts = new long[2 * ranges.size()];
@@ -51,11 +52,17 @@ final class CidrSet {
   }
 
   /** The blocks as written, in their order. */
-  List<Cidr> blocks() {
+  public List<Cidr> blocks() {
     return blocks;
   }
 
-  boolean contains(long high, long low) {
+  /**
+   * Whether an address is in one of the blocks.
+   *
+   * @param high its first 64 bits; an IPv4 address in its mapped form
+   * @param low its last 64 bits
+   */
+  public boolean contains(long high, long low) {
     int from = 0;
     int to = firsts.length / 2;
     // The last range that does not begin behind the address.
@@ -68,5 +75,16 @@ final class CidrSet {
       }
     }
     return from > 0 && compare(high, low, lasts[2 * from - 2], lasts[2 * from - 1]) <= 0;
+  }
+
+  /** Whether the other has the same blocks in the same order. */
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof CidrSet that && blocks.equals(that.blocks);
+  }
+
+  @Override
+  public int hashCode() {
+    return blocks.hashCode();
   }
 }

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.route;
 
 import dev.peekpass.wire.HostName;
+import java.security.SecureRandom;
 
 /**
  * A keyed hash of a host name, read from its last byte to its first, so that one pass over a name
@@ -11,8 +12,10 @@ import dev.peekpass.wire.HostName;
  * left. Two names of at most n blocks collide for at most n of the 2^61 secrets, so nobody who can
  * choose names, those in the table or those that are looked up, can choose ones that collide; but
  * for zeros in front, which no name in a table has.
+ *
+ * <p>Whatever else is made of blocks can be hashed with it too, always of as many.
  */
-final class HostHash {
+public final class HostHash {
   /** How many bytes of a name make a block. */
   static final int BLOCK_BYTES = 7;
 
@@ -20,6 +23,8 @@ final class HostHash {
   private static final long PRIME = (1L << 61) - 1;
   // Odd, from the golden ratio: spreads neighbouring values over the high bits.
   private static final long SPREAD = 0x9e37_79b9_7f4a_7c15L;
+
+  private static final SecureRandom RANDOM = new SecureRandom();
 
   private final long secret;
 
@@ -33,8 +38,17 @@ final class HostHash {
     this.secret = reduced < 2 || reduced == PRIME ? 2 : reduced;
   }
 
-  /** The value after one more block. */
-  long add(long value, long block) {
+  /** One with a secret that nobody knows. */
+  public static HostHash random() {
+    return new HostHash(RANDOM.nextLong());
+  }
+
+  /**
+   * The value after one more block.
+   *
+   * @param block 56 bits at most
+   */
+  public long add(long value, long block) {
     long high = Math.multiplyHigh(value, secret);
     long low = value * secret;
     long sum = (low & PRIME) + (low >>> 61 | high << 3) + block;
@@ -51,7 +65,7 @@ final class HostHash {
   }
 
   /** The value of no block at all. */
-  static long start() {
+  public static long start() {
     return 1;
   }
 
@@ -78,7 +92,7 @@ final class HostHash {
    * @param value after the last block
    * @param wildcard whether the name stands behind {@code *.}
    */
-  static long finish(long value, boolean wildcard) {
+  public static long finish(long value, boolean wildcard) {
     long spread = (wildcard ? ~value : value) * SPREAD;
     return spread ^ spread >>> 32;
   }

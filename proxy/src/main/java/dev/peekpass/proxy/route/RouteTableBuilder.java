@@ -1,6 +1,5 @@
 package dev.peekpass.proxy.route;
 
-import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -19,10 +18,9 @@ public final class RouteTableBuilder {
   /** A regular expression of a route. */
   private record Regex(HostPattern pattern, int route) {}
 
-  private static final SecureRandom RANDOM = new SecureRandom();
   private static final int NONE = -1;
 
-  private final HostHash hash = new HostHash(RANDOM.nextLong());
+  private final HostHash hash = HostHash.random();
   private final HostKeys keys = new HostKeys(hash);
   private final Routes routes = new Routes();
   private final List<Regex> regexes = new ArrayList<>();

@@ -12,6 +12,14 @@ public enum Counter {
   ACCEPT_LIMIT_REACHED,
   /** Connections shed because a listener's max-pending was reached. */
   MAX_PENDING_REACHED,
+  /** Connections turned away because their client had max-pending-per-client incomplete ones. */
+  MAX_PENDING_PER_CLIENT_REACHED,
+  /** Connections turned away because their client came more often than max-new-per-client. */
+  MAX_NEW_PER_CLIENT_REACHED,
+  /** Clients whose rate was forgotten early to make room for others in the table of clients. */
+  CLIENT_FORGOTTEN,
+  /** Times a client was let in uncounted, since the table of clients was full. */
+  CLIENT_NOT_TRACKED,
   /** Connections turned away because a backend's max-queue was reached. */
   MAX_QUEUE_REACHED,
   /** Connections that came for a drained backend. */
@@ -52,7 +60,10 @@ public enum Counter {
   CLOSED_ASIDE,
   /** Turns of a loop that took longer than 100 ms: its clients waited meanwhile. */
   STOOD_STILL,
-  /** Connections given up because the kernel would not watch them (fs.epoll.max_user_watches). */
+  /**
+   * Times the kernel would not watch a connection (fs.epoll.max_user_watches): one of the client that
+   * has most is given up for it, or it is itself.
+   */
   WATCH_REFUSED,
   /** Refused connections closed without waiting for the client to read the answer. */
   LINGER_LIMIT_REACHED,

@@ -29,10 +29,16 @@ public enum Outcome {
   /** The client reset the connection, or the connection failed. */
   RESET,
   /**
-   * Given up, being the oldest incomplete one, because max-pending or the descriptor limit was
-   * reached.
+   * Given up, being the oldest incomplete one of the client that had most of them, because
+   * max-pending or the descriptor limit was reached.
    */
   SHED,
+  /** Turned away when it was accepted, by the listener's allow or deny. */
+  DENIED,
+  /**
+   * Turned away when it was accepted, because of max-pending-per-client or max-new-per-client.
+   */
+  LIMITED,
   /** The proxy stopped first. */
   STOPPED,
   /** A fault in Peekpass itself, logged with its stack trace. */

@@ -7,6 +7,8 @@ import java.util.Map;
  * A proxy at one moment, or rather each of its loops at a moment of its own.
  *
  * @param threads how many loops
+ * @param clients how many clients the loops keep track of, each once for a listener and once over
+ *     all
  * @param reloads how many configurations it has had since the first
  * @param listeners in the order of the configuration, then those that are closing
  * @param backends in the order of the configuration
@@ -16,6 +18,7 @@ import java.util.Map;
  */
 public record ProxyStatus(
     int threads,
+    int clients,
     long reloads,
     List<ListenerStatus> listeners,
     List<BackendStatus> backends,

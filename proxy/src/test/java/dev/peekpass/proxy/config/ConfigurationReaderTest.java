@@ -140,6 +140,7 @@ final class ConfigurationReaderTest {
     assertThat(all.threads()).isEqualTo(1);
     assertThat(all.accessLog()).isFalse();
     assertThat(all.adminPath()).isEmpty();
+    assertThat(all.perClient()).isEqualTo(ClientLimits.NONE);
     assertThat(all.backends()).isEmpty();
     assertThat(all.routes().size()).isZero();
     assertThat(all.fallback()).isEqualTo(new Fallback.Reject(Fallback.Kind.HTTP_STATUS, 421));
@@ -155,6 +156,8 @@ final class ConfigurationReaderTest {
                 true,
                 4096,
                 16_384,
+                AccessList.OPEN,
+                ClientLimits.NONE,
                 false,
                 all.routes(),
                 all.fallback(),

@@ -2,6 +2,10 @@ package dev.peekpass.proxy.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.peekpass.proxy.route.IpAddress;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -19,6 +23,20 @@ final class ListenerReaderTest {
         "on-mismatch: yes|is not a way to treat a target and a Host that differ",
         "backlog: 65536|65536 is out of range",
         "max-pending: 0|0 is out of range",
+        "max-pending-per-client: 0|0 is out of range, write a whole number from 1 to 1048576",
+        "max-new-per-client: 100|\"100\" is not a rate, write a whole number from 1 to 1000000 and /s",
+        "max-new-per-client: 0/s|0/s is out of range",
+        "max-new-per-client: 5/h|\"5/h\" is not a rate",
+        "max-new-per-client: /s|\"/s\" is not a rate",
+        "max-new-per-client: 1000001/m|1000001/m is out of range",
+        "max-new-per-client: 12345678901234567890/m|is out of range",
+        "client-prefix: 24|a client-prefix is a single value, write a mapping with ipv4, ipv6",
+        "'client-prefix: { ipv4: 33 }'|33 is out of range, write a whole number from 1 to 32",
+        "'client-prefix: { ipv6: 0 }'|0 is out of range, write a whole number from 1 to 128",
+        "'client-prefix: { ipv5: 1 }'|did you mean \"ipv4\"?",
+        "allow: []|\"allow\" is an empty list",
+        "deny: 10.0.0.1/8|has bits set behind its prefix, write 10.0.0.0/8",
+        "deny: host.example|\"host.example\" is not an address block",
         "ipv6-only: 1|\"1\" is not a boolean",
         "defer-accept: on|\"on\" is not a boolean",
         "routes: web|\"routes\" is a single value",
@@ -39,6 +57,7 @@ final class ListenerReaderTest {
         "max-peek: 4KiB|\"max-peek\" has no use with peek: none",
         "on-mismatch: target|\"on-mismatch\" has no use with peek: none",
         "max-pending: 5|\"max-pending\" has no use with peek: none",
+        "max-pending-per-client: 5|\"max-pending-per-client\" has no use with peek: none",
         "routes: []|\"routes\" has no use with peek: none",
         "defer-accept: true|the server speaks first",
       })
@@ -61,6 +80,51 @@ final class ListenerReaderTest {
         .singleElement()
         .asString()
         .contains("is not a key of a configuration, " + message);
+  }
+
+  @Test
+  void readsWhoIsLetInAndHowMuchOfOneClientIs() {
+    Configuration read =
+        Texts.valid(
+            "max-pending-per-client: 50\nclient-prefix: { ipv6: 48 }\n"
+                + Texts.listener(
+                    "max-new-per-client: 600/m",
+                    "client-prefix: { ipv4: 24 }",
+                    "allow: [192.0.2.0/24, \"2001:db8::/32\"]",
+                    "deny: 192.0.2.9")
+                + "  - { bind: \"[::]:80\", max-pending-per-client: 7 }\n");
+    assertThat(read.perClient())
+        .isEqualTo(
+            new ClientLimits(OptionalInt.of(50), Optional.empty(), new ClientPrefix(32, 48)));
+    assertThat(read.listeners().getFirst().perClient())
+        .isEqualTo(
+            new ClientLimits(
+                OptionalInt.empty(),
+                Optional.of(new Rate(600, Duration.ofMinutes(1))),
+                new ClientPrefix(24, 64)));
+    assertThat(read.listeners().getLast().perClient())
+        .as("the prefix at the top is for listeners that have none of their own")
+        .isEqualTo(
+            new ClientLimits(OptionalInt.of(7), Optional.empty(), new ClientPrefix(32, 48)));
+    AccessList access = read.listeners().getFirst().access();
+    assertThat(letsIn(access, "192.0.2.8")).isTrue();
+    assertThat(letsIn(access, "192.0.2.9")).as("deny wins").isFalse();
+    assertThat(letsIn(access, "2001:db8::1")).isTrue();
+    assertThat(letsIn(access, "198.51.100.1")).isFalse();
+    assertThat(read.listeners().getLast().access()).isEqualTo(AccessList.OPEN);
+  }
+
+  private static boolean letsIn(AccessList access, String address) {
+    IpAddress ip = IpAddress.parse(address).orElseThrow();
+    return access.letsIn(ip.high(), ip.low());
+  }
+
+  @Test
+  void warnsOfALimitForOneClientThatNeverActs() {
+    assertThat(Texts.warnings(Texts.listener("max-pending: 9", "max-pending-per-client: 9")))
+        .anyMatch(line -> line.contains("one client may hold all that max-pending allows"));
+    assertThat(Texts.warnings(Texts.listener("max-pending: 9", "max-pending-per-client: 8")))
+        .noneMatch(line -> line.contains("max-pending"));
   }
 
   @Test

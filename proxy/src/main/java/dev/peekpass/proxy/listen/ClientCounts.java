@@ -1,0 +1,270 @@
+package dev.peekpass.proxy.listen;
+
+import dev.peekpass.proxy.config.ClientLimits;
+import dev.peekpass.proxy.config.ClientPrefix;
+import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.status.ListenerStatus;
+import java.util.Arrays;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The incomplete connections of one listening socket by their clients: how many each has, which has
+ * most, and which connection of it is the oldest. It stays with the socket through reloads.
+ *
+ * <p>Clients stand in {@link #order} by their number of connections, falling; {@link #atLeast} says
+ * where those with as many begin. A number changes by one, so that to keep it takes one swap.
+ */
+final class ClientCounts {
+  private static final int FEW = 16;
+
+  /** How often a line for the same reason is logged at most. */
+  private static final long LINE_NANOS = 60_000_000_000L;
+
+  private final Clients clients;
+  private final String label;
+  private final ClientTable table;
+
+  /** Stands for this socket, and what its clients are now, in the table. */
+  private int scope;
+
+  private ClientLimits limits;
+
+  /** Entries by their count, the largest first. */
+  private int[] order = new int[FEW];
+
+  /** How many clients have at least so many; of 0 nothing is said. */
+  private int[] atLeast = new int[FEW];
+
+  private boolean open;
+
+  /** What was turned away on this socket. */
+  private final long[] turnedAway = new long[Refusal.values().length];
+
+  /** When the next line may be logged of that, and of those that are given up. */
+  private final long[] lineAtNanos = new long[turnedAway.length + 1];
+
+  /** Makes one that counts nothing yet, on any thread. */
+  ClientCounts(Clients clients, ClientLimits limits, String label) {
+    this.label = label;
+    this.clients = clients;
+    this.limits = limits;
+    table = clients.table();
+  }
+
+  /** Begins to count. */
+  void open() {
+    open = true;
+    scope = clients.newScope();
+    clients.add(this);
+  }
+
+  /** Its socket is closed: once nothing is counted it is forgotten. */
+  void close() {
+    open = false;
+  }
+
+  /** Whether nothing is counted, nor will be. */
+  boolean isOver() {
+    return !open && clientsHere() == 0;
+  }
+
+  int scope() {
+    return scope;
+  }
+
+  ClientPrefix prefix() {
+    return limits.prefix();
+  }
+
+  /**
+   * Goes by other limits from now on. What came of late is forgotten if the rate is another; so is
+   * who was whose client, if the prefix is.
+   *
+   * @return whether everything must be counted anew
+   */
+  boolean change(ClientLimits to) {
+    ClientLimits before = limits;
+    limits = to;
+    if (before.prefix().equals(to.prefix()) && before.maxNew().equals(to.maxNew())) {
+      return false;
+    }
+    scope = clients.newScope();
+    return true;
+  }
+
+  /** Counts a connection that is incomplete, until {@link #remove}. */
+  void add(Connection connection) {
+    long high = prefix().high(connection.peerHigh, connection.peerLow);
+    long low = prefix().low(connection.peerHigh, connection.peerLow);
+    int entry = table.findOrAdd(scope, high, low);
+    connection.clientEntry = entry;
+    if (entry != ClientTable.NONE) {
+      table.link(entry, connection);
+      oneMore(entry);
+    }
+    clients.addInAll(connection);
+  }
+
+  /** Counts a connection no more. */
+  void remove(Connection connection) {
+    int entry = connection.clientEntry;
+    if (entry != ClientTable.NONE) {
+      connection.clientEntry = ClientTable.NONE;
+      table.unlink(entry, connection);
+      oneLess(entry);
+      table.releaseIfIdle(entry);
+    }
+    clients.removeInAll(connection);
+  }
+
+  private void oneMore(int entry) {
+    int count = table.count(entry);
+    if (count + 1 == atLeast.length) {
+      atLeast = Arrays.copyOf(atLeast, 2 * atLeast.length);
+    }
+    int to = atLeast[count + 1];
+    if (count == 0) {
+      if (to == order.length) {
+        order = Arrays.copyOf(order, 2 * order.length);
+      }
+      put(to, entry);
+    } else {
+      swap(table.place(entry), to);
+    }
+    atLeast[count + 1]++;
+    table.count(entry, count + 1);
+  }
+
+  private void oneLess(int entry) {
+    int count = table.count(entry);
+    atLeast[count]--;
+    swap(table.place(entry), atLeast[count]);
+    table.count(entry, count - 1);
+  }
+
+  private void swap(int one, int other) {
+    int entry = order[one];
+    put(one, order[other]);
+    put(other, entry);
+  }
+
+  private void put(int place, int entry) {
+    order[place] = entry;
+    table.place(entry, place);
+  }
+
+  /** How many clients have incomplete connections. */
+  int clientsHere() {
+    return atLeast[1];
+  }
+
+  /** How many the client has that has most. */
+  int most() {
+    return clientsHere() == 0 ? 0 : table.count(order[0]);
+  }
+
+  /** The address of the client that has most; there must be one. */
+  long heaviestHigh() {
+    return table.high(order[0]);
+  }
+
+  /** See {@link #heaviestHigh}. */
+  long heaviestLow() {
+    return table.low(order[0]);
+  }
+
+  /** How many incomplete connections a client has. */
+  int of(long peerHigh, long peerLow) {
+    int entry = find(peerHigh, peerLow);
+    return entry == ClientTable.NONE ? 0 : table.count(entry);
+  }
+
+  private int find(long peerHigh, long peerLow) {
+    return table.find(scope, prefix().high(peerHigh, peerLow), prefix().low(peerHigh, peerLow));
+  }
+
+  /** A client comes now, if it may, by a bucket of {@code period / interval} tokens. */
+  boolean comes(long peerHigh, long peerLow, long intervalNanos, long periodNanos) {
+    long high = prefix().high(peerHigh, peerLow);
+    long low = prefix().low(peerHigh, peerLow);
+    return table.comes(table.findOrAdd(scope, high, low), intervalNanos, periodNanos);
+  }
+
+  /** A client that came a moment ago was not let in. */
+  void didNotCome(long peerHigh, long peerLow, long intervalNanos) {
+    table.didNotCome(find(peerHigh, peerLow), intervalNanos);
+  }
+
+  /**
+   * The oldest of the client that has most; of the one that has come, if none has more. Null when
+   * nobody has two, and the one that has come has none, so that all are alike.
+   */
+  @Nullable Connection oldestOfHeaviest(long peerHigh, long peerLow) {
+    int entry = find(peerHigh, peerLow);
+    if (entry != ClientTable.NONE && table.count(entry) > 0 && table.count(entry) == most()) {
+      return table.oldest(entry);
+    }
+    return oldestOfHeaviest();
+  }
+
+  /** The oldest of the client that has most, or null when nobody has two. */
+  @Nullable Connection oldestOfHeaviest() {
+    return most() < 2 ? null : table.oldest(order[0]);
+  }
+
+  /** Gives each connection that is counted, client by client. */
+  void forEach(Consumer<Connection> action) {
+    for (int i = 0; i < clientsHere(); i++) {
+      Connection each = table.oldest(order[i]);
+      while (each != null) {
+        Connection next = each.newerOfClient;
+        action.accept(each);
+        each = next;
+      }
+    }
+  }
+
+  /** Gives the number of each client. */
+  void report(Clients.Visitor visitor) {
+    for (int i = 0; i < clientsHere(); i++) {
+      visitor.visit(label, table.high(order[i]), table.low(order[i]), table.count(order[i]));
+    }
+  }
+
+  /** How many were turned away here. */
+  ListenerStatus.TurnedAway turnedAway() {
+    return new ListenerStatus.TurnedAway(
+        turnedAwayFor(Refusal.DENIED),
+        turnedAwayFor(Refusal.PENDING) + turnedAwayFor(Refusal.PENDING_IN_ALL),
+        turnedAwayFor(Refusal.NEW) + turnedAwayFor(Refusal.NEW_IN_ALL));
+  }
+
+  /** One more was turned away here. */
+  void turnedAway(Refusal refusal) {
+    turnedAway[refusal.ordinal()]++;
+  }
+
+  /** Whether a line may be logged for a reason; if so, it is taken: the next may come in a minute. */
+  boolean takeLine(Refusal refusal, long nowNanos) {
+    return takeLine(refusal.ordinal(), nowNanos);
+  }
+
+  /** The same for those that are given up. */
+  boolean takeLine(long nowNanos) {
+    return takeLine(turnedAway.length, nowNanos);
+  }
+
+  private boolean takeLine(int reason, long nowNanos) {
+    if (nowNanos < lineAtNanos[reason]) {
+      return false;
+    }
+    lineAtNanos[reason] = nowNanos + LINE_NANOS;
+    return true;
+  }
+
+  /** How many were turned away here for a reason. */
+  long turnedAwayFor(Refusal refusal) {
+    return turnedAway[refusal.ordinal()];
+  }
+}

@@ -1,0 +1,148 @@
+package dev.peekpass.proxy.listen;
+
+import dev.peekpass.proxy.config.ClientLimits;
+import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.turn.Turn;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The clients of one loop, with what they may do over all its listeners. It stays through reloads;
+ * loops share nothing, so each limit holds in each of them.
+ */
+public final class Clients {
+  private final ClientTable table;
+  private final List<ClientCounts> sockets = new ArrayList<>();
+  private ClientLimits inAll = ClientLimits.NONE;
+  private int scopes;
+  private int scopeInAll;
+
+  /** Makes one that knows nobody. */
+  public Clients(Turn turn) {
+    this(turn, ClientTable.CAPACITY);
+  }
+
+  Clients(Turn turn, int capacity) {
+    table = new ClientTable(turn, capacity);
+  }
+
+  /** Is shown what is counted. */
+  public interface Visitor {
+    /**
+     * One client.
+     *
+     * @param listener the label of the listener, or nothing: over all of them
+     * @param high the upper 64 bits of its prefix
+     * @param low the lower 64 bits
+     * @param pending how many of its connections are incomplete
+     */
+    void visit(String listener, long high, long low, int pending);
+  }
+
+  ClientTable table() {
+    return table;
+  }
+
+  /** How many clients are kept track of, each once for a listener and once over all. */
+  public int tracked() {
+    table.sweepAll();
+    return table.size();
+  }
+
+  int newScope() {
+    scopes++;
+    return scopes;
+  }
+
+  ClientLimits inAll() {
+    return inAll;
+  }
+
+  void add(ClientCounts socket) {
+    sockets.removeIf(ClientCounts::isOver);
+    sockets.add(socket);
+  }
+
+  /** What a client may do over all listeners from now on. Costs nothing where that is as before. */
+  void limitInAll(ClientLimits to) {
+    ClientLimits before = inAll;
+    if (before.equals(to)) {
+      return;
+    }
+    inAll = to;
+    boolean same = before.prefix().equals(to.prefix()) && before.maxNew().equals(to.maxNew());
+    if (!same) {
+      scopeInAll = newScope();
+    }
+    if (!same || before.maxPending().isPresent() != to.maxPending().isPresent()) {
+      for (ClientCounts socket : sockets) {
+        socket.forEach(connection -> {
+          removeInAll(connection);
+          addInAll(connection);
+        });
+      }
+    }
+  }
+
+  void addInAll(Connection connection) {
+    if (inAll.maxPending().isEmpty()) {
+      return;
+    }
+    int entry = findOrAddInAll(connection.peerHigh, connection.peerLow);
+    connection.clientEntryInAll = entry;
+    if (entry != ClientTable.NONE) {
+      table.count(entry, table.count(entry) + 1);
+    }
+  }
+
+  void removeInAll(Connection connection) {
+    int entry = connection.clientEntryInAll;
+    if (entry != ClientTable.NONE) {
+      connection.clientEntryInAll = ClientTable.NONE;
+      table.count(entry, table.count(entry) - 1);
+      table.releaseIfIdle(entry);
+    }
+  }
+
+  /** A client comes now, if it may. */
+  boolean comesInAll(long high, long low) {
+    if (inAll.maxNew().isEmpty()) {
+      return true;
+    }
+    long periodNanos = inAll.maxNew().get().period().toNanos();
+    long intervalNanos = periodNanos / inAll.maxNew().get().number();
+    return table.comes(findOrAddInAll(high, low), intervalNanos, periodNanos);
+  }
+
+  private int findOrAddInAll(long high, long low) {
+    return table.findOrAdd(
+        scopeInAll, inAll.prefix().high(high, low), inAll.prefix().low(high, low));
+  }
+
+  /** How many incomplete connections a client has over all listeners, where that is limited. */
+  int pendingInAll(long high, long low) {
+    int entry =
+        table.find(scopeInAll, inAll.prefix().high(high, low), inAll.prefix().low(high, low));
+    return entry == ClientTable.NONE ? 0 : table.count(entry);
+  }
+
+  /** The oldest of the client that has most on one listener, or null when nobody has two. */
+  @Nullable Connection oldestOfHeaviest() {
+    ClientCounts heaviest = null;
+    for (ClientCounts socket : sockets) {
+      if (heaviest == null || socket.most() > heaviest.most()) {
+        heaviest = socket;
+      }
+    }
+    return heaviest == null ? null : heaviest.oldestOfHeaviest();
+  }
+
+  /** Shows what is counted: on each listening socket, and over all where that is limited. */
+  public void report(Visitor visitor) {
+    for (ClientCounts socket : sockets) {
+      socket.report(visitor);
+    }
+    table.forEachCounted(scopeInAll, visitor);
+  }
+}

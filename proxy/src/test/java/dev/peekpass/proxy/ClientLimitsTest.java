@@ -1,0 +1,302 @@
+package dev.peekpass.proxy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.proxy.Tests.Running;
+import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.status.ListenerStatus;
+import dev.peekpass.proxy.status.Outcome;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What one client may do, by clients of many addresses on the real kernel: 127.0.0.0/8. */
+class ClientLimitsTest {
+  private static final String HOSTILE = "127.6.6.6";
+  private static final String REQUEST = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+  private static final String HALF = REQUEST.substring(0, 20);
+
+  private static final String YAML =
+      """
+      %s
+      listeners:
+        - { bind: "127.0.0.1:0", peek-timeout: 60s, max-pending: 200, defer-accept: false %s }
+      backends: { shop: { handoff: "unix:%s" } }
+      routes: [ { host: shop.example, backend: shop } ]
+      """;
+
+  @TempDir private Path dir;
+  private final List<Socket> clients = new ArrayList<>();
+  private TestReceiver shop;
+
+  @BeforeEach
+  void open() throws IOException {
+    shop = TestReceiver.stream(dir.resolve("shop"));
+    ErrorLog.take();
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    for (Socket client : clients) {
+      client.close();
+    }
+    shop.close();
+    assertThat(ErrorLog.take()).isEmpty();
+  }
+
+  private String yaml(String top, String listener) {
+    return YAML.formatted(top, listener, dir.resolve("shop"));
+  }
+
+  private Socket connect(Running running, String from) throws IOException {
+    String address = running.proxy.addresses().getFirst();
+    Socket socket = new Socket();
+    clients.add(socket);
+    socket.bind(new InetSocketAddress(from, 0));
+    int colon = address.lastIndexOf(':');
+    socket.connect(
+        new InetSocketAddress(
+            address.substring(0, colon), Integer.parseInt(address.substring(colon + 1))));
+    return socket;
+  }
+
+  private static void send(Socket socket, String text) throws IOException {
+    socket.getOutputStream().write(text.getBytes(StandardCharsets.US_ASCII));
+  }
+
+  /** One whose head stays incomplete, and is known to be so, or to have been turned away. */
+  private Socket pending(Running running, String from) throws IOException {
+    long before = seen(running);
+    Socket socket = connect(running, from);
+    try {
+      send(socket, HALF);
+    } catch (IOException e) {
+      // It was turned away at once.
+    }
+    Tests.await("it is pending, or turned away", () -> seen(running) > before);
+    return socket;
+  }
+
+  private static long seen(Running running) {
+    return running.count(Counter.INCOMPLETE_AT_FIRST_PEEK)
+        + running.count(Outcome.LIMITED)
+        + running.count(Outcome.DENIED);
+  }
+
+  private void assertServed(Running running, Socket socket) throws IOException {
+    long before = running.count(Outcome.PASSED);
+    send(socket, REQUEST.substring(20));
+    Fd fd = shop.take();
+    shop.close(fd);
+    Tests.await("it counts as passed", () -> running.count(Outcome.PASSED) > before);
+  }
+
+  private static void assertTurnedAway(Socket socket) {
+    assertThatThrownBy(
+            () -> {
+              if (socket.getInputStream().read() < 0) {
+                throw new IOException("ended");
+              }
+            })
+        .isInstanceOf(IOException.class);
+  }
+
+  private static ListenerStatus status(Running running) {
+    return running.proxy.status().listeners().getFirst();
+  }
+
+  /** Without any key: twice max-pending of one address, and a hundred others, slow as can be. */
+  @Test
+  void oneAddressCannotGetAHundredHonestSlowOnesShed() throws Exception {
+    try (Running running = new Running(yaml("", ""))) {
+      List<Socket> honest = new ArrayList<>();
+      for (int i = 0; i < 50; i++) {
+        honest.add(pending(running, "127.0.1." + (1 + i)));
+      }
+      for (int i = 0; i < 400; i++) {
+        pending(running, HOSTILE);
+      }
+      for (int i = 50; i < 100; i++) {
+        honest.add(pending(running, "127.0.1." + (1 + i)));
+      }
+      for (int i = 0; i < 200; i++) {
+        pending(running, HOSTILE);
+      }
+      assertThat(status(running).pending()).isEqualTo(200);
+      assertThat(status(running).clients()).isEqualTo(101);
+      assertThat(running.count(Outcome.SHED)).isEqualTo(500);
+      for (Socket client : honest) {
+        assertServed(running, client);
+      }
+      assertThat(running.count(Outcome.PASSED)).isEqualTo(100);
+      assertThat(running.proxy.status().clients()).isEqualTo(1);
+      // An honest one that has come late sheds one of the hostile, too.
+      assertServed(running, pending(running, "127.0.2.1"));
+    }
+  }
+
+  @Test
+  void theLimitOfAClientsPendingOnesIsItsOwn() throws Exception {
+    try (Running running = new Running(yaml("", ", max-pending-per-client: 3"))) {
+      List<Socket> three = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        three.add(pending(running, HOSTILE));
+      }
+      assertTurnedAway(pending(running, HOSTILE));
+      Socket honest = pending(running, "127.0.0.2");
+      assertServed(running, honest);
+      assertThat(running.count(Outcome.LIMITED)).isOne();
+      assertThat(running.count(Counter.MAX_PENDING_PER_CLIENT_REACHED)).isOne();
+      assertThat(status(running).turnedAway())
+          .isEqualTo(new ListenerStatus.TurnedAway(0, 1, 0));
+      // As soon as one of its own is complete there is room for another.
+      assertServed(running, three.getFirst());
+      assertServed(running, pending(running, HOSTILE));
+    }
+  }
+
+  @Test
+  void ofNewOnesSoManyAreLetInAtOnceAndNoMore() throws Exception {
+    try (Running running = new Running(yaml("", ", max-new-per-client: 3/m"))) {
+      for (int i = 0; i < 3; i++) {
+        assertServed(running, pending(running, HOSTILE));
+      }
+      assertTurnedAway(pending(running, HOSTILE));
+      // Another limit changes nothing of the rate.
+      running.proxy.reload(
+          Tests.configuration(yaml("", ", max-new-per-client: 3/m, max-pending-per-client: 9")));
+      assertTurnedAway(pending(running, HOSTILE));
+      assertServed(running, pending(running, "127.0.0.2"));
+      assertThat(running.count(Counter.MAX_NEW_PER_CLIENT_REACHED)).isEqualTo(2);
+      assertThat(status(running).turnedAway())
+          .isEqualTo(new ListenerStatus.TurnedAway(0, 0, 2));
+      // Without one they come again.
+      running.proxy.reload(Tests.configuration(yaml("", "")));
+      assertServed(running, pending(running, HOSTILE));
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"max-pending-per-client: 2", "max-new-per-client: 2/m"})
+  void atTheTopTheyHoldForAllListenersTogether(String limit) throws Exception {
+    String two = yaml(limit, "").replace("backends:", "  - { bind: \"127.0.0.1:0\" }\nbackends:");
+    try (Running running = new Running(two)) {
+      pending(running, "127.0.0.1");
+      Socket other = running.connect(1);
+      clients.add(other);
+      send(other, HALF);
+      Tests.await(
+          "it is pending", () -> running.count(Counter.INCOMPLETE_AT_FIRST_PEEK) == 2);
+      assertTurnedAway(pending(running, "127.0.0.1"));
+      assertServed(running, pending(running, "127.0.0.2"));
+      assertThat(running.count(Outcome.LIMITED)).isOne();
+    }
+  }
+
+  @Test
+  void whatIsPendingSinceBeforeAReloadCountsOnByItsClientAndByANewPrefix() throws Exception {
+    try (Running running = new Running(yaml("", ", max-pending-per-client: 9"))) {
+      Socket first = pending(running, "127.1.1.1");
+      pending(running, "127.1.1.2");
+      running.proxy.reload(Tests.configuration(yaml("", ", max-pending-per-client: 1")));
+      assertTurnedAway(pending(running, "127.1.1.1"));
+      assertThat(status(running).clients()).isEqualTo(2);
+      running.proxy.reload(
+          Tests.configuration(
+              yaml("", ", max-pending-per-client: 3, client-prefix: { ipv4: 24 }")));
+      assertThat(status(running).clients()).isEqualTo(1);
+      pending(running, "127.1.1.3");
+      assertTurnedAway(pending(running, "127.1.1.4"));
+      pending(running, "127.1.2.4");
+      assertServed(running, first);
+      assertServed(running, pending(running, "127.1.1.4"));
+      assertThat(running.count(Outcome.LIMITED)).isEqualTo(2);
+    }
+    assertThat(ErrorLog.take()).isEmpty();
+  }
+
+  @Test
+  void allowAndDenyDecideWhoComesInAndAReloadChangesThem() throws Exception {
+    String lists = ", allow: [127.0.0.0/16], deny: [127.0.0.9, 127.0.7.0/24]";
+    try (Running running = new Running(yaml("access-log: true", lists))) {
+      assertServed(running, pending(running, "127.0.0.8"));
+      assertTurnedAway(pending(running, "127.0.0.9"));
+      assertTurnedAway(pending(running, "127.0.7.1"));
+      assertTurnedAway(pending(running, "127.1.0.1"));
+      assertThat(running.count(Outcome.DENIED)).isEqualTo(3);
+      assertThat(status(running).turnedAway().denied()).isEqualTo(3);
+      running.proxy.reload(Tests.configuration(yaml("access-log: true", ", deny: 127.0.0.8")));
+      assertServed(running, pending(running, "127.0.0.9"));
+      assertServed(running, pending(running, "127.1.0.1"));
+      assertTurnedAway(pending(running, "127.0.0.8"));
+      Tests.await("the log is written", () -> running.log().lines().count() == 3);
+      assertThat(running.log()).doesNotContain("denied").doesNotContain("client=127.0.7.1");
+    }
+  }
+
+  /** A flood costs a line of the log a minute for each reason, whatever is reloaded meanwhile. */
+  @Test
+  void aLineForEachReasonNamesAnAddressAndTheKey() throws Exception {
+    List<String> lines = new CopyOnWriteArrayList<>();
+    ErrorLog.listen(lines::add);
+    String limits = ", max-pending-per-client: 1, max-new-per-client: 3/m, deny: 127.0.0.9";
+    try (Running running = new Running(yaml("max-pending-per-client: 300", limits))) {
+      pending(running, "127.0.0.3");
+      for (int i = 0; i < 5; i++) {
+        assertTurnedAway(pending(running, "127.0.0.3"));
+        assertTurnedAway(pending(running, "127.0.0.9"));
+        if (i < 3) {
+          assertServed(running, pending(running, "127.0.0.4"));
+        } else {
+          assertTurnedAway(pending(running, "127.0.0.4"));
+        }
+        running.proxy.reload(Tests.configuration(yaml("max-pending-per-client: 300", limits)));
+      }
+    } finally {
+      ErrorLog.listen(null);
+    }
+    List<String> turnedAway = lines.stream().filter(line -> line.contains("turned away")).toList();
+    assertThat(turnedAway).hasSize(3);
+    assertThat(turnedAway)
+        .anyMatch(line ->
+            line.contains("127.0.0.3 is turned away, 1 so far for this reason")
+                && line.contains("raise max-pending-per-client on this listener"))
+        .anyMatch(line -> line.contains("127.0.0.9") && line.contains("by its allow and deny"))
+        .anyMatch(line ->
+            line.contains("127.0.0.4")
+                && line.contains("more often than 3/m")
+                && line.contains("raise max-new-per-client on this listener"));
+  }
+
+  @Test
+  void aLineSaysWhoFillsMaxPending() throws Exception {
+    List<String> lines = new CopyOnWriteArrayList<>();
+    ErrorLog.listen(lines::add);
+    try (Running running = new Running(yaml("", "").replace("200", "5"))) {
+      for (int i = 0; i < 9; i++) {
+        pending(running, HOSTILE);
+      }
+    } finally {
+      ErrorLog.listen(null);
+    }
+    assertThat(lines)
+        .filteredOn(line -> line.contains("max-pending"))
+        .singleElement()
+        .asString()
+        .contains("max-pending (5) is reached")
+        .contains("now of 127.6.6.6, which has 5");
+  }
+}
