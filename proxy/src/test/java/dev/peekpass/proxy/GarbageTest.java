@@ -13,10 +13,13 @@ class GarbageTest {
 
   private final AtomicLong used = new AtomicLong(8 * MIB);
   private final AtomicInteger collections = new AtomicInteger();
-  private final Garbage garbage = new Garbage(used::get, () -> {
-    collections.incrementAndGet();
-    used.set(10 * MIB);
-  });
+  private final Garbage garbage =
+      new Garbage(
+          used::get,
+          () -> {
+            collections.incrementAndGet();
+            used.set(10 * MIB);
+          });
 
   @Test
   void littleIsLetBe() {
@@ -52,11 +55,13 @@ class GarbageTest {
   void itIsLookedForAgainAndAgainWhateverGoesWrong() throws InterruptedException {
     OperatorThread thread = new OperatorThread(LinuxKernel.open());
     try {
-      thread.repeat(1_000_000, () -> {
-        if (collections.incrementAndGet() == 1) {
-          throw new IllegalStateException("once");
-        }
-      });
+      thread.repeat(
+          1_000_000,
+          () -> {
+            if (collections.incrementAndGet() == 1) {
+              throw new IllegalStateException("once");
+            }
+          });
       Tests.await("it has looked three times", () -> collections.get() >= 3);
     } finally {
       thread.end();

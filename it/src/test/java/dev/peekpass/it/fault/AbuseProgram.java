@@ -81,9 +81,7 @@ final class AbuseProgram implements AutoCloseable {
     while (matcher.find()) {
       String name = matcher.group(1);
       counts.merge(
-          name,
-          Long.parseLong(matcher.group(2)),
-          name.equals(ENDED_AT) ? Math::min : Long::sum);
+          name, Long.parseLong(matcher.group(2)), name.equals(ENDED_AT) ? Math::min : Long::sum);
     }
     return counts;
   }

@@ -237,8 +237,7 @@ final class AbuseSite implements AutoCloseable {
       figures.put("quiet_" + name + "_us", Figures.percentile(before, percent));
       figures.put("attacked_" + name + "_us", Figures.percentile(meanwhile, percent));
     }
-    figures.put(
-        "hang_up_max_us", Figures.percentile(LoadProgram.only(served, atHangUp), 100));
+    figures.put("hang_up_max_us", Figures.percentile(LoadProgram.only(served, atHangUp), 100));
     figures.promiseInTime(
         "good clients' p99 is at most twice that of quiet times",
         figures.number("attacked_p99_us") <= 2 * figures.number("quiet_p99_us"));

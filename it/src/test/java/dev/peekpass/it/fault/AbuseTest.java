@@ -134,7 +134,8 @@ class AbuseTest {
 
   @Test
   void http2() throws Exception {
-    bear(List.of(
+    bear(
+        List.of(
             attack(
                 "continuations",
                 "2,000 empty CONTINUATIONs behind a header list",
