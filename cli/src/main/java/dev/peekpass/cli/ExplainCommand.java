@@ -154,7 +154,8 @@ public final class ExplainCommand implements Callable<Integer> {
             .map(block -> "denied, it is in " + block + " of deny")
             .or(() ->
                 holds(access.allow(), peer)
-                    .map(block -> "let in, it is in " + block + " of allow and in no block of deny"))
+                    .map(
+                        block -> "let in, it is in " + block + " of allow and in no block of deny"))
             .orElse(
                 access.allow().blocks().isEmpty()
                     ? "let in, it is in no block of deny"

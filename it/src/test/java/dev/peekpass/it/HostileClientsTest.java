@@ -306,7 +306,8 @@ class HostileClientsTest {
 
   /** One from an address of its own, whose head stays incomplete. */
   private static Socket slow(List<Socket> clients, String from, int port) throws IOException {
-    Socket client = new Socket(InetAddress.getLoopbackAddress(), port, InetAddress.getByName(from), 0);
+    Socket client =
+        new Socket(InetAddress.getLoopbackAddress(), port, InetAddress.getByName(from), 0);
     clients.add(client);
     try {
       send(client, "GET / HTTP/1.1\r\nHost:");

@@ -160,8 +160,7 @@ class ClientLimitsTest {
       assertServed(running, honest);
       assertThat(running.count(Outcome.LIMITED)).isOne();
       assertThat(running.count(Counter.MAX_PENDING_PER_CLIENT_REACHED)).isOne();
-      assertThat(status(running).turnedAway())
-          .isEqualTo(new ListenerStatus.TurnedAway(0, 1, 0));
+      assertThat(status(running).turnedAway()).isEqualTo(new ListenerStatus.TurnedAway(0, 1, 0));
       // As soon as one of its own is complete there is room for another.
       assertServed(running, three.getFirst());
       assertServed(running, pending(running, HOSTILE));
@@ -181,8 +180,7 @@ class ClientLimitsTest {
       assertTurnedAway(pending(running, HOSTILE));
       assertServed(running, pending(running, "127.0.0.2"));
       assertThat(running.count(Counter.MAX_NEW_PER_CLIENT_REACHED)).isEqualTo(2);
-      assertThat(status(running).turnedAway())
-          .isEqualTo(new ListenerStatus.TurnedAway(0, 0, 2));
+      assertThat(status(running).turnedAway()).isEqualTo(new ListenerStatus.TurnedAway(0, 0, 2));
       // Without one they come again.
       running.proxy.reload(Tests.configuration(yaml("", "")));
       assertServed(running, pending(running, HOSTILE));
@@ -198,8 +196,7 @@ class ClientLimitsTest {
       Socket other = running.connect(1);
       clients.add(other);
       send(other, HALF);
-      Tests.await(
-          "it is pending", () -> running.count(Counter.INCOMPLETE_AT_FIRST_PEEK) == 2);
+      Tests.await("it is pending", () -> running.count(Counter.INCOMPLETE_AT_FIRST_PEEK) == 2);
       assertTurnedAway(pending(running, "127.0.0.1"));
       assertServed(running, pending(running, "127.0.0.2"));
       assertThat(running.count(Outcome.LIMITED)).isOne();

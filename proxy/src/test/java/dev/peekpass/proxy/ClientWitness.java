@@ -60,7 +60,9 @@ final class ClientWitness {
     }
   }
 
-  /** When one came, by the loop's time: between when events were fetched and when it was accepted. */
+  /**
+   * When one came, by the loop's time: between when events were fetched and when it was accepted.
+   */
   private record Coming(long fromNanos, long toNanos) {}
 
   /** Limits, how many of one client may be pending since when they were larger, and who came. */
@@ -247,8 +249,7 @@ final class ClientWitness {
         Scope scope = scope(one);
         Client client = Client.of(one.connection, scope.limits.prefix());
         must.merge(new Counted(scope.label, client), 1, Integer::sum);
-        long here =
-            pendingOf(one, scope.limits.prefix(), other -> other.socket == one.socket);
+        long here = pendingOf(one, scope.limits.prefix(), other -> other.socket == one.socket);
         require(here <= scope.most, one, "is one of " + here + " pending of its client");
         if (counts) {
           Client inAllClient = Client.of(one.connection, inAll.limits.prefix());

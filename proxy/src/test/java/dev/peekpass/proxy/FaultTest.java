@@ -84,6 +84,23 @@ class FaultTest {
   }
 
   @Test
+  void whoFillsTheKernelsWatchesGivesUpItsOwn() {
+    proxy.slowClient(MILLI, 6);
+    proxy.slowClient(3 * MILLI, 6);
+    proxy.slowClient(5 * MILLI, 7);
+    proxy.slowClient(7 * MILLI, 8);
+    for (int i = 0; i < 3; i++) {
+      proxy.faults.order(Call.EPOLL_ADD, 0);
+    }
+    proxy.faults.order(Call.EPOLL_ADD, Errno.ENOSPC);
+    proxy.runUntil(20 * MILLI);
+
+    assertThat(proxy.count(Counter.WATCH_REFUSED)).isOne();
+    assertThat(proxy.count(Outcome.SHED)).as("one of those of 192.0.2.6").isOne();
+    assertThat(proxy.count(Outcome.TIMED_OUT)).isEqualTo(3);
+  }
+
+  @Test
   void anInterruptedHandOffGivesUpNoChannel() {
     proxy.receiver.planStream(0, 10, 10);
     proxy.client(MILLI, 1 << 16);

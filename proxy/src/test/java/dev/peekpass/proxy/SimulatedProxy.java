@@ -124,6 +124,13 @@ final class SimulatedProxy {
     client.plan(atNanos, client.length() / 2, client.length(), MILLI, Client.End.SILENCE);
   }
 
+  /** The same, from 192.0.2.x. */
+  void slowClient(long atNanos, int x) {
+    Client client = client();
+    client.address(0, 0xffff_c000_0200L | x);
+    client.plan(atNanos, client.length() / 2, client.length(), MILLI, Client.End.SILENCE);
+  }
+
   /** Plans that so many of them come at the same moment, with all they have to say. */
   List<Client> burst(long atNanos, int count) {
     List<Client> burst = Stream.generate(this::client).limit(count).toList();

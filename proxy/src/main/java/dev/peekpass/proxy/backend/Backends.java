@@ -2,8 +2,8 @@ package dev.peekpass.proxy.backend;
 
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
-import java.util.HashMap;
 import dev.peekpass.proxy.status.BackendStatus;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;

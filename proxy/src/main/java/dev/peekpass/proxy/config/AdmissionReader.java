@@ -39,8 +39,7 @@ final class AdmissionReader {
         section
             .scalar("max-new-per-client")
             .flatMap(at -> report.good(at, Quantity.rate(at.text(), MOST_NEW)));
-    ClientPrefix prefix =
-        section.value("client-prefix").flatMap(this::prefix).orElse(standard);
+    ClientPrefix prefix = section.value("client-prefix").flatMap(this::prefix).orElse(standard);
     return new ClientLimits(
         maxPending.map(OptionalInt::of).orElseGet(OptionalInt::empty), maxNew, prefix);
   }

@@ -98,8 +98,7 @@ public final class ConfigurationReader {
     boolean accessLog = section.flag("access-log", false);
     Optional<String> admin =
         section.scalar("admin").flatMap(at -> report.good(at, BackendReader.unixPath(at.text())));
-    ClientLimits perClient =
-        new AdmissionReader(report).limits(section, ClientPrefix.STANDARD);
+    ClientLimits perClient = new AdmissionReader(report).limits(section, ClientPrefix.STANDARD);
     List<BackendConfig> backends =
         section
             .value("backends")
@@ -122,7 +121,8 @@ public final class ConfigurationReader {
     List<ListenerConfig> listeners =
         section
             .list("listeners")
-            .map(list -> new ListenerReader(report, names, perClient.prefix(), routes, fallback).read(list))
+            .map(list ->
+                new ListenerReader(report, names, perClient.prefix(), routes, fallback).read(list))
             .orElse(List.of());
     warnOfUnused(section, backends);
     return new Configuration(

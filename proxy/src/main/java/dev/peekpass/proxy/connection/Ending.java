@@ -64,9 +64,9 @@ public final class Ending {
   }
 
   /**
-   * Ends a connection that was accepted and does not begin: counts it and closes it, unread, so that
-   * the kernel resets one whose first bytes are there (RFC 2525 section 2.17). It has no line in the access log,
-   * where a flood of such would drown all others.
+   * Ends a connection that was accepted and does not begin: counts it and closes it, unread, so
+   * that the kernel resets one whose first bytes are there (RFC 2525 section 2.17). It has no line
+   * in the access log, where a flood of such would drown all others.
    *
    * @param fd owned by the caller until now
    */

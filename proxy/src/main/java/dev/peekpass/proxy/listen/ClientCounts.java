@@ -245,7 +245,9 @@ final class ClientCounts {
     turnedAway[refusal.ordinal()]++;
   }
 
-  /** Whether a line may be logged for a reason; if so, it is taken: the next may come in a minute. */
+  /**
+   * Whether a line may be logged for a reason; if so, it is taken: the next may come in a minute.
+   */
   boolean takeLine(Refusal refusal, long nowNanos) {
     return takeLine(refusal.ordinal(), nowNanos);
   }

@@ -169,8 +169,7 @@ final class ClientTable {
       int entry = atHand();
       if (canGo(entry)) {
         release(entry);
-      } else if (counts[entry] == 0
-          && (least == NONE || calmNanos[entry] < calmNanos[least])) {
+      } else if (counts[entry] == 0 && (least == NONE || calmNanos[entry] < calmNanos[least])) {
         least = entry;
       }
     }

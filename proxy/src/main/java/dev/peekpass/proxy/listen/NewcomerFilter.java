@@ -75,7 +75,9 @@ final class NewcomerFilter {
     }
   }
 
-  /** Lets new connections begin again. While that fails nobody comes, and it is to be tried again. */
+  /**
+   * Lets new connections begin again. While that fails nobody comes, and it is to be tried again.
+   */
   void detach() {
     try {
       takeAway();
@@ -87,8 +89,7 @@ final class NewcomerFilter {
   }
 
   private void takeAway() {
-    int r =
-        turn.kernel().setsockopt(bound.fd(), Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
+    int r = turn.kernel().setsockopt(bound.fd(), Linux.SOL_SOCKET, Linux.SO_DETACH_FILTER, 0);
     attached = r < 0 && r != -Errno.ENOENT;
   }
 

@@ -43,12 +43,7 @@ final class Pending {
    * @param stage what handles the news of those that stand here
    */
   Pending(
-      Turn turn,
-      Ending ending,
-      Clients clients,
-      ListenerConfig config,
-      String label,
-      Stage stage) {
+      Turn turn, Ending ending, Clients clients, ListenerConfig config, String label, Stage stage) {
     this.turn = turn;
     this.ending = ending;
     perClient = config.perClient();

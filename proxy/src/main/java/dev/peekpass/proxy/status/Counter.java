@@ -61,8 +61,8 @@ public enum Counter {
   /** Turns of a loop that took longer than 100 ms: its clients waited meanwhile. */
   STOOD_STILL,
   /**
-   * Times the kernel would not watch a connection (fs.epoll.max_user_watches): one of the client that
-   * has most is given up for it, or it is itself.
+   * Times the kernel would not watch a connection (fs.epoll.max_user_watches): one of the client
+   * that has most is given up for it, or it is itself.
    */
   WATCH_REFUSED,
   /** Refused connections closed without waiting for the client to read the answer. */

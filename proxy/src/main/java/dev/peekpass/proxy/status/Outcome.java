@@ -35,9 +35,7 @@ public enum Outcome {
   SHED,
   /** Turned away when it was accepted, by the listener's allow or deny. */
   DENIED,
-  /**
-   * Turned away when it was accepted, because of max-pending-per-client or max-new-per-client.
-   */
+  /** Turned away when it was accepted, because of max-pending-per-client or max-new-per-client. */
   LIMITED,
   /** The proxy stopped first. */
   STOPPED,

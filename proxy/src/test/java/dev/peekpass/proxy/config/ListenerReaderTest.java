@@ -104,8 +104,7 @@ final class ListenerReaderTest {
                 new ClientPrefix(24, 64)));
     assertThat(read.listeners().getLast().perClient())
         .as("the prefix at the top is for listeners that have none of their own")
-        .isEqualTo(
-            new ClientLimits(OptionalInt.of(7), Optional.empty(), new ClientPrefix(32, 48)));
+        .isEqualTo(new ClientLimits(OptionalInt.of(7), Optional.empty(), new ClientPrefix(32, 48)));
     AccessList access = read.listeners().getFirst().access();
     assertThat(letsIn(access, "192.0.2.8")).isTrue();
     assertThat(letsIn(access, "192.0.2.9")).as("deny wins").isFalse();

@@ -106,8 +106,7 @@ final class ClientCountsTest {
     assertThat(counts.scope()).isEqualTo(scope);
     assertThat(counts.change(new ClientLimits(OptionalInt.of(5), rate, HOSTS))).isTrue();
     assertThat(counts.change(new ClientLimits(OptionalInt.of(6), rate, HOSTS))).isFalse();
-    assertThat(
-            counts.change(new ClientLimits(OptionalInt.of(6), rate, new ClientPrefix(24, 64))))
+    assertThat(counts.change(new ClientLimits(OptionalInt.of(6), rate, new ClientPrefix(24, 64))))
         .isTrue();
     assertThat(counts.scope()).isEqualTo(scope + 2);
   }
