@@ -260,28 +260,37 @@ public final class Turn {
    * up what the event was about, and the loop goes on. An Error ends the loop.
    */
   public void dispatch(int index) {
-    dispatch(poller, index);
-  }
-
-  private void dispatchAll(Poller of) {
-    int count = of.await(0);
-    for (int i = 0; i < count; i++) {
-      dispatch(of, i);
-    }
-  }
-
-  private void dispatch(Poller of, int index) {
-    Pollable ready = of.ready(index);
+    Pollable ready = poller.ready(index);
     if (ready == null) {
       return;
     }
     pulse.beat();
     try {
-      ready.onEvents(of.events(index));
+      ready.onEvents(poller.events(index));
     } catch (RuntimeException e) {
-      fault("an event could not be handled", e);
-      contain(ready::onFault);
+      failed(ready, e);
     }
+  }
+
+  /** Delivers some of what a poller has that another watches. Each on its own, as above. */
+  private void dispatchAll(Poller of) {
+    int count = of.await(0);
+    for (int i = 0; i < count; i++) {
+      Pollable ready = of.ready(i);
+      if (ready != null) {
+        pulse.beat();
+        try {
+          ready.onEvents(of.events(i));
+        } catch (RuntimeException e) {
+          failed(ready, e);
+        }
+      }
+    }
+  }
+
+  private void failed(Pollable ready, RuntimeException e) {
+    fault("an event could not be handled", e);
+    contain(ready::onFault);
   }
 
   /** Does something that is part of the way out of a fault, and may be hit by another. */
