@@ -29,15 +29,6 @@ class ClientLimitsTest {
   private static final String REQUEST = "GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
   private static final String HALF = REQUEST.substring(0, 20);
 
-  private static final String YAML =
-      """
-      %s
-      listeners:
-        - { bind: "127.0.0.1:0", peek-timeout: 60s, max-pending: 200, defer-accept: false %s }
-      backends: { shop: { handoff: "unix:%s" } }
-      routes: [ { host: shop.example, backend: shop } ]
-      """;
-
   @TempDir private Path dir;
   private final List<Socket> clients = new ArrayList<>();
   private TestReceiver shop;
@@ -58,7 +49,14 @@ class ClientLimitsTest {
   }
 
   private String yaml(String top, String listener) {
-    return YAML.formatted(top, listener, dir.resolve("shop"));
+    return """
+        %s
+        listeners:
+          - { bind: "127.0.0.1:0", peek-timeout: 60s, max-pending: 200, defer-accept: false %s }
+        backends: { shop: { handoff: "unix:%s" } }
+        routes: [ { host: shop.example, backend: shop } ]
+        """
+        .formatted(top, listener, dir.resolve("shop"));
   }
 
   private Socket connect(Running running, String from) throws IOException {

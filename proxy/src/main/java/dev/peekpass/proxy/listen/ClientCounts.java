@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Clients stand in {@link #order} by their number of connections, falling; {@link #atLeast} says
  * where those with as many begin. A number changes by one, so that to keep it takes one swap.
  */
+@SuppressWarnings("EnumOrdinal") // an index within one process
 final class ClientCounts {
   private static final int FEW = 16;
 

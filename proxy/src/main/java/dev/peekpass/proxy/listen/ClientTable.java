@@ -36,8 +36,12 @@ final class ClientTable {
   private static final int SWEEP = 2;
 
   private static final int UNUSED = -1;
-  private static final int SHORT_BITS = 16;
+
+  // An address and its scope are hashed in three blocks of 56 bits at most.
   private static final int BYTE_BITS = 8;
+  private static final long BYTE = (1L << BYTE_BITS) - 1;
+  private static final int LOW_BITS = 24;
+  private static final long LOW = (1L << LOW_BITS) - 1;
 
   private final Turn turn;
   private final int capacity;
@@ -229,8 +233,8 @@ final class ClientTable {
 
   private int chain(int scope, long high, long low) {
     long value = hash.add(HostHash.start(), high >>> BYTE_BITS);
-    value = hash.add(value, (high & 0xff) << (48 - BYTE_BITS) | low >>> (SHORT_BITS + BYTE_BITS));
-    value = hash.add(value, (long) scope << (SHORT_BITS + BYTE_BITS) | low & 0xff_ffff);
+    value = hash.add(value, ((high & BYTE) << (Long.SIZE - LOW_BITS)) | (low >>> LOW_BITS));
+    value = hash.add(value, ((long) scope << LOW_BITS) | (low & LOW));
     return (int) HostHash.finish(value, false) & (chains.length - 1);
   }
 
