@@ -5,6 +5,9 @@ import json, os, sys
 ORDER = ["downloads", "takeovers", "proxyKilled", "oneOfTwoKilled", "onlyOneKilled", "onlyOneRestarted", "frozen",
          "neverReads-stream", "neverReads-datagram", "neverReads-acknowledged", "lingers-persistent",
          "lingers-acknowledged", "descriptorLimit", "reloads", "soak"]
+ABUSE = ["silent-one", "silent-many", "byte-one", "byte-many", "drip-one", "drip-many", "segments-one", "segments-many",
+         "announced-one", "announced-many", "continuations-many", "hpack-many", "reset-connect", "reset-byte", "reset-half",
+         "reset-whole", "reset-transit", "flood-one", "flood-many", "crowd-one"]
 quick = sys.argv[1:] == ["quick"]
 folder = "it/target/reliability/quick" if quick else "it/target/reliability"
 
@@ -41,6 +44,37 @@ def scenarios():
     return "\n".join(lines) + "\n\nMeasured %s.\n" % ", ".join(sorted(dates))
 
 
+def mib(kib):
+    return "%d" % round(kib / 1024)
+
+
+def abuse():
+    lines = ["| attack | from | good clients served | p50, p99, max ms: quiet | attacked | p99, ratio | max ms when all hang up | pending, most "
+             "| MiB resident: before, most, bound | normal again after | descriptors | log, bytes | |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
+    dates, loads = set(), []
+    for name in ABUSE:
+        r = read("abuse-" + name)
+        if r is None:
+            continue
+        dates.add(r["date"])
+        loads.append(r["load_centi"] / 100)
+        note = "; ".join(r["more"]) + "".join("; **broken: %s**" % b for b in r["broken"])
+        times = ["%s, %s, %s" % tuple(ms(r["%s_%s_us" % (when, what)]) for what in ("p50", "p99", "max"))
+                 for when in ("quiet", "attacked")]
+        ratio = r["attacked_p99_us"] / r["quiet_p99_us"] if r["quiet_p99_us"] else 0
+        lines.append("| **%s**: %s | %s | %s of %s | %s | %s | %.1f | %s | %s | %s, %s, %s | %s ms | %d → %d | %s | %s |" % (
+            name, r["title"], "1 address" if r["addresses"] == 1 else "%d addresses" % r["addresses"],
+            "{:,}".format(r["served"]), "{:,}".format(r["connections"]), *times, ratio, ms(r["hang_up_max_us"]),
+            "{:,}".format(r["pending_most"]),
+            mib(r["resident_before_kib"]), mib(r["resident_most_kib"]), mib(r["resident_bound_kib"]),
+            ms(r["recovered_us"]), r["descriptors_before"], r["descriptors_after"], "{:,}".format(r["log_bytes"]), note))
+    if not dates:
+        return ""
+    return "\n".join(lines) + "\n\nMeasured %s; load average of the machine %.1f to %.1f.\n" % (
+        ", ".join(sorted(dates)), min(loads), max(loads))
+
+
 def peers():
     r = read("peers")
     if r is None:
@@ -59,7 +93,7 @@ def put(text, mark, table):
     return head + begin + table + end + rest.split(end)[1]
 
 
-tables = {"figures": scenarios(), "peers": peers()}
+tables = {"figures": scenarios(), "abuse": abuse(), "peers": peers()}
 print("\n".join(table for table in tables.values() if table))
 if not quick:
     with open("docs/reliability.md") as file:

@@ -1,13 +1,14 @@
 // New TCP connections to loopback, each with one HTTP request of its own number and one line in a log. One thread, epoll; it opens
 // connections by the clock, however slow the answers come.
 //
-//   load -p PORT -H HOST -u PATH [-f FILE] -o LOG -r RATE [-n COUNT] [-w MILLIS] [-c MOST]
+//   load -p PORT -H HOST -u PATH [-f FILE] -o LOG -r RATE [-n COUNT] [-w MILLIS] [-c MOST] [-s MILLIS]
 //                         RATE connections a second, COUNT of them or until SIGTERM
 //   load -p PORT -H HOST -u PATH -f FILE -o LOG -k COUNT
 //                         COUNT slow downloads, held until SIGUSR1
 //
 // The answer must be 200, with FILE as its body, byte by byte (any body where there is no -f), and then end. With -w a client pauses after
-// the first bytes of the body; with -c at most so many are open at once, and the rate is lower when answers come slowly.
+// the first bytes of the body; with -c at most so many are open at once, and the rate is lower when answers come slowly. With -s every second
+// head comes in two segments with such a pause between them, as over a network; BEGUN is later by that pause, so that ENDED - BEGUN lacks it.
 // A line: NUMBER BEGUN ENDED CLIENT BACKEND OUTCOME, with times in microseconds of CLOCK_MONOTONIC, the X-Backend of the answer or -, and
 // an outcome: ok, refused, reset-at-connect, reset, no-answer, short, wrong-body, bad-head, status-NNN, late, other-errno-N.
 // Held downloads read 8 KiB a second; once all are under way it prints how many, and how many of them have neither all of the body nor the
@@ -43,7 +44,7 @@ struct connection {
     int fd;
     enum state state;
     uint32_t number;
-    int paused;
+    int paused, halved;
     uint64_t begun, resume;  // nanoseconds
     size_t got;              // of the body
     size_t head_length;
@@ -59,7 +60,9 @@ static const char *host = "localhost", *path = "/";
 static char *body;
 static size_t body_length;
 static FILE *log_file;
-static int epoll_fd, held_count, pause_millis;
+static int epoll_fd, held_count, pause_millis, split_millis;
+static struct half { uint32_t slot, number; } halves[SLOTS];  // those with half a head, oldest first; a ring
+static uint32_t halves_first, halves_end;
 static uint32_t started, ended, total = UINT32_MAX, under_way, most_open = SLOTS;
 static volatile sig_atomic_t stopped, released;
 
@@ -107,16 +110,48 @@ static void fail(struct connection *c, int error) {
     }
 }
 
+static size_t write_request(struct connection *c, char *text, size_t size) {
+    return (size_t)snprintf(text, size, "GET %s?n=%u HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, c->number, host);
+}
+
 static void request(struct connection *c) {
     char text[512];
     socklen_t length = sizeof c->from;
     getsockname(c->fd, (struct sockaddr *)&c->from, &length);
-    int n = snprintf(text, sizeof text, "GET %s?n=%u HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, c->number, host);
+    size_t n = write_request(c, text, sizeof text);
+    if (split_millis && c->number % 2) {
+        n /= 2;
+        c->halved = 1;
+        c->resume = now() + (uint64_t)split_millis * 1000000;
+        halves[halves_end++ % SLOTS] = (struct half){(uint32_t)(c - connections), c->number};
+    }
     // It fits into an empty send buffer.
-    if (send(c->fd, text, (size_t)n, MSG_NOSIGNAL) != n)
+    if (send(c->fd, text, n, MSG_NOSIGNAL) != (ssize_t)n)
         fail(c, errno);
     else
         c->state = HEAD;
+}
+
+// Sends the second halves that are due.
+static void complete_halves(uint64_t at) {
+    while (halves_first != halves_end) {
+        struct half half = halves[halves_first % SLOTS];
+        struct connection *c = &connections[half.slot];
+        // It may have failed, and its slot may be another's by now.
+        int is_here = c->state != FREE && c->number == half.number;
+        if (is_here && c->resume > at)
+            return;
+        halves_first++;
+        if (!is_here)
+            continue;
+        char text[512];
+        size_t n = write_request(c, text, sizeof text);
+        c->begun += now() - c->resume + (uint64_t)split_millis * 1000000;
+        c->halved = 0;
+        c->resume = 0;
+        if (send(c->fd, text + n / 2, n - n / 2, MSG_NOSIGNAL) != (ssize_t)(n - n / 2))
+            fail(c, errno);
+    }
 }
 
 // Returns how many of n bytes belong to the head, or -1 when the connection is finished.
@@ -205,7 +240,7 @@ static void ready(struct connection *c, uint32_t events) {
             return;
         request(c);
     }
-    if (c->state == FREE || c->resume > now() || (c->paused && held_count && !released))
+    if (c->state == FREE || (c->resume > now() && !c->halved) || (c->paused && held_count && !released))
         return;
     take(c, held_count && !released ? HELD_BYTES_A_SECOND : SIZE_MAX);
 }
@@ -271,7 +306,7 @@ static uint32_t truly_under_way(void) {
 
 static void read_options(int argc, char **argv, double *rate, const char **log_path) {
     const char *file = NULL;
-    for (int option; (option = getopt(argc, argv, "p:H:u:f:o:r:n:w:c:k:")) > 0;) {
+    for (int option; (option = getopt(argc, argv, "p:H:u:f:o:r:n:w:c:k:s:")) > 0;) {
         switch (option) {
         case 'p': to.sin_port = htons((uint16_t)atoi(optarg)); break;
         case 'H': host = optarg; break;
@@ -281,6 +316,7 @@ static void read_options(int argc, char **argv, double *rate, const char **log_p
         case 'r': *rate = atof(optarg); break;
         case 'n': total = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'c': most_open = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case 's': split_millis = atoi(optarg); break;
         case 'w': pause_millis = atoi(optarg); break;
         case 'k': total = (uint32_t)(held_count = atoi(optarg)); break;
         default: exit(2);
@@ -357,6 +393,7 @@ int main(int argc, char **argv) {
                     take(&connections[i], SIZE_MAX);
                 }
         }
+        complete_halves(at);
         if (at > swept + 50000000) {
             sweep(at);
             swept = at;

@@ -18,7 +18,4 @@ interface Facilities {
 
   /** Goes over to the probes of other backends; what they find comes to the operator. */
   void probe(List<BackendConfig> backends);
-
-  /** A reload has left garbage behind. */
-  void collect();
 }

@@ -175,7 +175,6 @@ final class Operator {
     closing.keepOnly(change.plan.unused());
     // Not before: what a probe finds out must reach the backends that the loops have now.
     facilities.probe(change.configuration.backends());
-    facilities.collect();
     return answers.contains(Reply.FAILED)
         ? CompletableFuture.failedFuture(
             new IOException("a loop has not gone over to it whole: this is a fault in Peekpass"))

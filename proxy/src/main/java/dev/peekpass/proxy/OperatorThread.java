@@ -60,6 +60,13 @@ final class OperatorThread implements Steps {
     return () -> planned.cancel(false);
   }
 
+  /** Does a step again and again, with such a pause between, until it ends. */
+  void repeat(long pauseNanos, Runnable step) {
+    var _ =
+        thread.scheduleWithFixedDelay(
+            () -> run(step), pauseNanos, pauseNanos, TimeUnit.NANOSECONDS);
+  }
+
   @Override
   public CompletableFuture<Boolean> submit(Loop loop, Order order) {
     return loop.submit(kernel, () -> order.accept(loop));

@@ -56,7 +56,6 @@ public final class Proxy {
   private final StallWatch watch;
   private final AccessLogs accessLogs;
   private final Probes probes;
-  private final Garbage garbage = new Garbage();
   private final AtomicReference<Phase> phase = new AtomicReference<>(Phase.PREPARED);
 
   /** What the loops' threads wait for: {@link #accept}, {@link #stop}, a thread that is missing. */
@@ -80,6 +79,7 @@ public final class Proxy {
     ended = new CountDownLatch(loops.size());
     Kernel operators = kernels.get();
     operatorThread = new OperatorThread(operators);
+    operatorThread.repeat(Garbage.PERIOD_NANOS, new Garbage()::collectIfMuch);
     operator =
         new Operator(operators, this.loops, operatorThread, new OwnFacilities(), configuration);
   }
@@ -98,11 +98,6 @@ public final class Proxy {
       } catch (OutOfMemoryError e) {
         LOG.error("backends are not probed: {}", AccessLogs.noThread(e).getMessage());
       }
-    }
-
-    @Override
-    public void collect() {
-      garbage.afterReload();
     }
   }
 

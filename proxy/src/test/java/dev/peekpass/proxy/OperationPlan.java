@@ -98,11 +98,6 @@ final class OperationPlan {
     public void probe(List<BackendConfig> backends) {
       // Nobody is asked.
     }
-
-    @Override
-    public void collect() {
-      // Tests have their own heap.
-    }
   }
 
   /** The operator's thread: sometimes it is slow, and never does it two things at once. */

@@ -83,11 +83,6 @@ class OperatorTest {
         public void probe(List<BackendConfig> backends) {
           onProbe.accept(backends);
         }
-
-        @Override
-        public void collect() {
-          // Nothing is kept.
-        }
       };
 
   private static Configuration configuration(int listeners, String backend, boolean log) {

@@ -53,6 +53,8 @@ final class Epoll extends OpenFile {
       if (!listed) {
         listed = true;
         ready.add(this);
+        // Another epoll may watch this one.
+        Epoll.this.wake(Linux.EPOLLIN);
       }
     }
 

@@ -709,6 +709,11 @@ public final class SimulatedKernel implements Kernel {
   public int epollWait(Fd epoll, EpollEvents events, int timeoutMillis) {
     Epoll by = as(Epoll.class, epoll);
     enter(Call.EPOLL_WAIT, by);
+    if (by.isWatched()) {
+      // One in another, looked at in the middle of a turn.
+      int fault = faults.next(Call.EPOLL_WAIT);
+      return leave(Call.EPOLL_WAIT, by, fault != 0 ? -fault : by.fetch(events));
+    }
     calls = 0;
     Observer watching = observer;
     if (watching != null) {

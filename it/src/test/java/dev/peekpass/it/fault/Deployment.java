@@ -28,6 +28,10 @@ import java.util.stream.Stream;
 /** A payload, a proxy on a port that stays, and {@code peekpass serve} behind it. */
 final class Deployment implements AutoCloseable {
   static final String HOST = "shop.example.test";
+
+  /** What gets a tenth of the processors that another wants too. */
+  static final List<String> NICE = List.of("nice", "-n", "10");
+
   private static final Pattern WAITING =
       Pattern.compile("\"name\":\"([^\"]+)\"[^}]*?\"waiting\":(\\d+)");
   private static final Pattern HANDLED = Pattern.compile("\"GET /payload\\?n=(\\d+) [^\"]*\" 200 ");
@@ -47,6 +51,12 @@ final class Deployment implements AutoCloseable {
     Files.write(payload, bytes);
     LoadProgram.build(dir);
     port = freePort();
+  }
+
+  private static List<String> limitedTo(int descriptors) {
+    return descriptors == 0
+        ? List.of()
+        : List.of("bash", "-c", "ulimit -n " + descriptors + "; exec \"$@\"", "limited");
   }
 
   static int freePort() throws IOException {
@@ -70,11 +80,17 @@ final class Deployment implements AutoCloseable {
    * @param descriptors its limit of them; 0 for what it inherits
    */
   Running serve(int descriptors, String socket, String... options) throws IOException {
+    return serve(limitedTo(descriptors), socket, options);
+  }
+
+  /** Starts a backend that that yields the processors to others, and waits. */
+  Running serveAside(String socket, String... options) throws IOException {
+    return serve(NICE, socket, options);
+  }
+
+  private Running serve(List<String> before, String socket, String... options) throws IOException {
     String name = socket + servers.size();
-    List<String> command = new ArrayList<>();
-    if (descriptors > 0) {
-      command.addAll(List.of("bash", "-c", "ulimit -n " + descriptors + "; exec \"$@\"", "serve"));
-    }
+    List<String> command = new ArrayList<>(before);
     command.addAll(
         List.of(
             Running.ROOT.resolve("peekpass").toAbsolutePath().toString(),
@@ -96,17 +112,27 @@ final class Deployment implements AutoCloseable {
 
   /** Writes the configuration. */
   void configure(int threads, boolean log, String backends, String routes) throws IOException {
+    configure(threads, log, "", backends, routes);
+  }
+
+  /**
+   * Writes the configuration.
+   *
+   * @param listener more of the listener's options, each behind a comma
+   */
+  void configure(int threads, boolean log, String listener, String backends, String routes)
+      throws IOException {
     String yaml =
         """
         access-log: %s
         threads: %d
         listeners:
-          - { bind: "127.0.0.1:%d" }
+          - { bind: "127.0.0.1:%d"%s }
         backends:
         %sroutes:
         %s\
         """
-            .formatted(log, threads, port, backends.indent(2), routes.indent(2));
+            .formatted(log, threads, port, listener, backends.indent(2), routes.indent(2));
     // A reload must see the one or the other, whole.
     Path next = Files.writeString(dir.resolve("next.yaml"), Running.withAdmin(dir, yaml));
     Files.move(next, dir.resolve("peekpass.yaml"), StandardCopyOption.ATOMIC_MOVE);
@@ -125,10 +151,20 @@ final class Deployment implements AutoCloseable {
 
   /** Starts a proxy and waits until it runs. */
   Running proxy(String... options) throws IOException {
-    List<String> arguments = new ArrayList<>(List.of("run", "-c", dir + "/peekpass.yaml"));
-    arguments.addAll(List.of(options));
-    Running proxy =
-        Running.peekpass(dir, "proxy" + proxies.size(), arguments.toArray(String[]::new));
+    return proxy(0, options);
+  }
+
+  /**
+   * Starts a proxy and waits until it runs.
+   *
+   * @param descriptors its limit of them; 0 for what it inherits
+   */
+  Running proxy(int descriptors, String... options) throws IOException {
+    List<String> command = new ArrayList<>(limitedTo(descriptors));
+    command.addAll(
+        List.of(Running.ROOT.resolve("peekpass").toString(), "run", "-c", dir + "/peekpass.yaml"));
+    command.addAll(List.of(options));
+    Running proxy = Running.start(dir, "proxy" + proxies.size(), command);
     proxies.add(proxy);
     proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
     return proxy;

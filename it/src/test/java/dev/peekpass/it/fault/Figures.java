@@ -88,6 +88,11 @@ final class Figures {
     promise("no descriptor is left in the proxy", after <= before);
   }
 
+  /** One more figure, for the table. */
+  void put(String name, long number) {
+    numbers.put(name, number);
+  }
+
   /** One more figure, for people. */
   void add(String format, Object... arguments) {
     more.add(String.format(Locale.ROOT, format, arguments));
@@ -121,6 +126,11 @@ final class Figures {
 
   /** Writes them down, and fails if a promise was broken. */
   void finish() throws IOException {
+    assertThat(write()).as("%s: %s", scenario, numbers).isEmpty();
+  }
+
+  /** Writes them down; returns the promises that were broken, with the scenario's name. */
+  List<String> write() throws IOException {
     Path dir =
         Files.createDirectories(
             Running.ROOT.resolve("it/target/reliability" + (scale.isTimed() ? "" : "/quick")));
@@ -148,6 +158,6 @@ final class Figures {
     say(
         "%d of %d served, p99 %s"
             .formatted(number("served"), number("connections"), millis(number("p99_us"))));
-    assertThat(broken).as("%s: %s", scenario, numbers).isEmpty();
+    return broken.stream().map(what -> scenario + ": " + what).toList();
   }
 }

@@ -35,7 +35,7 @@ public final class Ending {
       return true;
     }
     int interest = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
-    int slot = turn.poller().add(connection.fd, interest, connection);
+    int slot = turn.clients().add(connection.fd, interest, connection);
     if (slot < 0) {
       turn.count(Counter.WATCH_REFUSED);
       turn.log().debug("epoll_ctl ADD: {}: a connection is given up", Errno.name(-slot));
@@ -50,7 +50,7 @@ public final class Ending {
     int slot = connection.slot;
     if (slot >= 0) {
       connection.slot = Connection.UNWATCHED;
-      turn.poller().remove(slot, connection.fd);
+      turn.clients().remove(slot, connection.fd);
     }
   }
 

@@ -18,18 +18,22 @@ import org.jspecify.annotations.Nullable;
  * descriptor was removed reaches nobody.
  */
 public final class Poller {
-  private static final int EVENTS_PER_WAIT = 256;
-
   private final Kernel kernel;
   private final Fd epoll;
-  private final EpollEvents events = new EpollEvents(EVENTS_PER_WAIT);
+  private final EpollEvents events;
   private @Nullable Pollable[] pollables = new @Nullable Pollable[64];
   private int[] generations = new int[64];
   private int[] free = new int[64];
   private int freeCount;
 
-  public Poller(Kernel kernel) throws SystemCallException {
+  /**
+   * Makes one that watches nothing.
+   *
+   * @param mostEvents how many one {@link #await} fetches at most; the others come with the next
+   */
+  Poller(Kernel kernel, int mostEvents) throws SystemCallException {
     this.kernel = kernel;
+    events = new EpollEvents(mostEvents);
     int r = kernel.epollCreate1(Linux.EPOLL_CLOEXEC);
     if (r < 0) {
       throw new SystemCallException("epoll_create1", -r, "raise the limit of open files");
@@ -67,6 +71,19 @@ public final class Poller {
     freeCount--;
     pollables[slot] = pollable;
     return slot;
+  }
+
+  /**
+   * Watches another poller: it has news while one of its descriptors has.
+   *
+   * @throws SystemCallException when the kernel refuses, for want of memory or by a limit
+   */
+  void add(Poller other, Pollable pollable) throws SystemCallException {
+    int r = add(other.epoll, Linux.EPOLLIN, pollable);
+    if (r < 0) {
+      throw new SystemCallException(
+          "epoll_ctl ADD", -r, "raise the limit of what epoll watches (fs.epoll.max_user_watches)");
+    }
   }
 
   /**

@@ -21,7 +21,7 @@ class PollerTest {
 
   private Poller newPoller() {
     try {
-      return new Poller(kernel);
+      return new Poller(kernel, 256);
     } catch (dev.peekpass.linux.SystemCallException e) {
       throw new AssertionError(e);
     }
