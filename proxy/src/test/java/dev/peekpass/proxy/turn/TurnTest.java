@@ -70,10 +70,14 @@ class TurnTest {
     for (int i = 0; i < 2; i++) {
       int self = i;
       slots[i] =
-          turn.clients().add(fds[i], Linux.EPOLLIN, events -> {
-            told.add("client " + self);
-            turn.clients().remove(slots[1 - self], fds[1 - self]);
-          });
+          turn.clients()
+              .add(
+                  fds[i],
+                  Linux.EPOLLIN,
+                  events -> {
+                    told.add("client " + self);
+                    turn.clients().remove(slots[1 - self], fds[1 - self]);
+                  });
     }
     runTurn();
     assertThat(told).hasSize(1);
