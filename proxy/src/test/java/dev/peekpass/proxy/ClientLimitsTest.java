@@ -50,12 +50,12 @@ class ClientLimitsTest {
 
   private String yaml(String top, String listener) {
     return """
-        %s
-        listeners:
-          - { bind: "127.0.0.1:0", peek-timeout: 60s, max-pending: 200, defer-accept: false %s }
-        backends: { shop: { handoff: "unix:%s" } }
-        routes: [ { host: shop.example, backend: shop } ]
-        """
+    %s
+    listeners:
+      - { bind: "127.0.0.1:0", peek-timeout: 60s, max-pending: 200, defer-accept: false %s }
+    backends: { shop: { handoff: "unix:%s" } }
+    routes: [ { host: shop.example, backend: shop } ]
+    """
         .formatted(top, listener, dir.resolve("shop"));
   }
 
