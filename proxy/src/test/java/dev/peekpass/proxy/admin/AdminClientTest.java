@@ -32,18 +32,16 @@ class AdminClientTest {
     try (ServerSocketChannel listener = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       listener.bind(UnixDomainSocketAddress.of(path));
       CompletableFuture<Void> answered =
-          CompletableFuture.runAsync(
-              () -> {
-                try (SocketChannel client = listener.accept()) {
-                  ByteBuffer bytes =
-                      ByteBuffer.wrap((answer + "\n").getBytes(StandardCharsets.UTF_8));
-                  while (bytes.hasRemaining()) {
-                    client.write(bytes);
-                  }
-                } catch (java.io.IOException e) {
-                  throw new java.io.UncheckedIOException(e);
-                }
-              });
+          CompletableFuture.runAsync(() -> {
+            try (SocketChannel client = listener.accept()) {
+              ByteBuffer bytes = ByteBuffer.wrap((answer + "\n").getBytes(StandardCharsets.UTF_8));
+              while (bytes.hasRemaining()) {
+                client.write(bytes);
+              }
+            } catch (java.io.IOException e) {
+              throw new java.io.UncheckedIOException(e);
+            }
+          });
       ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
       long before = threads.getCurrentThreadAllocatedBytes();
 
