@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import xml.etree.ElementTree as tree
 import zipfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -368,6 +369,66 @@ def table(options):
     return "\n".join(lines)
 
 
+def coverage(options):
+    """Which branches of `wire` the committed inputs reach, which its own tests, and which neither."""
+    jars = os.path.join(FUZZ, "target/jacoco")
+    agent, cli = (os.path.join(jars, "org.jacoco.%s.jar" % name) for name in ("agent-runtime", "cli-nodeps"))
+    for path in (agent, cli):
+        if not os.path.exists(path):
+            sys.exit("fuzz: %s is missing: build with scripts/fuzz" % path)
+    data = os.path.join(options.work, "coverage")
+    shutil.rmtree(data, ignore_errors=True)
+    os.makedirs(data)
+    files = {name: os.path.join(data, name + ".exec") for name in ("inputs", "tests")}
+    attach = "-javaagent:%s=destfile=%%s,includes=dev.peekpass.wire.*,exclclassloader=dev.peekpass.fuzz.StepCounter" % agent
+    subprocess.run(
+        java(options) + [attach % files["inputs"], "-cp", os.path.join(options.lib, "*"),
+                         "dev.peekpass.fuzz.Replay", "--all", CORPUS], check=True, cwd=FUZZ)
+    subprocess.run(
+        ["mvn", "-B", "-ntp", "-q", "-pl", "wire", "-Dspotless.check.skip=true",
+         "-Dtest.jvm.args=-XX:+UseSerialGC " + attach % files["tests"], "test"], check=True, cwd=ROOT)
+    reports = {}
+    for name, used in (("inputs", ["inputs"]), ("tests", ["tests"]), ("both", ["inputs", "tests"])):
+        xml = os.path.join(data, name + ".xml")
+        subprocess.run(
+            java(options) + ["-jar", cli, "report", *[files[one] for one in used], "--classfiles",
+                             os.path.join(ROOT, "wire/target/classes"), "--xml", xml],
+            check=True, stdout=subprocess.DEVNULL)
+        reports[name] = branches(xml)
+    lines = ["| reached by | branches of `wire` | of | |", "| --- | ---: | ---: | ---: |"]
+    words = {"inputs": "the committed inputs", "tests": "the tests of `wire`", "both": "both"}
+    for name, report in reports.items():
+        covered = sum(one[0] for one in report.values())
+        total = covered + sum(one[1] for one in report.values())
+        lines.append("| %s | %s | %s | %.1f %% |" % (
+            words[name], number_text(covered), number_text(total), 100 * covered / total))
+    lines += ["", "Not reached by the inputs, class by class, the lines in brackets:", ""]
+    for source, (_, missed, where) in sorted(reports["inputs"].items()):
+        if missed:
+            left = reports["both"][source][1]
+            lines.append("- `%s`: %d (%s); %s" % (
+                source.removesuffix(".java"), missed, ", ".join(map(str, where)),
+                "the tests reach all of them" if left == 0 else "%d by no test either (%s)" % (
+                    left, ", ".join(map(str, reports["both"][source][2])))))
+    write_section("coverage", "\n".join(lines))
+    print("\n".join(lines))
+    return 0
+
+
+def branches(xml):
+    """By source file: branches reached, not reached, and the lines of the latter."""
+    result = {}
+    with open(xml) as file:
+        # The document type names a file that is not there.
+        root = tree.fromstring(re.sub(r"<!DOCTYPE[^>]*>", "", file.read()))
+    for source in root.iter("sourcefile"):
+        counter = next((c for c in source.iter("counter") if c.get("type") == "BRANCH"), None)
+        if counter is not None:
+            where = [int(line.get("nr")) for line in source.iter("line") if int(line.get("mb")) > 0]
+            result[source.get("name")] = (int(counter.get("covered")), int(counter.get("missed")), where)
+    return result
+
+
 def write_section(name, text):
     begin, end = "<!-- %s, written by scripts/fuzz -->" % name, "<!-- end of %s -->" % name
     with open(DOCS) as file:
@@ -384,6 +445,7 @@ def main():
     parser.add_argument("--until", type=int)
     parser.add_argument("--merge", action="store_true")
     parser.add_argument("--docs", action="store_true")
+    parser.add_argument("--coverage", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--nice", action="store_true")
     parser.add_argument("--lib", default=os.path.join(FUZZ, "target/lib"))
@@ -391,7 +453,7 @@ def main():
     parser.add_argument("--state")
     options = parser.parse_args()
     words = list(options.words)
-    timed = not (options.runs or options.until or options.merge or options.docs)
+    timed = not (options.runs or options.until or options.merge or options.docs or options.coverage)
     try:
         options.minutes = float(words.pop(0)) if timed else None
     except (IndexError, ValueError):
@@ -407,6 +469,8 @@ def main():
     if options.docs:
         write_section("figures", table(options))
         return 0
+    if options.coverage:
+        return coverage(options)
     if options.merge:
         return merge(options, targets)
     session = Session(options)

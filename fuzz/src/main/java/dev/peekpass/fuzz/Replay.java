@@ -5,12 +5,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 
-/** Runs inputs through a target again: {@code Replay TARGET FILE…}. */
+/**
+ * Runs inputs through a target again: {@code Replay TARGET FILE…}; or those of all targets, from
+ * the packs in a directory: {@code Replay --all DIRECTORY}.
+ */
 public final class Replay {
   private Replay() {}
 
   /** Ends with the exception of the first input that breaks a promise. */
   public static void main(String[] arguments) throws IOException {
+    if (arguments[0].equals("--all")) {
+      for (Targets.Target one : Targets.all()) {
+        Targets.Body body = one.body();
+        Targets.unpack(
+            Path.of(arguments[1], one.name() + ".zip"), (name, input) -> body.run(input));
+      }
+      return;
+    }
     Targets.Target target =
         Targets.all().stream()
             .filter(one -> one.name().equals(arguments[0]))

@@ -7,8 +7,12 @@ import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.BiConsumer;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipFile;
 
 /** The targets that there are: {@code targets.tsv}, which scripts/fuzz reads too. */
 final class Targets {
@@ -57,6 +61,15 @@ final class Targets {
   }
 
   private Targets() {}
+
+  /** Gives the inputs in a pack, each with its name. */
+  static void unpack(Path pack, BiConsumer<String, byte[]> use) throws IOException {
+    try (ZipFile file = new ZipFile(pack.toFile())) {
+      for (ZipEntry entry : file.stream().map(ZipEntry.class::cast).toList()) {
+        use.accept(entry.getName(), file.getInputStream(entry).readAllBytes());
+      }
+    }
+  }
 
   /** All of them, in the order of the file. */
   static List<Target> all() {

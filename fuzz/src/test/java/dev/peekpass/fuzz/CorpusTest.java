@@ -7,9 +7,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiConsumer;
 import java.util.stream.Stream;
-import java.util.zip.ZipEntry;
-import java.util.zip.ZipFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -28,13 +27,9 @@ class CorpusTest {
   }
 
   /** The inputs of a target, each with its name. */
-  private static void forEach(
-      Targets.Target target, java.util.function.BiConsumer<String, byte[]> use) throws IOException {
-    try (ZipFile pack = new ZipFile(pack(target).toFile())) {
-      for (ZipEntry entry : pack.stream().map(ZipEntry.class::cast).toList()) {
-        use.accept(entry.getName(), pack.getInputStream(entry).readAllBytes());
-      }
-    }
+  private static void forEach(Targets.Target target, BiConsumer<String, byte[]> use)
+      throws IOException {
+    Targets.unpack(pack(target), use);
     Path findings = RESOURCES.resolve("findings").resolve(target.name());
     if (Files.isDirectory(findings)) {
       try (Stream<Path> files = Files.list(findings)) {
