@@ -1,10 +1,14 @@
 package dev.peekpass.fuzz;
 
+import dev.peekpass.wire.AlpnList;
 import dev.peekpass.wire.HeadParser;
+import dev.peekpass.wire.HostName;
 import dev.peekpass.wire.Parsed;
 import dev.peekpass.wire.ParserScratch;
 import dev.peekpass.wire.Peeked;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.function.Function;
 
 /**
@@ -24,6 +28,8 @@ import java.util.function.Function;
 final class HeadCheck {
   private static final int LIMIT_BYTES = 16 * 1024;
   private static final int SMALL_LIMIT_BYTES = 96;
+
+  private static final byte[] NO_NAME = new byte[256];
 
   private final HeadParser usual;
   private final ParserScratch usualScratch = new ParserScratch(LIMIT_BYTES);
@@ -60,6 +66,9 @@ final class HeadCheck {
     ByteBuffer bytes = ByteBuffer.wrap(input);
     parser.reset();
     say(bytes, input.length, whole);
+    if (whole.isHead() && draw.oneIn(16)) {
+      names(scratch.soFar());
+    }
     cut(bytes, input.length, chooseCut(input.length));
     if (whole.isHead() && draw.oneIn(2)) {
       parser.reset();
@@ -69,6 +78,31 @@ final class HeadCheck {
     }
     if (draw.oneIn(64)) {
       inSteps(bytes, input.length, 1 + draw.below(draw.oneIn(2) ? 1 : 7));
+    }
+  }
+
+  /** What is shown of the names in other ways is the same. */
+  private static void names(Peeked peeked) {
+    AlpnList alpn = peeked.alpn();
+    List<String> list = alpn.toList();
+    Promise.keep(alpn.isEmpty() == list.isEmpty(), "an empty list that holds names");
+    for (String name : list) {
+      Promise.keep(
+          alpn.contains(name.getBytes(StandardCharsets.ISO_8859_1)), "a name that is not offered");
+    }
+    Promise.keep(!alpn.contains(NO_NAME), "a name that is too long to be offered");
+    Promise.keep(AlpnList.of(list).toList().equals(list), "a list that is not itself");
+    HostName host = peeked.host();
+    String text = host.toString();
+    for (int i = 0; i < host.length(); i++) {
+      Promise.keep((host.at(i) & 0xff) == text.charAt(i), "a byte that is not in the name");
+    }
+    if (host.length() > 0) {
+      byte last = host.at(host.length() - 1);
+      Promise.keep(
+          (byte) host.wordBefore(host.length()) == last
+              && host.endEquals(host.length() - 1, new byte[] {last}, 0, 1),
+          "an end that is not the name's");
     }
   }
 

@@ -26,6 +26,7 @@ public final class ProxyHeaderTarget {
 
   private static final ProxyHeaderParser USUAL = new ProxyHeaderParser(LIMIT_BYTES);
   private static final ProxyHeaderParser SMALL = new ProxyHeaderParser(SMALL_LIMIT_BYTES);
+  private static final ProxyHeaderParser BACK = new ProxyHeaderParser(LIMIT_BYTES);
   private static final Draw DRAW = new Draw();
 
   private ProxyHeaderTarget() {}
@@ -95,6 +96,10 @@ public final class ProxyHeaderTarget {
         Promise.keep(
             (header.source() == null) == (header.destination() == null), "one end without another");
         Promise.keep(header.source() != null || header.tlvs().isEmpty(), "facts about nobody");
+        if (header.family() == ProxyHeader.Family.INET6
+            && header.source() instanceof ProxyHeader.Endpoint.Inet address) {
+          readBack(address);
+        }
         return end;
       }
       case Parsed.Incomplete<ProxyHeader>(int needed) ->
@@ -105,6 +110,23 @@ public final class ProxyHeaderTarget {
       }
     }
     return 0;
+  }
+
+  /** An address as text is the same address to a reader of version 1. */
+  private static void readBack(ProxyHeader.Endpoint.Inet address) {
+    String text = address.text();
+    byte[] line =
+        "PROXY TCP6 %s %s %d 1\r\n"
+            .formatted(text, text, address.port())
+            .getBytes(StandardCharsets.US_ASCII);
+    BACK.reset();
+    boolean same =
+        BACK.parse(ByteBuffer.wrap(line), line.length)
+                instanceof Parsed.Found<ProxyHeader>(ProxyHeader header)
+            && address.equals(header.source());
+    if (!same) {
+      throw Promise.broken("read otherwise than it is written: " + text);
+    }
   }
 
   private static void same(Parsed<ProxyHeader> one, Parsed<ProxyHeader> other, String promise) {

@@ -16,9 +16,11 @@ public final class Replay {
   public static void main(String[] arguments) throws IOException {
     if (arguments[0].equals("--all")) {
       for (Targets.Target one : Targets.all()) {
-        Targets.Body body = one.body();
-        Targets.unpack(
-            Path.of(arguments[1], one.name() + ".zip"), (name, input) -> body.run(input));
+        Path pack = Path.of(arguments[1], one.name() + ".zip");
+        if (Files.exists(pack)) {
+          Targets.Body body = one.body();
+          Targets.unpack(pack, (name, input) -> body.run(input));
+        }
       }
       return;
     }
