@@ -140,9 +140,6 @@ class CorpusAtNginxTest {
       // No route matches such a name, whatever others make of it.
       return null;
     }
-    return new Seen(
-        peeked.host().toString(),
-        peeked.hostField().toString(),
-        peeked.headEnd());
+    return new Seen(peeked.host().toString(), peeked.hostField().toString(), peeked.headEnd());
   }
 }
