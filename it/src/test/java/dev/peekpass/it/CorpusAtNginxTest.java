@@ -17,7 +17,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 import org.jspecify.annotations.Nullable;
@@ -120,7 +119,8 @@ class CorpusAtNginxTest {
         continue;
       }
       compared++;
-      if (!Set.of(ours.host, ours.field.isEmpty() ? ours.host : ours.field).contains(theirs)) {
+      boolean byField = !ours.field.isEmpty() && theirs.equals(ours.field);
+      if (!theirs.equals(ours.host) && !byField) {
         wrong.add(input.getKey() + ": " + ours + ", by nginx: " + theirs);
       }
     }
