@@ -281,7 +281,7 @@ class HeadReadersTest {
   }
 
   /** The host that a server saw, canonical; empty for none; null when it did not serve it. */
-  private static @Nullable String ask(SocketAddress address, byte[] head) throws IOException {
+  static @Nullable String ask(SocketAddress address, byte[] head) throws IOException {
     try (SocketChannel client =
         address instanceof UnixDomainSocketAddress
             ? SocketChannel.open(StandardProtocolFamily.UNIX)

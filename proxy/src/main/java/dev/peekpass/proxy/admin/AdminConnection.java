@@ -4,6 +4,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.PeerCredentials;
 import java.io.IOException;
+import java.util.Objects;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -92,18 +93,24 @@ final class AdminConnection {
           Operations.error("only root and uid " + own + ", which runs the proxy, may talk to it"));
       return;
     }
-    Optional<String> request = stream.readLine(AdminServer.MAX_REQUEST_BYTES);
-    if (request.isEmpty()) {
+    Optional<String> line;
+    try {
+      line = stream.readLine(AdminServer.MAX_REQUEST_BYTES);
+    } catch (LineBuffer.TooLongException e) {
+      stream.send(Operations.error(Objects.toString(e.getMessage())));
       return;
     }
-    String[] words = request.get().trim().split(" ", 2);
-    if (words[0].equals("takeover")) {
-      TakeoverOffer.run(server, stream, kernel, words);
+    if (line.isEmpty()) {
+      return;
+    }
+    AdminRequest request = AdminRequest.of(line.get());
+    if (request.word() == AdminRequest.Word.TAKEOVER) {
+      TakeoverOffer.run(server, stream, kernel, request.argument());
       return;
     }
     String answer;
     try {
-      answer = answer(words);
+      answer = answer(request);
     } catch (RuntimeException | Error e) {
       stream.within(AdminServer.DEADLINE_MILLIS);
       stream.send(Operations.failed(e));
@@ -113,15 +120,14 @@ final class AdminConnection {
     stream.send(answer);
   }
 
-  private String answer(String[] words) {
-    String argument = words.length == 2 ? words[1].trim() : "";
+  private String answer(AdminRequest request) {
     Operations operations = server.operations();
-    return switch (words[0]) {
-      case "status" -> operations.status();
-      case "reload" -> operations.reload();
-      case "drain" -> operations.drain(argument, true);
-      case "undrain" -> operations.drain(argument, false);
-      default ->
+    return switch (request.word()) {
+      case STATUS -> operations.status();
+      case RELOAD -> operations.reload();
+      case DRAIN -> operations.drain(request.argument(), true);
+      case UNDRAIN -> operations.drain(request.argument(), false);
+      case TAKEOVER, UNKNOWN ->
           Operations.error(
               "unknown request: write status, reload, drain NAME, undrain NAME or takeover "
                   + TakeoverOffer.VERSION);

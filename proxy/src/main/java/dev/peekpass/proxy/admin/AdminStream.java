@@ -7,7 +7,6 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SystemCallException;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
@@ -41,7 +40,7 @@ final class AdminStream implements AutoCloseable {
   private final NativeBuffer chunk = new NativeBuffer(CHUNK_BYTES);
   private final boolean takesDescriptors;
   private final Queue<Fd> descriptors = new ArrayDeque<>();
-  private final ByteArrayOutputStream read = new ByteArrayOutputStream();
+  private final LineBuffer read = new LineBuffer();
   private long deadlineNanos;
   private boolean ended;
 
@@ -119,19 +118,12 @@ final class AdminStream implements AutoCloseable {
    */
   Optional<String> readLine(int maxBytes) throws IOException {
     while (true) {
-      byte[] bytes = read.toByteArray();
-      for (int i = 0; i < bytes.length; i++) {
-        if (bytes[i] == '\n') {
-          read.reset();
-          read.write(bytes, i + 1, bytes.length - i - 1);
-          return Optional.of(new String(bytes, 0, i, StandardCharsets.UTF_8));
-        }
-      }
-      if (bytes.length > maxBytes) {
-        throw new IOException("a line has over " + maxBytes + " bytes: write a shorter one");
+      String line = read.next(maxBytes);
+      if (line != null) {
+        return Optional.of(line);
       }
       if (ended) {
-        if (bytes.length > 0) {
+        if (!read.isEmpty()) {
           throw new IOException("the last line has no end");
         }
         return Optional.empty();
@@ -184,9 +176,7 @@ final class AdminStream implements AutoCloseable {
       }
     }
     ended = n == 0;
-    byte[] bytes = new byte[n];
-    (takesDescriptors ? message.payload() : chunk.bytes()).get(0, bytes);
-    read.write(bytes, 0, n);
+    read.add(takesDescriptors ? message.payload() : chunk.bytes(), n);
   }
 
   private void await(int events) throws IOException {

@@ -137,26 +137,31 @@ public final class Takeover implements AutoCloseable {
             sockets.size());
         return;
       }
-      int space = line.get().indexOf(' ');
-      String word = space < 0 ? line.get() : line.get().substring(0, space);
-      String rest = space < 0 ? "" : line.get().substring(space + 1);
-      switch (word) {
-        case "socket" -> {
+      TakeoverLine said = TakeoverLine.ofOld(line.get());
+      String rest = said.rest();
+      switch (said.word()) {
+        case SOCKET -> {
           if (sockets.size() == MAX_SOCKETS) {
             throw new IOException("the running proxy offers over " + MAX_SOCKETS + " sockets");
           }
           sockets.add(new TransferredSocket(rest, descriptor()));
         }
-        case "admin" -> {
+        case ADMIN -> {
           admin.ifPresent(kernel::close);
           admin = Optional.of(descriptor());
           adminPath = rest;
         }
-        case "drained" -> drained.add(rest);
-        case "end" -> {
+        case DRAINED -> {
+          if (drained.size() == MAX_SOCKETS) {
+            throw new IOException(
+                "the running proxy tells of over " + MAX_SOCKETS + " drained backends");
+          }
+          drained.add(rest);
+        }
+        case END -> {
           return;
         }
-        default -> throw unexpected(line.get());
+        case OTHER -> throw unexpected(line.get());
       }
     }
   }

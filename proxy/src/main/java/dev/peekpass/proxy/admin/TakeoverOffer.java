@@ -82,11 +82,10 @@ final class TakeoverOffer {
   /**
    * Offers the sockets and waits until they are taken, or not.
    *
-   * @param words what was asked: {@code takeover} and a version
+   * @param version what was asked for
    */
-  static void run(AdminServer server, AdminStream stream, Kernel kernel, String[] words)
+  static void run(AdminServer server, AdminStream stream, Kernel kernel, String version)
       throws IOException {
-    String version = words.length < 2 ? "" : words[1].trim();
     if (!version.equals(VERSION) && !version.equals(FIRST_VERSION)) {
       stream.send(OTHER_VERSION + VERSION + " of the takeover and older: restart it instead");
       return;
@@ -202,7 +201,7 @@ final class TakeoverOffer {
       if (line.equals("ready admin") || line.equals("ready")) {
         return new Ready(unwanted, line.equals("ready admin"));
       }
-      unwanted.add(ours.get(index(line, ours.size())));
+      unwanted.add(ours.get(TakeoverLine.unwanted(line, ours.size())));
     }
   }
 
@@ -246,13 +245,5 @@ final class TakeoverOffer {
         }
       }
     }
-  }
-
-  private static int index(String line, int size) throws IOException {
-    String number = line.startsWith("unwanted ") ? line.substring("unwanted ".length()) : "";
-    if (number.matches("\\d{1,6}") && Integer.parseInt(number) < size) {
-      return Integer.parseInt(number);
-    }
-    throw new IOException("it says something that is not in the protocol");
   }
 }

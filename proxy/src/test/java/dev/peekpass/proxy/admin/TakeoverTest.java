@@ -190,6 +190,16 @@ class TakeoverTest {
   }
 
   @Test
+  void anOldOneCannotFillTheMemory() {
+    StringBuilder names = new StringBuilder();
+    for (int i = 0; i <= 100_000; i++) {
+      names.append("drained ").append(i).append('\n');
+    }
+    var _ = old((in, out) -> say(out, names + "end"));
+    assertThatThrownBy(this::begin).hasMessageContaining("over 100000 drained backends");
+  }
+
+  @Test
   void anOldOneThatBreaksOffAndLivesGoesOn() {
     var _ = old((in, out) -> in.readLine());
     assertThatThrownBy(this::begin)
