@@ -14,6 +14,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 
 /** Reads a configuration from where {@code -c} says. */
 final class ConfigurationFile {
@@ -26,9 +27,33 @@ final class ConfigurationFile {
    * @param standardInput what {@code -} reads
    */
   static ConfigurationReader.Result read(String name, InputStream standardInput) {
+    return read(name, standardInput, bytes -> {});
+  }
+
+  /**
+   * As the other.
+   *
+   * @param seen told what was read, when there is anything to check
+   */
+  static ConfigurationReader.Result read(
+      String name, InputStream standardInput, Consumer<byte[]> seen) {
+    return check(name, () -> name.equals("-") ? some(standardInput) : some(name), seen);
+  }
+
+  /** Checks what was read before. */
+  static ConfigurationReader.Result of(String name, byte[] text) {
+    return check(name, () -> text, bytes -> {});
+  }
+
+  private interface Source {
+    byte[] read() throws IOException;
+  }
+
+  private static ConfigurationReader.Result check(
+      String name, Source source, Consumer<byte[]> seen) {
     String shown = name.equals("-") ? "<stdin>" : name;
     try {
-      byte[] bytes = name.equals("-") ? some(standardInput) : some(name);
+      byte[] bytes = source.read();
       if (bytes.length > ConfigurationReader.MAX_CHARS) {
         return unreadable(
             shown,
@@ -41,6 +66,7 @@ final class ConfigurationFile {
               .onMalformedInput(CodingErrorAction.REPORT)
               .decode(ByteBuffer.wrap(bytes))
               .toString();
+      seen.accept(bytes);
       return ConfigurationReader.read(shown, text);
     } catch (NoSuchFileException e) {
       return unreadable(shown, "there is no such file", "write the path of a configuration");

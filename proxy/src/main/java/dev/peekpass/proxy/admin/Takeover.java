@@ -40,6 +40,9 @@ public final class Takeover implements AutoCloseable {
   /** How long it is tried to tell the old process that this one accepts. */
   private static final long TELL_MILLIS = 30_000;
 
+  /** How long it is tried to tell the old process why this one ends. */
+  private static final long REFUSE_MILLIS = 500;
+
   /** How long the old process is given to stop accepting; nothing depends on it. */
   private static final long LET_GO_MILLIS = 2000;
 
@@ -115,6 +118,93 @@ public final class Takeover implements AutoCloseable {
     } catch (IOException | RuntimeException | Error e) {
       takeover.close();
       throw e;
+    }
+  }
+
+  /**
+   * A takeover on its way to another program in this process (execve(2)), in which it goes on.
+   *
+   * @param stream the connection to the old process
+   * @param version of the conversation
+   * @param deadlineNanos until when, by {@link Kernel#nanoTime}
+   * @param sockets the listening sockets that have come
+   * @param drained the names of drained backends
+   * @param adminPath where the old process's admin socket is
+   * @param admin that socket, if it came
+   * @param ended whether the old process has ended
+   * @param unread what has come and was not looked at
+   */
+  public record Carried(
+      Fd stream,
+      String version,
+      long deadlineNanos,
+      List<TransferredSocket> sockets,
+      Set<String> drained,
+      String adminPath,
+      Optional<Fd> admin,
+      boolean ended,
+      String unread) {
+    /** Copies the collections. */
+    public Carried {
+      sockets = List.copyOf(sockets);
+      drained = Set.copyOf(drained);
+    }
+
+    /** All that is open for it. */
+    public List<Fd> descriptors() {
+      List<Fd> all = new ArrayList<>();
+      all.add(stream);
+      sockets.forEach(socket -> all.add(socket.fd()));
+      admin.ifPresent(all::add);
+      return all;
+    }
+  }
+
+  /** What another program needs to go on; all of it stays this object's. */
+  public Carried carry() {
+    return new Carried(
+        stream.socket(),
+        version,
+        stream.deadlineNanos(),
+        sockets,
+        drained,
+        adminPath,
+        admin,
+        ended,
+        stream.unread());
+  }
+
+  /**
+   * Goes on with a takeover that another program has begun in this process.
+   *
+   * @param carried its descriptors are this object's from here on
+   */
+  public static Takeover resume(Kernel kernel, Carried carried, TakeoverTimes times) {
+    AdminStream stream = new AdminStream(kernel, carried.stream(), true);
+    stream.resume(carried.deadlineNanos(), carried.unread());
+    Takeover takeover = new Takeover(kernel, stream, carried.version(), times);
+    takeover.sockets.addAll(carried.sockets());
+    takeover.drained.addAll(carried.drained());
+    takeover.adminPath = carried.adminPath();
+    takeover.admin = carried.admin();
+    takeover.ended = carried.ended();
+    return takeover;
+  }
+
+  /** As whom the old process runs, effectively; a negative number when that is not known. */
+  public int oldUid() {
+    return kernel.peerUid(stream.socket());
+  }
+
+  /** Tells the old process that this one ends, and why, so that its log can say it. */
+  public void refuse(String why) {
+    String line = TakeoverOffer.REFUSED + why.replaceAll("\\p{Cntrl}", " ");
+    try {
+      stream.within(REFUSE_MILLIS);
+      stream.send(line.substring(0, Math.min(line.length(), TakeoverOffer.MAX_REFUSAL_CHARS)));
+    } catch (IOException e) {
+      // It hears the end of the connection, then.
+      LOG.debug("takeover: {}", e.getMessage());
     }
   }
 
@@ -202,6 +292,12 @@ public final class Takeover implements AutoCloseable {
     }
     if (line.startsWith("error ")) {
       return new IOException("the running proxy refuses: " + line.substring("error ".length()));
+    }
+    String json = "{\"ok\":false,\"error\":\"";
+    if (line.startsWith(json) && line.endsWith("\"}")) {
+      // What it says to whom it does not talk with at all, whatever is asked.
+      String why = line.substring(json.length(), line.length() - 2).replace("\\\"", "\"");
+      return new IOException("the running proxy refuses, and goes on: " + why);
     }
     String said = line.length() > 40 ? line.substring(0, 40) + "…" : line;
     return new IOException(

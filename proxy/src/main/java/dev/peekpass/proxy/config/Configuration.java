@@ -10,6 +10,7 @@ import java.util.Optional;
  * @param threads how many loops, 1 to 64
  * @param accessLog whether each connection is logged with a line
  * @param adminPath the path of the admin UNIX socket; empty when the file names none
+ * @param privileges whom it runs as, and what it may do
  * @param listeners at least one
  * @param backends in file order; each one's index is its place here
  * @param routes of the listeners that have none of their own
@@ -19,6 +20,7 @@ public record Configuration(
     int threads,
     boolean accessLog,
     Optional<String> adminPath,
+    Privileges privileges,
     List<ListenerConfig> listeners,
     List<BackendConfig> backends,
     RouteTable routes,

@@ -12,7 +12,17 @@ public final class ConfigurationReader {
   private static final Section.Keys KEYS =
       new Section.Keys(
           "a configuration",
-          List.of("threads", "access-log", "admin", "listeners", "backends", "routes", "fallback"),
+          List.of(
+              "threads",
+              "access-log",
+              "admin",
+              "user",
+              "group",
+              "confinement",
+              "listeners",
+              "backends",
+              "routes",
+              "fallback"),
           List.of(),
           List.of(ListenerReader.KEYS, BackendReader.KEYS));
 
@@ -117,6 +127,7 @@ public final class ConfigurationReader {
         threads,
         accessLog,
         admin,
+        new PrivilegesReader(report).read(section),
         listeners,
         backends,
         routes,

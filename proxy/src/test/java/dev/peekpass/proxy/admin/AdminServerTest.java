@@ -10,6 +10,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.systemd.Notifier;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -71,7 +72,8 @@ class AdminServerTest {
             },
             new Notifier(LinuxKernel::open, Map.of()),
             "a.yaml",
-            "0");
+            "0",
+            Confinement.none());
     server =
         AdminServer.prepare(
             LinuxKernel::open,
