@@ -20,7 +20,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -91,6 +90,9 @@ final class RunCommand implements Callable<Integer> {
   /** Whether a start may become another program; a test in another's JVM must not. */
   private final boolean staged;
 
+  /** Whether files are confined, set once. */
+  private volatile boolean confined;
+
   private final TakeoverTimes times;
   private final Consumer<Start.Step> observer;
 
@@ -146,17 +148,17 @@ final class RunCommand implements Callable<Integer> {
       System.err.println("peekpass: " + e.getMessage());
       return 1;
     }
-    AtomicReference<byte[]> text = new AtomicReference<>(new byte[0]);
+    String[] text = {""};
     ConfigurationReader.Result read =
         handed == null
-            ? ConfigurationFile.read(file, System.in, text::set)
+            ? ConfigurationFile.read(file, System.in, whole -> text[0] = whole)
             : ConfigurationFile.of(file, handed.configuration());
     return switch (read) {
       case ConfigurationReader.Valid(Configuration valid, List<Mistake> warnings) -> {
         if (handed == null) {
           warnings.forEach(warning -> System.err.println("warning: " + warning));
         }
-        yield start(valid, text.get(), handed);
+        yield start(valid, text[0], handed);
       }
       case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
         mistakes.forEach(System.err::println);
@@ -165,7 +167,7 @@ final class RunCommand implements Callable<Integer> {
     };
   }
 
-  private int start(Configuration configuration, byte[] text, @Nullable HandedDown handed)
+  private int start(Configuration configuration, String text, @Nullable HandedDown handed)
       throws InterruptedException {
     if (!takeover && !oldAdmin.isEmpty()) {
       throw new ParameterException(spec().commandLine(), "--admin is of use with --takeover only");
@@ -178,6 +180,7 @@ final class RunCommand implements Callable<Integer> {
         FirstStage.warnOfRoot();
       }
     }
+    confined = handed != null && handed.bounds().landlock() > 0;
     Start.Options options =
         new Start.Options(
             handed,
@@ -197,7 +200,7 @@ final class RunCommand implements Callable<Integer> {
   }
 
   /** Becomes the second program of the start; returns only when it cannot. */
-  private int become(Configuration configuration, byte[] text) {
+  private int become(Configuration configuration, String text) {
     Object turn = new Object();
     boolean[] stopped = new boolean[1];
     Signals.onStop(() -> {
@@ -296,7 +299,23 @@ final class RunCommand implements Callable<Integer> {
                   "it is no regular file, which may never end or be empty when it is read again",
                   "start the proxy with -c and a file")));
     }
-    return ConfigurationFile.read(file, System.in);
+    ConfigurationReader.Result read = ConfigurationFile.read(file, System.in);
+    boolean hidden =
+        confined
+            && read instanceof ConfigurationReader.Mistakes(List<Mistake> mistakes)
+            && mistakes.getFirst().message().equals(ConfigurationFile.MAY_NOT_BE_READ);
+    return hidden
+        ? new ConfigurationReader.Mistakes(
+            List.of(
+                new Mistake(
+                    file,
+                    1,
+                    1,
+                    "the file may not be read by the proxy, which is confined to what it was"
+                        + " started with",
+                    "change its permissions; if it leads to another directory, or was put in the"
+                        + " place of one in a directory of many others: peekpass run --takeover")))
+        : read;
   }
 
   private static String nonZero(Map<? extends Enum<?>, Long> counts) {

@@ -18,7 +18,6 @@ import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfinementMode;
 import dev.peekpass.proxy.confine.FileRules;
 import dev.peekpass.proxy.systemd.ActivationSockets;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -77,7 +76,7 @@ public final class FirstStage {
    */
   public record Request(
       Configuration configuration,
-      byte[] text,
+      String text,
       Optional<Path> file,
       @Nullable String takeoverFrom,
       Map<String, String> environment,
@@ -174,7 +173,12 @@ public final class FirstStage {
     Optional<String> directory =
         adminPath.map(path -> Objects.toString(Path.of(path).getParent(), "/"));
     FileRules.Places places =
-        places(image, directory.filter(path -> Files.isDirectory(Path.of(path))));
+        Needs.find(
+            image,
+            identity.isRoot(),
+            request.file(),
+            directory.filter(path -> Files.isDirectory(Path.of(path))),
+            configuration.privileges().confinement() == ConfinementMode.ENFORCE);
     Enclosure enclosure = Enclosure.make(kernel, configuration, places, request.environment());
     HandedDown handed =
         new HandedDown(request.text(), opened, adminPath, carried, enclosure.bounds());
@@ -229,36 +233,6 @@ public final class FirstStage {
     }
   }
 
-  private FileRules.Places places(Image image, Optional<String> adminDirectory) {
-    String home = System.getProperty("java.home");
-    List<String> program = new ArrayList<>();
-    for (String property : List.of("jdk.module.path", "java.class.path")) {
-      for (String path : System.getProperty(property, "").split(File.pathSeparator, -1)) {
-        if (!path.isEmpty()) {
-          program.add(Path.of(path).toAbsolutePath().toString());
-        }
-      }
-    }
-    List<String> readable = new ArrayList<>(image.readable());
-    readable.addAll(Links.outOf(Path.of(home)));
-    List<String> executables = new ArrayList<>(image.loaders());
-    executables.add(image.path());
-    List<String> read = new ArrayList<>();
-    request
-        .file()
-        .ifPresent(file -> {
-          String user = System.getProperty("user.home", "");
-          read.add(FileRules.forReload(file, user));
-          try {
-            read.add(FileRules.forReload(file.toRealPath(), user));
-          } catch (IOException e) {
-            LOG.debug("{}: {}", file, e.toString());
-          }
-        });
-    return new FileRules.Places(
-        home, program, readable, executables, read.stream().distinct().toList(), adminDirectory);
-  }
-
   /** All but standard input, output and error; what is passed is taken out afterwards. */
   private void closeAtExec() throws IOException {
     if (ProcessCalls.closeAtExec(FIRST_DESCRIPTOR) >= 0) {
@@ -289,7 +263,7 @@ public final class FirstStage {
     }
     ProcessCalls.clearAmbientCapabilities();
     if (identity.changes()) {
-      check("setgroups", ProcessCalls.setgroups(identity.groups()));
+      check("setgroups", ProcessCalls.setgroups(identity.groupArray()));
       check("setresgid", ProcessCalls.setresgid(identity.gid()));
       check("setresuid", ProcessCalls.setresuid(identity.uid()));
     }

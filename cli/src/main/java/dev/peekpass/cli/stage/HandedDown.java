@@ -16,7 +16,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -39,7 +38,7 @@ import java.util.TreeSet;
  * @param bounds what the second program is confined to
  */
 public record HandedDown(
-    byte[] configuration,
+    String configuration,
     List<TransferredSocket> sockets,
     Optional<String> adminPath,
     Optional<Takeover.Carried> takeover,
@@ -135,7 +134,7 @@ public record HandedDown(
     });
     ByteArrayOutputStream all = new ByteArrayOutputStream();
     all.writeBytes(lines.append('\n').toString().getBytes(UTF_8));
-    all.writeBytes(configuration);
+    all.writeBytes(configuration.getBytes(UTF_8));
     return all.toByteArray();
   }
 
@@ -176,7 +175,7 @@ public record HandedDown(
         throw new IOException("the program's files were replaced during the start: try again");
       }
       if (line.isEmpty()) {
-        return reading.made(Arrays.copyOfRange(bytes, at, bytes.length));
+        return reading.made(new String(bytes, at, bytes.length - at, UTF_8));
       }
       if (!first) {
         int space = line.indexOf(' ');
@@ -233,7 +232,7 @@ public record HandedDown(
           value.substring(space + 1), Fd.of(Integer.parseInt(value.substring(0, space))));
     }
 
-    HandedDown made(byte[] configuration) {
+    HandedDown made(String configuration) {
       Optional<Takeover.Carried> carried =
           takeover.length < 4
               ? Optional.empty()

@@ -4,6 +4,8 @@ import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.ProcessCalls.User;
 import dev.peekpass.proxy.config.Privileges;
 import java.io.IOException;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -13,7 +15,8 @@ import java.util.Optional;
  * @param changes whether that is another than now
  * @param named whether the configuration says so
  */
-record Identity(String name, int uid, int gid, int[] groups, boolean changes, boolean named) {
+record Identity(
+    String name, int uid, int gid, List<Integer> groups, boolean changes, boolean named) {
   private static final String NUMBER = "\\d{1,9}";
 
   /**
@@ -26,7 +29,7 @@ record Identity(String name, int uid, int gid, int[] groups, boolean changes, bo
     Optional<String> wanted = privileges.user();
     if (wanted.isEmpty()) {
       String name = uid == 0 ? "root" : String.valueOf(uid);
-      return new Identity(name, uid, -1, new int[0], false, false);
+      return new Identity(name, uid, -1, List.of(), false, false);
     }
     User user = user(wanted.get(), privileges.group());
     int gid = privileges.group().isEmpty() ? user.gid() : group(privileges.group().get());
@@ -36,10 +39,12 @@ record Identity(String name, int uid, int gid, int[] groups, boolean changes, bo
             "user: %s: only root can become another user: start it as root or as %s, or leave user out"
                 .formatted(wanted.get(), wanted.get()));
       }
-      return new Identity(user.name(), uid, -1, new int[0], false, true);
+      return new Identity(user.name(), uid, -1, List.of(), false, true);
     }
-    int[] groups =
-        privileges.group().isPresent() ? new int[] {gid} : ProcessCalls.groupsOf(user.name(), gid);
+    List<Integer> groups =
+        privileges.group().isPresent()
+            ? List.of(gid)
+            : Arrays.stream(ProcessCalls.groupsOf(user.name(), gid)).boxed().toList();
     boolean changes = user.uid() != 0 || privileges.group().isPresent();
     return new Identity(user.name(), user.uid(), gid, groups, changes, true);
   }
@@ -83,6 +88,11 @@ record Identity(String name, int uid, int gid, int[] groups, boolean changes, bo
   /** The name of a user, or the number where there is none. */
   static String nameOf(int uid) {
     return ProcessCalls.userByNumber(uid).map(User::name).orElse(String.valueOf(uid));
+  }
+
+  /** As setgroups(2) takes them. */
+  int[] groupArray() {
+    return groups.stream().mapToInt(Integer::intValue).toArray();
   }
 
   /** Whether it is root. */

@@ -9,9 +9,7 @@ import java.util.Optional;
 /** Reads {@code user}, {@code group} and {@code confinement}. */
 final class PrivilegesReader {
   private static final List<String> MODES =
-      Arrays.stream(ConfinementMode.values())
-          .map(PrivilegesReader::label)
-          .toList();
+      Arrays.stream(ConfinementMode.values()).map(PrivilegesReader::label).toList();
 
   /** What useradd(8) takes, and more; and numbers. */
   private static final String NAME = "[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}[$]?";

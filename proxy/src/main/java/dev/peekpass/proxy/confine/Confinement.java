@@ -3,10 +3,8 @@ package dev.peekpass.proxy.confine;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.SeccompFilter;
-import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.linux.SystemCallTable;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfinementMode;
@@ -28,9 +26,6 @@ import org.slf4j.LoggerFactory;
  */
 public final class Confinement {
   private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
-
-  /** AF_NETLINK, which no filter allows and every kernel without one does. */
-  private static final int FORBIDDEN_FAMILY = 16;
 
   private static final String NONE = "none";
 
@@ -70,7 +65,7 @@ public final class Confinement {
           "system calls are not filtered: "
               + (table == null ? "this architecture's are not known" : Errno.name(-r)));
     } else if (bounds.mode() == ConfinementMode.ENFORCE) {
-      requireFilteredCalls(kernel);
+      requireFilteredCalls();
     }
     String landlock = bounds.landlock() == 0 ? "not confined" : "Landlock " + bounds.landlock();
     LOG.info(
@@ -86,6 +81,13 @@ public final class Confinement {
     int r = ProcessCalls.setNoNewPrivileges();
     if (r < 0) {
       return r;
+    }
+    r =
+        ProcessCalls.seccomp(
+            new SeccompFilter(CallFilter.withoutClone3(table)),
+            ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC);
+    if (r != 0) {
+      return r < 0 ? r : -Errno.EPERM;
     }
     boolean audit = bounds.mode() == ConfinementMode.AUDIT;
     int flags = ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC | ProcessCalls.SECCOMP_FILTER_FLAG_LOG;
@@ -133,16 +135,12 @@ public final class Confinement {
             + " PEEKPASS_STAGE in the environment");
   }
 
-  private static void requireFilteredCalls(Kernel kernel) throws IOException {
-    int r = kernel.socket(FORBIDDEN_FAMILY, Linux.SOCK_DGRAM | Linux.SOCK_CLOEXEC, 0);
-    if (r >= 0) {
-      kernel.close(Fd.of(r));
-    }
-    if (r != -Errno.EPERM) {
-      throw new SystemCallException(
-          "system calls are not filtered, though they should be",
-          r < 0 ? -r : 0,
-          "confinement: off starts without, if that must be");
+  private static void requireFilteredCalls() throws IOException {
+    ThreadFacts facts = ThreadFacts.read();
+    if (facts.filtered() != facts.threads() || !facts.noNewPrivileges()) {
+      throw new IOException(
+          "system calls are filtered for %d of %d threads only: confinement: off starts without, if that must be"
+              .formatted(facts.filtered(), facts.threads()));
     }
   }
 

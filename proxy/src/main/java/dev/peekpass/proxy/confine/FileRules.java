@@ -23,6 +23,7 @@ public final class FileRules {
    *
    * @param javaHome of this JVM
    * @param program the jars and directories of the program
+   * @param listed directories whose names are looked at, and nothing in them
    * @param libraries what the JVM has mapped, and has open: libraries, agents' jars, its cache
    * @param executables the program that execve(2) is to run, and its loader
    * @param configuration what a reload reads: a directory or a file
@@ -31,6 +32,7 @@ public final class FileRules {
   public record Places(
       String javaHome,
       List<String> program,
+      List<String> listed,
       List<String> libraries,
       List<String> executables,
       List<String> configuration,
@@ -38,6 +40,7 @@ public final class FileRules {
     /** Copies the lists. */
     public Places {
       program = List.copyOf(program);
+      listed = List.copyOf(listed);
       libraries = List.copyOf(libraries);
       executables = List.copyOf(executables);
       configuration = List.copyOf(configuration);
@@ -99,6 +102,9 @@ public final class FileRules {
           "/dev",
           "/sys");
 
+  /** Such, too, for root; others can read there what anybody can. */
+  private static final Set<String> ETC = Set.of("/etc", "/usr/local/etc");
+
   private FileRules() {}
 
   /** The rules. Paths that are not there are no harm. */
@@ -106,6 +112,7 @@ public final class FileRules {
     List<Rule> rules = new ArrayList<>();
     rules.add(new Rule(places.javaHome(), FileAccess.READ));
     places.program().forEach(path -> rules.add(new Rule(path, FileAccess.READ)));
+    places.listed().forEach(path -> rules.add(new Rule(path, FileAccess.READ_DIR)));
     places.libraries().forEach(path -> rules.add(new Rule(path, FileAccess.READ)));
     places
         .executables()
@@ -125,13 +132,15 @@ public final class FileRules {
    *
    * @param file absolute
    * @param home of the user that the proxy was started by
+   * @param root whether it serves as root, who may read all that is in /etc
    */
-  public static String forReload(Path file, String home) {
+  public static String forReload(Path file, String home, boolean root) {
     Path directory = file.getParent();
     if (directory == null) {
       return file.toString();
     }
     String name = directory.toString();
-    return SHARED.contains(name) || name.equals(home) ? file.toString() : name;
+    boolean shared = SHARED.contains(name) || name.equals(home) || (root && ETC.contains(name));
+    return shared ? file.toString() : name;
   }
 }
