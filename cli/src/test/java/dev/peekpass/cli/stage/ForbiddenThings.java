@@ -181,7 +181,7 @@ final class ForbiddenThings {
       new ProcessBuilder("/bin/true").start();
       return "started";
     } catch (IOException e) {
-      return e.getMessage().contains("Operation not permitted") ? "EPERM" : e.getMessage();
+      return e.toString().contains("Operation not permitted") ? "EPERM" : e.toString();
     }
   }
 
@@ -189,7 +189,7 @@ final class ForbiddenThings {
     try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
       return "bound " + socket.getLocalPort();
     } catch (IOException e) {
-      return e.getMessage().contains("Permission denied") ? "EACCES" : e.getMessage();
+      return e.toString().contains("Permission denied") ? "EACCES" : e.toString();
     }
   }
 
@@ -199,7 +199,7 @@ final class ForbiddenThings {
       socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
       return "connected";
     } catch (IOException e) {
-      return e.getMessage().contains("Permission denied") ? "EACCES" : e.getMessage();
+      return e.toString().contains("Permission denied") ? "EACCES" : e.toString();
     }
   }
 
