@@ -173,10 +173,11 @@ final class RunCommand implements Callable<Integer> {
       throw new ParameterException(spec().commandLine(), "--admin is of use with --takeover only");
     }
     if (staged && handed == null) {
-      if (FirstStage.isWanted(configuration)) {
+      boolean root = LinuxKernel.open().geteuid() == 0;
+      if (FirstStage.isWanted(configuration, root)) {
         return become(configuration, text);
       }
-      if (LinuxKernel.open().geteuid() == 0) {
+      if (root && configuration.privileges().user().isEmpty()) {
         FirstStage.warnOfRoot();
       }
     }

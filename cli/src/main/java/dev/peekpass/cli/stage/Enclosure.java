@@ -39,11 +39,11 @@ final class Enclosure {
    */
   static Enclosure make(
       Kernel kernel,
+      ConfinementMode mode,
       Configuration configuration,
       FileRules.Places places,
       Map<String, String> environment)
       throws SystemCallException {
-    ConfinementMode mode = configuration.privileges().confinement();
     if (mode != ConfinementMode.ENFORCE) {
       return without(mode, List.of());
     }

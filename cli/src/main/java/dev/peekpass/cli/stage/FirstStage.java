@@ -15,7 +15,10 @@ import dev.peekpass.proxy.admin.AdminSocket;
 import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
 import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.ConfinementMode;
+import dev.peekpass.proxy.config.Privileges;
+import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.confine.FileRules;
 import dev.peekpass.proxy.systemd.ActivationSockets;
 import java.io.IOException;
@@ -104,10 +107,14 @@ public final class FirstStage {
             .or(() -> AdminPath.standard(kernel.geteuid(), request.environment()));
   }
 
-  /** Whether a configuration asks for two programs. */
-  public static boolean isWanted(Configuration configuration) {
-    return configuration.privileges().confinement() != ConfinementMode.OFF
-        || configuration.privileges().user().isPresent();
+  /** Whether a configuration asks for two programs, of who may be root. */
+  public static boolean isWanted(Configuration configuration, boolean root) {
+    Privileges privileges = configuration.privileges();
+    boolean stays = root && privileges.user().equals(Optional.of("root"));
+    boolean changes = privileges.user().isPresent() && !stays;
+    return privileges.confinement() != ConfinementMode.OFF
+        || changes
+        || privileges.group().isPresent();
   }
 
   /**
@@ -117,6 +124,35 @@ public final class FirstStage {
    */
   public static void run(Kernel kernel, Request request) throws IOException {
     new FirstStage(kernel, request).run();
+  }
+
+  /**
+   * Does what a start does beside what cannot be undone; for the training of the AOT cache
+   * (docs/adr/0020-aot-cache.md).
+   *
+   * @param file a configuration
+   */
+  public static void rehearse(Kernel kernel, Path file) throws IOException {
+    String text = Files.readString(file);
+    if (!(ConfigurationReader.read(file.toString(), text)
+        instanceof ConfigurationReader.Valid(Configuration configuration, var warnings))) {
+      throw new IOException(file + " has mistakes");
+    }
+    Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
+    Image image = Image.current();
+    FileRules.Places places =
+        Needs.find(image, identity.isRoot(), Optional.of(file), Optional.empty(), false);
+    Map<String, String> environment = System.getenv();
+    Enclosure enclosure =
+        Enclosure.make(kernel, ConfinementMode.ENFORCE, configuration, places, environment);
+    List<TransferredSocket> opened = ListeningSockets.open(kernel, configuration, List.of());
+    HandedDown handed =
+        new HandedDown(text, opened, Optional.empty(), Optional.empty(), enclosure.bounds());
+    HandedDown.find(
+        kernel, Map.of(HandedDown.VARIABLE, String.valueOf(handed.write(kernel).number())));
+    ListeningSockets.close(kernel, opened);
+    Confinement.rehearse();
+    LOG.debug("rehearsed {} for {}: {} warnings", identity, file, warnings.size());
   }
 
   private void run() throws IOException {
@@ -179,7 +215,13 @@ public final class FirstStage {
             request.file(),
             directory.filter(path -> Files.isDirectory(Path.of(path))),
             configuration.privileges().confinement() == ConfinementMode.ENFORCE);
-    Enclosure enclosure = Enclosure.make(kernel, configuration, places, request.environment());
+    Enclosure enclosure =
+        Enclosure.make(
+            kernel,
+            configuration.privileges().confinement(),
+            configuration,
+            places,
+            request.environment());
     HandedDown handed =
         new HandedDown(request.text(), opened, adminPath, carried, enclosure.bounds());
     Fd memory = handed.write(kernel);
