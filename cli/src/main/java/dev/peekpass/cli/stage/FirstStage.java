@@ -12,6 +12,7 @@ import dev.peekpass.proxy.ListeningSockets;
 import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.admin.AdminPath;
 import dev.peekpass.proxy.admin.AdminSocket;
+import dev.peekpass.proxy.admin.CarriedTakeover;
 import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
 import dev.peekpass.proxy.config.Configuration;
@@ -185,7 +186,7 @@ public final class FirstStage {
         "it serves as root: write user: NAME into the configuration, and only its start is root's");
   }
 
-  private void become(Identity identity, Optional<Takeover.Carried> carried) throws IOException {
+  private void become(Identity identity, Optional<CarriedTakeover> carried) throws IOException {
     Image image = Image.current();
     List<Fd> passed = new ArrayList<>();
     List<TransferredSocket> held = new ArrayList<>();
@@ -252,7 +253,7 @@ public final class FirstStage {
         "the JDK's files must be those that this process was started from");
   }
 
-  private void prepareAdmin(Identity identity, Optional<Takeover.Carried> carried)
+  private void prepareAdmin(Identity identity, Optional<CarriedTakeover> carried)
       throws IOException {
     if (adminPath.isEmpty()) {
       return;

@@ -8,7 +8,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.TransferredSocket;
-import dev.peekpass.proxy.admin.Takeover;
+import dev.peekpass.proxy.admin.CarriedTakeover;
 import dev.peekpass.proxy.config.ConfinementMode;
 import dev.peekpass.proxy.confine.Bounds;
 import java.io.ByteArrayOutputStream;
@@ -41,7 +41,7 @@ public record HandedDown(
     String configuration,
     List<TransferredSocket> sockets,
     Optional<String> adminPath,
-    Optional<Takeover.Carried> takeover,
+    Optional<CarriedTakeover> takeover,
     Bounds bounds) {
   /** The environment variable. */
   public static final String VARIABLE = "PEEKPASS_STAGE";
@@ -233,11 +233,11 @@ public record HandedDown(
     }
 
     HandedDown made(String configuration) {
-      Optional<Takeover.Carried> carried =
+      Optional<CarriedTakeover> carried =
           takeover.length < 4
               ? Optional.empty()
               : Optional.of(
-                  new Takeover.Carried(
+                  new CarriedTakeover(
                       Fd.of(Integer.parseInt(takeover[0])),
                       takeover[1],
                       Long.parseLong(takeover[2]),

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.TransferredSocket;
-import dev.peekpass.proxy.admin.Takeover;
+import dev.peekpass.proxy.admin.CarriedTakeover;
 import dev.peekpass.proxy.config.ConfinementMode;
 import dev.peekpass.proxy.confine.Bounds;
 import java.io.IOException;
@@ -27,7 +27,7 @@ class HandedDownTest {
           List.of(new TransferredSocket("[::]:443", Fd.of(7)), new TransferredSocket("", Fd.of(8))),
           Optional.of("/run/a b\\c\nd/admin.sock"),
           Optional.of(
-              new Takeover.Carried(
+              new CarriedTakeover(
                   Fd.of(9),
                   "2",
                   Long.MAX_VALUE,

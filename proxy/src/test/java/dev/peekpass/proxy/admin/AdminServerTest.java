@@ -198,6 +198,15 @@ class AdminServerTest {
       assertThat(read(channel)).endsWith("given up: it was not ready within 600 ms\n");
     }
     try (SocketChannel channel = connect()) {
+      write(channel, "takeover 2\nrefused it may not\n");
+      assertThat(read(channel)).endsWith("given up: it refuses: it may not\n");
+    }
+    try (Takeover takeover = Takeover.begin(kernel, path(), TIMES)) {
+      assertThat(takeover.oldUid()).isEqualTo(kernel.geteuid());
+      // It crosses to another program, and says there why it cannot go on.
+      takeover.refuse("no room\nfor it" + "x".repeat(1000));
+    }
+    try (SocketChannel channel = connect()) {
       write(channel, "takeover 2\n");
       channel.shutdownOutput();
       assertThat(read(channel)).endsWith("given up: it ended before it was ready\n");
