@@ -83,7 +83,6 @@ public final class FileRules {
   private static final Set<String> SHARED =
       Set.of(
           "/",
-          "/etc",
           "/home",
           "/root",
           "/tmp",
@@ -95,7 +94,6 @@ public final class FileRules {
           "/var/lib",
           "/var/tmp",
           "/usr/local",
-          "/usr/local/etc",
           "/mnt",
           "/media",
           "/boot",
