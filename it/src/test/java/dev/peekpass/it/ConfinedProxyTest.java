@@ -95,7 +95,8 @@ class ConfinedProxyTest {
   /** The program where another user can read it: a checkout in a home may be closed. */
   private Path copyProgram() throws IOException {
     Path to = dir.resolve("program");
-    List<Path> files = new ArrayList<>(List.of(Path.of("peekpass"), Path.of("scripts/find-jdk.sh")));
+    List<Path> files =
+        new ArrayList<>(List.of(Path.of("peekpass"), Path.of("scripts/find-jdk.sh")));
     try (Stream<Path> jars = Files.list(Running.ROOT.resolve("cli/target/lib"))) {
       jars.filter(jar -> jar.toString().endsWith(".jar"))
           .forEach(jar -> files.add(Running.ROOT.relativize(jar)));
@@ -279,8 +280,7 @@ class ConfinedProxyTest {
         assertIsDaemon(current);
         current = next(current, "daemon-again");
         assertIsDaemon(current);
-        assertThat(Files.getAttribute(admin(), "unix:uid", LinkOption.NOFOLLOW_LINKS))
-            .isEqualTo(1);
+        assertThat(Files.getAttribute(admin(), "unix:uid", LinkOption.NOFOLLOW_LINKS)).isEqualTo(1);
 
         // Root, without a word in the configuration.
         write("", bind);

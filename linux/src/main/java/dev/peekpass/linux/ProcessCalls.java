@@ -1,15 +1,12 @@
 package dev.peekpass.linux;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.lang.ref.Reference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
@@ -88,6 +85,17 @@ public final class ProcessCalls {
 
   private ProcessCalls() {}
 
+  /** By way of a buffer: the JDK makes code at run time for each kind of access to a segment. */
+  private static ByteBuffer bytes(MemorySegment memory) {
+    return memory.asByteBuffer().order(ByteOrder.nativeOrder());
+  }
+
+  private static int[] ints(MemorySegment memory, int count) {
+    int[] values = new int[count];
+    bytes(memory).asIntBuffer().get(values);
+    return values;
+  }
+
   private static int call(String name, long a, long b, long c, long d, long e) {
     int number = TABLE == null ? -1 : TABLE.number(name).orElse(-1);
     if (number < 0) {
@@ -96,7 +104,7 @@ public final class ProcessCalls {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment errno = arena.allocate(Linker.Option.captureStateLayout());
       long r = (long) Libc.Confine.SYSCALL.invokeExact(errno, (long) number, a, b, c, d, e);
-      return r < 0 ? -errno.get(JAVA_INT, Libc.ERRNO_OFFSET) : (int) r;
+      return r < 0 ? -bytes(errno).getInt((int) Libc.ERRNO_OFFSET) : (int) r;
     } catch (Throwable t) {
       throw new AssertionError("a system call could not be made", t);
     }
@@ -106,7 +114,7 @@ public final class ProcessCalls {
   public static int setgroups(int[] groups) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment list = arena.allocate(4L * Math.max(1, groups.length), 8);
-      MemorySegment.copy(groups, 0, list, JAVA_INT, 0, groups.length);
+      bytes(list).asIntBuffer().put(groups);
       return call("setgroups", groups.length, list.address(), 0, 0, 0);
     }
   }
@@ -140,12 +148,12 @@ public final class ProcessCalls {
   public static int capset(long capabilities) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment header = arena.allocate(8, 8);
-      header.set(JAVA_INT, 0, LINUX_CAPABILITY_VERSION_3);
+      bytes(header).putInt(0, LINUX_CAPABILITY_VERSION_3);
       MemorySegment data = arena.allocate(24, 8);
       for (int half = 0; half < 2; half++) {
         int bits = (int) (capabilities >>> (32 * half));
-        data.set(JAVA_INT, 12L * half, bits);
-        data.set(JAVA_INT, 12L * half + 4, bits);
+        bytes(data).putInt((int) (12L * half), bits);
+        bytes(data).putInt((int) (12L * half + 4), bits);
       }
       return call("capset", header.address(), data.address(), 0, 0, 0);
     }
@@ -172,9 +180,9 @@ public final class ProcessCalls {
     int bytes = version < 4 ? 8 : version < 6 ? 16 : 24;
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment attributes = arena.allocate(24, 8);
-      attributes.set(JAVA_LONG, 0, files);
-      attributes.set(JAVA_LONG, 8, net);
-      attributes.set(JAVA_LONG, 16, scoped);
+      bytes(attributes).putLong(0, files);
+      bytes(attributes).putLong(8, net);
+      bytes(attributes).putLong(16, scoped);
       return call("landlock_create_ruleset", attributes.address(), bytes, 0, 0, 0);
     }
   }
@@ -184,8 +192,8 @@ public final class ProcessCalls {
     try (Arena arena = Arena.ofConfined()) {
       // struct landlock_path_beneath_attr is packed.
       MemorySegment rule = arena.allocate(16, 8);
-      rule.set(JAVA_LONG, 0, access);
-      rule.set(JAVA_INT, 8, path.number());
+      bytes(rule).putLong(0, access);
+      bytes(rule).putInt(8, path.number());
       return call(
           "landlock_add_rule", ruleset.number(), LANDLOCK_RULE_PATH_BENEATH, rule.address(), 0, 0);
     }
@@ -195,8 +203,8 @@ public final class ProcessCalls {
   public static int landlockAllowPort(Fd ruleset, long access, int port) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment rule = arena.allocate(16, 8);
-      rule.set(JAVA_LONG, 0, access);
-      rule.set(JAVA_LONG, 8, port);
+      bytes(rule).putLong(0, access);
+      bytes(rule).putLong(8, port);
       return call(
           "landlock_add_rule", ruleset.number(), LANDLOCK_RULE_NET_PORT, rule.address(), 0, 0);
     }
@@ -223,7 +231,7 @@ public final class ProcessCalls {
           (long)
               Libc.Confine.FCHOWN.invokeExact(
                   errno, (long) descriptor.number(), (long) uid, (long) gid, 0L, 0L, 0L);
-      return (int) r < 0 ? -errno.get(JAVA_INT, Libc.ERRNO_OFFSET) : 0;
+      return (int) r < 0 ? -bytes(errno).getInt((int) Libc.ERRNO_OFFSET) : 0;
     } catch (Throwable t) {
       throw new AssertionError("a system call could not be made", t);
     }
@@ -248,6 +256,11 @@ public final class ProcessCalls {
     return call("close_range", from, 0xFFFF_FFFFL, CLOSE_RANGE_CLOEXEC, 0, 0);
   }
 
+  /** fcntl(2) with F_SETFD and no flag: the program that is executed gets this descriptor. */
+  public static int keepAtExec(Fd descriptor) {
+    return call("fcntl", descriptor.number(), Linux.F_SETFD, 0, 0, 0);
+  }
+
   /**
    * execve(2). Returns only when it fails, and then -errno. Of the process: all other threads end.
    *
@@ -268,12 +281,12 @@ public final class ProcessCalls {
   }
 
   private static MemorySegment strings(Arena arena, List<byte[]> strings) {
-    MemorySegment array = arena.allocate(ADDRESS, strings.size() + 1L);
+    MemorySegment array = arena.allocate(8L * (strings.size() + 1), 8);
     for (int i = 0; i < strings.size(); i++) {
       byte[] bytes = strings.get(i);
       MemorySegment one = arena.allocate(bytes.length + 1L);
-      MemorySegment.copy(bytes, 0, one, JAVA_BYTE, 0, bytes.length);
-      array.setAtIndex(ADDRESS, i, one);
+      bytes(one).put(0, bytes);
+      bytes(array).putLong(8 * i, one.address());
     }
     return array;
   }
@@ -322,7 +335,7 @@ public final class ProcessCalls {
                     argument.address(),
                     0L,
                     0L);
-        return r < 0 ? -errno.get(JAVA_INT, Libc.ERRNO_OFFSET) : 0;
+        return r < 0 ? -bytes(errno).getInt((int) Libc.ERRNO_OFFSET) : 0;
       } catch (Throwable t) {
         throw new AssertionError("a system call could not be made", t);
       }
@@ -335,16 +348,16 @@ public final class ProcessCalls {
           ? Optional.empty()
           : Optional.of(
               new Notification(
-                  received.get(JAVA_LONG, 0),
-                  received.get(JAVA_INT, 8),
-                  received.get(JAVA_INT, 16)));
+                  bytes(received).getLong(0),
+                  bytes(received).getInt(8),
+                  bytes(received).getInt(16)));
     }
 
     /** ioctl(2) with SECCOMP_IOCTL_NOTIF_SEND: the call fails with {@code errnoValue}. */
     public int refuse(Notification call, int errnoValue) {
       answer.fill((byte) 0);
-      answer.set(JAVA_LONG, 0, call.id());
-      answer.set(JAVA_INT, 16, -errnoValue);
+      bytes(answer).putLong(0, call.id());
+      bytes(answer).putInt(16, -errnoValue);
       return ioctl(SECCOMP_IOCTL_NOTIF_SEND, answer);
     }
   }
@@ -370,7 +383,7 @@ public final class ProcessCalls {
       // struct group: name, password, gid
       return at == 0
           ? Optional.empty()
-          : Optional.of(MemorySegment.ofAddress(at).reinterpret(20).get(JAVA_INT, 16));
+          : Optional.of(bytes(MemorySegment.ofAddress(at).reinterpret(20)).getInt(16));
     }
   }
 
@@ -389,10 +402,10 @@ public final class ProcessCalls {
     // struct passwd: name, password, uid, gid
     MemorySegment entry = MemorySegment.ofAddress(at).reinterpret(24);
     String name =
-        MemorySegment.ofAddress(entry.get(JAVA_LONG, 0))
+        MemorySegment.ofAddress(bytes(entry).getLong(0))
             .reinterpret(Long.MAX_VALUE)
             .getString(0, StandardCharsets.UTF_8);
-    return Optional.of(new User(name, entry.get(JAVA_INT, 16), entry.get(JAVA_INT, 20)));
+    return Optional.of(new User(name, bytes(entry).getInt(16), bytes(entry).getInt(20)));
   }
 
   /**
@@ -407,13 +420,13 @@ public final class ProcessCalls {
       MemorySegment name = arena.allocateFrom(user);
       MemorySegment list = arena.allocate(4L * most, 8);
       MemorySegment count = arena.allocate(8, 8);
-      count.set(JAVA_INT, 0, most);
+      bytes(count).putInt(0, most);
       long r =
           (long)
               Libc.Confine.GETGROUPLIST.invokeExact(
                   name.address(), (long) gid, list.address(), count.address(), 0L, 0L);
-      int found = (int) r < 0 ? 0 : Math.min(most, count.get(JAVA_INT, 0));
-      return found == 0 ? new int[] {gid} : list.asSlice(0, 4L * found).toArray(JAVA_INT);
+      int found = (int) r < 0 ? 0 : Math.min(most, bytes(count).getInt(0));
+      return found == 0 ? new int[] {gid} : ints(list, found);
     } catch (Throwable t) {
       throw new AssertionError("a function of the C library could not be called", t);
     }

@@ -1,12 +1,9 @@
 package dev.peekpass.linux;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT;
-
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.List;
 
 /** A classic BPF program for seccomp(2), as the kernel takes it. */
@@ -35,18 +32,15 @@ public final class SeccompFilter {
   public SeccompFilter(List<Instruction> program) {
     Arena arena = Arena.ofAuto();
     instructions = arena.allocate(Layouts.SOCK_FILTER, program.size());
-    for (int i = 0; i < program.size(); i++) {
-      Instruction one = program.get(i);
-      MemorySegment at = instructions.asSlice(i * Layouts.SOCK_FILTER.byteSize());
-      at.set(JAVA_SHORT, Layouts.offset(Layouts.SOCK_FILTER, "code"), (short) one.code());
-      at.set(JAVA_BYTE, Layouts.offset(Layouts.SOCK_FILTER, "jt"), (byte) one.jumpTrue());
-      at.set(JAVA_BYTE, Layouts.offset(Layouts.SOCK_FILTER, "jf"), (byte) one.jumpFalse());
-      at.set(JAVA_INT, Layouts.offset(Layouts.SOCK_FILTER, "k"), one.operand());
+    ByteBuffer into = instructions.asByteBuffer().order(ByteOrder.nativeOrder());
+    for (Instruction one : program) {
+      into.putShort((short) one.code());
+      into.put((byte) one.jumpTrue()).put((byte) one.jumpFalse()).putInt(one.operand());
     }
     this.program = arena.allocate(Layouts.SOCK_FPROG);
-    this.program.set(JAVA_SHORT, Layouts.offset(Layouts.SOCK_FPROG, "len"), (short) program.size());
-    this.program.set(
-        JAVA_LONG, Layouts.offset(Layouts.SOCK_FPROG, "filter"), instructions.address());
+    ByteBuffer header = this.program.asByteBuffer().order(ByteOrder.nativeOrder());
+    header.putShort((int) Layouts.offset(Layouts.SOCK_FPROG, "len"), (short) program.size());
+    header.putLong((int) Layouts.offset(Layouts.SOCK_FPROG, "filter"), instructions.address());
   }
 
   /** Where the {@code sock_fprog} stands. */

@@ -238,7 +238,7 @@ public final class FirstStage {
     requireReadable(identity, image, places, directory);
     enclosure.enter();
     for (Fd fd : passed) {
-      check("fcntl F_SETFD", kernel.fcntl(fd, Linux.F_SETFD, 0));
+      check("fcntl F_SETFD", ProcessCalls.keepAtExec(fd));
     }
     int[] failed = new int[1];
     request

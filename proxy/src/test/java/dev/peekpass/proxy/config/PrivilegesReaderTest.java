@@ -35,8 +35,7 @@ class PrivilegesReaderTest {
             new Privileges(
                 Optional.of("peekpass"), Optional.of("www-data"), ConfinementMode.AUDIT));
     assertThat(valid("user: 993\nconfinement: off"))
-        .isEqualTo(
-            new Privileges(Optional.of("993"), Optional.empty(), ConfinementMode.OFF));
+        .isEqualTo(new Privileges(Optional.of("993"), Optional.empty(), ConfinementMode.OFF));
   }
 
   @ParameterizedTest
