@@ -12,6 +12,7 @@ module dev.peekpass.proxy {
   exports dev.peekpass.proxy;
   exports dev.peekpass.proxy.admin;
   exports dev.peekpass.proxy.config;
+  exports dev.peekpass.proxy.confine;
   exports dev.peekpass.proxy.output;
   exports dev.peekpass.proxy.probe;
   exports dev.peekpass.proxy.route;

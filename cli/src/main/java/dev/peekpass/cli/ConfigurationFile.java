@@ -14,9 +14,12 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 
 /** Reads a configuration from where {@code -c} says. */
 final class ConfigurationFile {
+  static final String MAY_NOT_BE_READ = "the file may not be read";
+
   private ConfigurationFile() {}
 
   /**
@@ -26,9 +29,33 @@ final class ConfigurationFile {
    * @param standardInput what {@code -} reads
    */
   static ConfigurationReader.Result read(String name, InputStream standardInput) {
+    return read(name, standardInput, bytes -> {});
+  }
+
+  /**
+   * As the other.
+   *
+   * @param seen told what was read, when there is anything to check
+   */
+  static ConfigurationReader.Result read(
+      String name, InputStream standardInput, Consumer<String> seen) {
+    return check(name, () -> name.equals("-") ? some(standardInput) : some(name), seen);
+  }
+
+  /** Checks what was read before. */
+  static ConfigurationReader.Result of(String name, String text) {
+    return check(name, () -> text.getBytes(StandardCharsets.UTF_8), bytes -> {});
+  }
+
+  private interface Source {
+    byte[] read() throws IOException;
+  }
+
+  private static ConfigurationReader.Result check(
+      String name, Source source, Consumer<String> seen) {
     String shown = name.equals("-") ? "<stdin>" : name;
     try {
-      byte[] bytes = name.equals("-") ? some(standardInput) : some(name);
+      byte[] bytes = source.read();
       if (bytes.length > ConfigurationReader.MAX_CHARS) {
         return unreadable(
             shown,
@@ -41,11 +68,12 @@ final class ConfigurationFile {
               .onMalformedInput(CodingErrorAction.REPORT)
               .decode(ByteBuffer.wrap(bytes))
               .toString();
+      seen.accept(text);
       return ConfigurationReader.read(shown, text);
     } catch (NoSuchFileException e) {
       return unreadable(shown, "there is no such file", "write the path of a configuration");
     } catch (AccessDeniedException e) {
-      return unreadable(shown, "the file may not be read", "change its permissions");
+      return unreadable(shown, MAY_NOT_BE_READ, "change its permissions");
     } catch (CharacterCodingException e) {
       return unreadable(shown, "the file is not UTF-8", "save it in UTF-8");
     } catch (IOException | InvalidPathException e) {

@@ -176,6 +176,13 @@ final class Console {
     return true;
   }
 
+  /** Has what was printed before written, for which there is a second. */
+  static void flush() {
+    long until = System.nanoTime() + FLUSH_NANOS;
+    ERR.flush(until);
+    OUT.flush(until);
+  }
+
   private static void end() {
     for (Console one : List.of(OUT, ERR)) {
       one.ending = true;

@@ -35,7 +35,7 @@ final class ProgramClasses {
           Part.all("dev.peekpass.wire", "dev/peekpass/wire"),
           Part.all("dev.peekpass.proxy", "dev/peekpass/proxy"),
           Part.all("dev.peekpass.cli", "dev/peekpass/cli/process"),
-          Part.only("dev.peekpass.cli", "dev/peekpass/cli"),
+          Part.only("dev.peekpass.cli", "dev/peekpass/cli", "dev/peekpass/cli/stage"),
           Part.all("org.snakeyaml.engine", "org/snakeyaml/engine"),
           Part.all("org.slf4j", "org/slf4j"),
           Part.all("org.slf4j.jdk.platform.logging", "org/slf4j"),

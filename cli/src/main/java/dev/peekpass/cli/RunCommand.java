@@ -1,6 +1,8 @@
 package dev.peekpass.cli;
 
 import dev.peekpass.cli.process.Signals;
+import dev.peekpass.cli.stage.FirstStage;
+import dev.peekpass.cli.stage.HandedDown;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.admin.TakeoverTimes;
@@ -16,6 +18,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -84,6 +87,12 @@ final class RunCommand implements Callable<Integer> {
       description = "One of ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
   private LogLevel level = LogLevel.info;
 
+  /** Whether a start may become another program; a test in another's JVM must not. */
+  private final boolean staged;
+
+  /** Whether files are confined, set once. */
+  private volatile boolean confined;
+
   private final TakeoverTimes times;
   private final Consumer<Start.Step> observer;
 
@@ -94,11 +103,21 @@ final class RunCommand implements Callable<Integer> {
 
   /** As {@code run -c FILE}. */
   RunCommand(String file) {
-    this(file, false, TakeoverTimes.STANDARD, step -> {});
+    this(file, false, TakeoverTimes.STANDARD, step -> {}, true);
   }
 
   /** As {@code run -c FILE}, perhaps with {@code --takeover}; for tests, which hold it up. */
   RunCommand(String file, boolean takeover, TakeoverTimes times, Consumer<Start.Step> observer) {
+    this(file, takeover, times, observer, false);
+  }
+
+  private RunCommand(
+      String file,
+      boolean takeover,
+      TakeoverTimes times,
+      Consumer<Start.Step> observer,
+      boolean staged) {
+    this.staged = staged;
     this.file = file;
     this.takeover = takeover;
     this.times = times;
@@ -122,10 +141,24 @@ final class RunCommand implements Callable<Integer> {
     // Else it would end the process; what it asks for is being done.
     Signals.onHangUp(() -> LOG.debug("SIGHUP: the configuration is being read"));
     Logging.level(level);
-    return switch (ConfigurationFile.read(file, System.in)) {
+    HandedDown handed;
+    try {
+      handed = staged ? HandedDown.find(LinuxKernel.open(), System.getenv()).orElse(null) : null;
+    } catch (IOException e) {
+      System.err.println("peekpass: " + e.getMessage());
+      return 1;
+    }
+    String[] text = {""};
+    ConfigurationReader.Result read =
+        handed == null
+            ? ConfigurationFile.read(file, System.in, whole -> text[0] = whole)
+            : ConfigurationFile.of(file, handed.configuration());
+    return switch (read) {
       case ConfigurationReader.Valid(Configuration valid, List<Mistake> warnings) -> {
-        warnings.forEach(warning -> System.err.println("warning: " + warning));
-        yield start(valid);
+        if (handed == null) {
+          warnings.forEach(warning -> System.err.println("warning: " + warning));
+        }
+        yield start(valid, text[0], handed);
       }
       case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
         mistakes.forEach(System.err::println);
@@ -134,12 +167,24 @@ final class RunCommand implements Callable<Integer> {
     };
   }
 
-  private int start(Configuration configuration) throws InterruptedException {
+  private int start(Configuration configuration, String text, @Nullable HandedDown handed)
+      throws InterruptedException {
     if (!takeover && !oldAdmin.isEmpty()) {
       throw new ParameterException(spec().commandLine(), "--admin is of use with --takeover only");
     }
+    if (staged && handed == null) {
+      boolean root = LinuxKernel.open().geteuid() == 0;
+      if (FirstStage.isWanted(configuration, root)) {
+        return become(configuration, text);
+      }
+      if (root && configuration.privileges().user().isEmpty()) {
+        FirstStage.warnOfRoot();
+      }
+    }
+    confined = handed != null && handed.bounds().landlock() > 0;
     Start.Options options =
         new Start.Options(
+            handed,
             takeover ? from() : null,
             this::readAgain,
             file,
@@ -153,6 +198,44 @@ final class RunCommand implements Callable<Integer> {
       System.err.println("peekpass: " + e.getMessage() + ": free memory, or raise its limits");
       return 1;
     }
+  }
+
+  /** Becomes the second program of the start; returns only when it cannot. */
+  private int become(Configuration configuration, String text) {
+    Object turn = new Object();
+    boolean[] stopped = new boolean[1];
+    Signals.onStop(() -> {
+      synchronized (turn) {
+        stopped[0] = true;
+      }
+      LOG.info("stopping before it served");
+      System.exit(0);
+    });
+    Optional<Path> path =
+        file.equals("-") ? Optional.empty() : Optional.of(Path.of(file).toAbsolutePath());
+    FirstStage.Request request =
+        new FirstStage.Request(
+            configuration,
+            text,
+            path,
+            takeover ? from() : null,
+            System.getenv(),
+            times,
+            exec -> {
+              Console.flush();
+              synchronized (turn) {
+                if (stopped[0]) {
+                  throw new IOException("stopped by a signal before it served");
+                }
+                exec.run();
+              }
+            });
+    try {
+      FirstStage.run(LinuxKernel.open(), request);
+    } catch (IOException e) {
+      System.err.println("peekpass: " + e.getMessage());
+    }
+    return 1;
   }
 
   private static int run(Start start) throws InterruptedException {
@@ -217,7 +300,23 @@ final class RunCommand implements Callable<Integer> {
                   "it is no regular file, which may never end or be empty when it is read again",
                   "start the proxy with -c and a file")));
     }
-    return ConfigurationFile.read(file, System.in);
+    ConfigurationReader.Result read = ConfigurationFile.read(file, System.in);
+    boolean hidden =
+        confined
+            && read instanceof ConfigurationReader.Mistakes(List<Mistake> mistakes)
+            && mistakes.getFirst().message().equals(ConfigurationFile.MAY_NOT_BE_READ);
+    return hidden
+        ? new ConfigurationReader.Mistakes(
+            List.of(
+                new Mistake(
+                    file,
+                    1,
+                    1,
+                    "the file may not be read by the proxy, which is confined to what it was"
+                        + " started with",
+                    "change its permissions; if it leads to another directory, or was put in the"
+                        + " place of one in a directory of many others: peekpass run --takeover")))
+        : read;
   }
 
   private static String nonZero(Map<? extends Enum<?>, Long> counts) {

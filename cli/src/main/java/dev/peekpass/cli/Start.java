@@ -1,5 +1,7 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.cli.stage.HandedDown;
+import dev.peekpass.cli.stage.Running;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
@@ -7,7 +9,6 @@ import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Inherited;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.TransferredSocket;
-import dev.peekpass.proxy.admin.AdminClient;
 import dev.peekpass.proxy.admin.AdminPath;
 import dev.peekpass.proxy.admin.AdminServer;
 import dev.peekpass.proxy.admin.AdminSocket;
@@ -16,6 +17,7 @@ import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.output.LineSink;
 import dev.peekpass.proxy.systemd.ActivationSockets;
 import dev.peekpass.proxy.systemd.Notifier;
@@ -37,13 +39,15 @@ import org.slf4j.LoggerFactory;
  * <pre>{@code
  * prepare   LOAD      the program's classes
  *    │      ASK       the running proxy for its sockets          (--takeover)
+ *    │                or what the first program has left of that (stage)
  *    │      ADMIN     the admin socket: passed, or bound
  *    │      BIND      what is missing; the loops and their threads, which wait
  *    │      ANSWER    what answers on the admin socket, which waits
  *    v
  * (the caller handles signals from here on)
  *    │
- * serve     READY     tells the running proxy, and waits until this one may accept
+ * serve     CONFINE   takes what it does not need from all threads: confined from here
+ *    │      READY     tells the running proxy, and waits until this one may accept
  *    │      ACCEPT    the loops and the admin socket go on; nothing here can fail
  *    v      LET_GO    tells the running proxy, which then stops accepting
  * serving
@@ -63,6 +67,7 @@ final class Start implements AutoCloseable {
     ADMIN,
     BIND,
     ANSWER,
+    CONFINE,
     READY,
     ACCEPT,
     LET_GO
@@ -71,6 +76,7 @@ final class Start implements AutoCloseable {
   /**
    * What a start depends on beside the configuration.
    *
+   * @param handed what the first program of this start has left; null when there was none
    * @param takeoverFrom the admin socket of the proxy to take over from; {@code ""} is this one's
    *     own path; null starts beside none
    * @param source reads the configuration anew
@@ -79,6 +85,7 @@ final class Start implements AutoCloseable {
    * @param observer told of each step before it is done; for tests
    */
   record Options(
+      @Nullable HandedDown handed,
       @Nullable String takeoverFrom,
       Supplier<ConfigurationReader.Result> source,
       String file,
@@ -96,6 +103,7 @@ final class Start implements AutoCloseable {
   private final Options options;
   private final Notifier notifier;
   private final String adminPath;
+  private final Confinement confinement;
   private @Nullable Takeover old;
   private @Nullable AdminSocket admin;
   private @Nullable Proxy proxy;
@@ -112,11 +120,15 @@ final class Start implements AutoCloseable {
     this.options = options;
     kernel = kernels.get();
     notifier = new Notifier(kernels, options.environment());
-    adminPath =
-        configuration
-            .adminPath()
-            .or(() -> AdminPath.standard(kernel.geteuid(), options.environment()))
-            .orElse("");
+    HandedDown handed = options.handed();
+    Optional<String> path =
+        handed == null
+            ? configuration
+                .adminPath()
+                .or(() -> AdminPath.standard(kernel.geteuid(), options.environment()))
+            : handed.adminPath();
+    adminPath = path.orElse("");
+    confinement = handed == null ? Confinement.none() : new Confinement(handed.bounds());
   }
 
   /**
@@ -125,12 +137,32 @@ final class Start implements AutoCloseable {
    * @throws IOException with the remedy; {@link #close} must follow
    */
   void prepare() throws IOException {
+    try {
+      prepareAll();
+    } catch (IOException e) {
+      tellOld(e);
+      throw e;
+    }
+  }
+
+  /** The running proxy's log is to say why this one ends. */
+  private synchronized void tellOld(IOException e) {
+    if (old != null && !stopped) {
+      old.refuse(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private void prepareAll() throws IOException {
     begin(Step.LOAD);
     LOG.debug("{} classes are loaded", ProgramClasses.load());
     begin(Step.ASK);
-    Takeover asked = options.takeoverFrom() == null ? null : ask(options.takeoverFrom());
+    Takeover asked = ask();
     synchronized (this) {
       old = asked;
+    }
+    if (asked != null && options.handed() == null) {
+      boolean named = configuration.privileges().user().isPresent();
+      Running.requireNoPromotion(asked, kernel.geteuid(), named);
     }
     begin(Step.ADMIN);
     admin = adminSocket();
@@ -138,7 +170,8 @@ final class Start implements AutoCloseable {
     Proxy made = Proxy.prepare(configuration, kernels, options.accessLog(), inherit());
     proxy = made;
     Operations answering =
-        new Operations(made, options.source(), notifier, options.file(), Version.number());
+        new Operations(
+            made, options.source(), notifier, options.file(), Version.number(), confinement);
     operations = answering;
     begin(Step.ANSWER);
     if (admin != null) {
@@ -161,23 +194,19 @@ final class Start implements AutoCloseable {
     }
   }
 
-  /** Asks the running proxy for its sockets; null when none is running. */
-  private @Nullable Takeover ask(String takeoverFrom) throws IOException {
-    String from = takeoverFrom.isEmpty() ? adminPath : takeoverFrom;
-    if (from.isEmpty()) {
-      throw new IOException(
-          "--takeover: this user has no standard place for the admin socket: write admin: into the"
-              + " configuration, or --admin unix:PATH");
+  /** The running proxy, asked for its sockets; null when none is, or is to be. */
+  private @Nullable Takeover ask() throws IOException {
+    HandedDown handed = options.handed();
+    if (handed != null) {
+      return handed
+          .takeover()
+          .map(carried -> Takeover.resume(kernel, carried, options.times()))
+          .orElse(null);
     }
-    try {
-      return Takeover.begin(kernel, from, options.times());
-    } catch (AdminClient.UnreachableException e) {
-      if (!e.isNobodyThere()) {
-        throw e;
-      }
-      LOG.warn("--takeover: no proxy answers at unix:{}: starting without one", from);
-      return null;
-    }
+    String from = options.takeoverFrom();
+    return from == null
+        ? null
+        : Running.ask(kernel, from.isEmpty() ? adminPath : from, options.times());
   }
 
   /**
@@ -216,6 +245,9 @@ final class Start implements AutoCloseable {
           LOG.info("inherited {} from the service manager ({})", passed.fd(), passed.name());
           sockets.add(new TransferredSocket("", passed.fd()));
         });
+    if (options.handed() != null) {
+      sockets.addAll(options.handed().sockets());
+    }
     return new Inherited(sockets, taken.drained());
   }
 
@@ -225,6 +257,13 @@ final class Start implements AutoCloseable {
    * @throws IOException when that one goes on instead; {@link #close} must follow
    */
   void serve() throws IOException {
+    begin(Step.CONFINE);
+    try {
+      confinement.confineFromHere(kernel);
+    } catch (IOException e) {
+      tellOld(e);
+      throw e;
+    }
     begin(Step.READY);
     if (old != null) {
       requireRoom();

@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -58,6 +59,9 @@ final class StatusCommand implements Callable<Integer> {
     out.printf(
         "configuration %s of %s, %s reloads%n",
         status.get("configuration"), status.get("loaded"), status.get("reloads"));
+    if (status.get("confinement") instanceof Map<?, ?> confinement) {
+      confinement(out, confinement);
+    }
     out.println();
     for (Map<?, ?> listener : objects(status, "listeners")) {
       out.printf(
@@ -96,6 +100,30 @@ final class StatusCommand implements Callable<Integer> {
     out.println();
     numbers(out, status, "outcomes");
     numbers(out, status, "counters");
+  }
+
+  /** One line, and one for each of what is missing. */
+  private static void confinement(PrintWriter out, Map<?, ?> confinement) {
+    String ports =
+        confinement.get("ports") instanceof List<?> list
+            ? ", ports " + list.stream().map(String::valueOf).collect(Collectors.joining(" "))
+            : "";
+    out.printf(
+        "confinement %s: uid %s, capabilities %s, system calls %s in %s of %s threads, Landlock %s%s%n",
+        confinement.get("mode"),
+        confinement.get("uid"),
+        confinement.get("capabilities"),
+        confinement.get("calls"),
+        confinement.get("filtered"),
+        confinement.get("threads"),
+        Long.valueOf(0).equals(confinement.get("landlock")) ? "none" : confinement.get("landlock"),
+        ports);
+    if (confinement.get("lacks") instanceof List<?> lacks) {
+      lacks.forEach(lack -> out.printf("confinement: %s%n", lack));
+    }
+    if (confinement.get("refused") instanceof Map<?, ?> refused) {
+      refused.forEach((call, count) -> out.printf("refused system call %s: %s%n", call, count));
+    }
   }
 
   private static List<Map<?, ?>> objects(Map<?, ?> parent, String name) {

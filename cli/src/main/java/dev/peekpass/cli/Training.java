@@ -1,6 +1,7 @@
 package dev.peekpass.cli;
 
 import dev.peekpass.cli.process.Signals;
+import dev.peekpass.cli.stage.FirstStage;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.admin.AdminClient;
 import java.io.IOException;
@@ -17,6 +18,9 @@ import java.util.concurrent.locks.LockSupport;
  * Where the JVM begins that makes the AOT cache (docs/adr/0020-aot-cache.md): it runs the proxy as
  * {@code peekpass run -c FILE} does, passes connections through it, asks for its status and stops
  * it with SIGTERM, so that the cache has the classes and profiles of that work and of little else.
+ *
+ * <p>It is not confined: the JVM starts another to write the cache. What a start does for that is
+ * rehearsed.
  *
  * <p>Exit code 0: the cache is worth keeping. Everything is on loopback and in a directory of its
  * own, which is removed unless the training fails.
@@ -55,6 +59,7 @@ public final class Training {
       String backend = directory.resolve("backend.sock").toString();
       TrainingBackend.start(backend);
       inBackground("clients", () -> new Training(directory).train());
+      FirstStage.rehearse(LinuxKernel.open(), configuration);
       code = Main.execute(new String[] {"run", "-c", configuration.toString()});
     } finally {
       for (String name : List.of("admin.sock", "backend.sock", "peekpass.yaml")) {
@@ -68,6 +73,7 @@ public final class Training {
   private static String configuration(Path directory) {
     return """
     admin: "unix:%1$s/admin.sock"
+    confinement: off
     listeners:
       - bind: "127.0.0.1:0"
     backends:

@@ -111,6 +111,7 @@ class StartShortageTest {
         configuration(),
         shortage::open,
         new Start.Options(
+            null,
             takeover ? "" : null,
             () -> ConfigurationReader.read("a.yaml", ""),
             "a.yaml",

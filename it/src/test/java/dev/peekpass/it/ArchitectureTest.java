@@ -226,7 +226,8 @@ class ArchitectureTest {
           Map.entry(
               "listen",
               Set.of("backend", "refusal", "connection", "turn", "config", "route", "status")),
-          Map.entry("admin", Set.of("", "status", "config", "systemd", "advice")));
+          Map.entry("confine", Set.of("config")),
+          Map.entry("admin", Set.of("", "status", "config", "systemd", "advice", "confine")));
 
   @Test
   void everyRoomOfTheProxyUsesOnlyWhatTheTableSays() {

@@ -108,6 +108,20 @@ final class Libc {
     private Files() {}
   }
 
+  /** Linked on first use: only a start that confines the process calls them. */
+  static final class Confine {
+    /** Variadic in C only: its words are in the registers of any other function's. */
+    static final MethodHandle SYSCALL = link("syscall");
+
+    static final MethodHandle FCHOWN = link("fchown");
+    static final MethodHandle GETPWNAM = linkWith("getpwnam");
+    static final MethodHandle GETPWUID = linkWith("getpwuid");
+    static final MethodHandle GETGRNAM = linkWith("getgrnam");
+    static final MethodHandle GETGROUPLIST = linkWith("getgrouplist");
+
+    private Confine() {}
+  }
+
   private Libc() {}
 
   /** Linked on first use. */

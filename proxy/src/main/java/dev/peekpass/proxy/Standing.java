@@ -53,6 +53,11 @@ record Standing(
           "admin: the socket stays where it is until a restart or takeover"
               + " (peekpass run --takeover)");
     }
+    if (!next.privileges().equals(configuration.privileges())) {
+      fixed.add(
+          "user, group, confinement: they stay as they are until a restart or takeover"
+              + " (peekpass run --takeover)");
+    }
     return fixed;
   }
 

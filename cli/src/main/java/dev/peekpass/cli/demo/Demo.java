@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 import dev.peekpass.cli.pki.ThrowAwayAuthority;
 import dev.peekpass.cli.process.JavaCommand;
+import dev.peekpass.linux.LinuxKernel;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.FileVisitResult;
@@ -243,7 +244,11 @@ final class Demo implements Closeable, Tour.Stage {
 
   private void writeConfig(int https, int http) throws IOException {
     Path admin = directory.resolve("admin.sock");
-    Files.writeString(configFile(), DemoConfig.text(https, http, admin, sites), UTF_8);
+    Files.writeString(configFile(), DemoConfig.text(https, http, admin, isRoot(), sites), UTF_8);
+  }
+
+  private static boolean isRoot() {
+    return LinuxKernel.open().geteuid() == 0;
   }
 
   private Path siteOf(String host) {

@@ -34,10 +34,13 @@ final class DemoConfig {
    * @param httpsPort the port of the first listener, 0 for any free one
    * @param httpPort the port of the second listener, 0 for any free one
    * @param admin where its admin socket will be
+   * @param root whether it runs as root, and is not to warn of that
    */
-  static String text(int httpsPort, int httpPort, Path admin, List<Site> sites) {
+  static String text(int httpsPort, int httpPort, Path admin, boolean root, List<Site> sites) {
     StringBuilder out = new StringBuilder("# Written by peekpass demo.\n");
     out.append("admin: ").append(quote("unix:" + admin)).append('\n');
+    // Its start is to be quick; and root's sockets are root's.
+    out.append("confinement: off\n").append(root ? "user: root\n" : "");
     out.append("access-log: true\nlisteners:\n");
     out.append("  - bind: \"127.0.0.1:").append(httpsPort).append("\" # for https\n");
     out.append("  - bind: \"127.0.0.1:").append(httpPort).append("\" # for http\n");

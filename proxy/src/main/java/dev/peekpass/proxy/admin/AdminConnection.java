@@ -88,9 +88,14 @@ final class AdminConnection {
     int r = kernel.peerCredentials(stream.socket(), peer);
     int own = kernel.geteuid();
     if (r < 0 || (peer[0].uid() != 0 && peer[0].uid() != own)) {
-      LOG.warn("admin socket: refused uid {}", r < 0 ? "unknown" : peer[0].uid());
-      stream.send(
-          Operations.error("only root and uid " + own + ", which runs the proxy, may talk to it"));
+      String why = "only root and uid " + own + ", which runs the proxy, may talk to it";
+      if (r < 0) {
+        LOG.warn("admin socket: refused uid unknown: {}", why);
+      } else {
+        LOG.warn(
+            "admin socket: refused uid {} (process {}): {}", peer[0].uid(), peer[0].pid(), why);
+      }
+      stream.send(Operations.error(why));
       return;
     }
     Optional<String> line;

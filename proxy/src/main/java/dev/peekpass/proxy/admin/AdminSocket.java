@@ -10,9 +10,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
 
 /**
@@ -115,6 +117,27 @@ public final class AdminSocket {
       name.append(Character.forDigit(ThreadLocalRandom.current().nextInt(36), 36));
     }
     return name.toString();
+  }
+
+  /** Makes the directory of a socket, which is for this program alone, if there is none. */
+  public static void makeDirectory(String path) throws IOException {
+    prepareDirectory(Path.of(path), true);
+  }
+
+  /** Gives the directory of a socket to the user whose process is to listen there. */
+  public static void giveDirectory(String path, int uid, int gid) throws IOException {
+    Path file = Path.of(path);
+    own(Objects.requireNonNull(file.getParent(), "absolute"), uid, gid);
+  }
+
+  /** Gives a socket's file to the user whose process takes the socket over. */
+  public static void giveFile(String path, int uid, int gid) throws IOException {
+    own(Path.of(path), uid, gid);
+  }
+
+  private static void own(Path file, int uid, int gid) throws IOException {
+    Files.setAttribute(file, "unix:uid", uid, LinkOption.NOFOLLOW_LINKS);
+    Files.setAttribute(file, "unix:gid", gid, LinkOption.NOFOLLOW_LINKS);
   }
 
   private static void prepareDirectory(Path file, boolean make) throws IOException {

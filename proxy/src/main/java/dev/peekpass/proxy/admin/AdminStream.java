@@ -61,6 +61,22 @@ final class AdminStream implements AutoCloseable {
     deadlineNanos = kernel.nanoTime() + millis * NANOS_A_MILLI;
   }
 
+  /** Until when, by the kernel's clock. */
+  long deadlineNanos() {
+    return deadlineNanos;
+  }
+
+  /** What has come and was not read as a line yet; of text without descriptors. */
+  String unread() {
+    return read.toString(StandardCharsets.ISO_8859_1);
+  }
+
+  /** Goes on where another object has stopped. */
+  void resume(long untilNanos, String unread) {
+    deadlineNanos = untilNanos;
+    read.writeBytes(unread.getBytes(StandardCharsets.ISO_8859_1));
+  }
+
   /** Sends a line; adds its end. */
   void send(String line) throws IOException {
     byte[] bytes = (line + "\n").getBytes(StandardCharsets.UTF_8);

@@ -1,9 +1,12 @@
 package dev.peekpass.proxy.admin;
 
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Mistake;
+import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.status.BackendStatus;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.ListenerStatus;
@@ -15,6 +18,7 @@ import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
@@ -39,6 +43,7 @@ public final class Operations {
   private final Notifier notifier;
   private final String version;
   private final String file;
+  private final Confinement confinement;
   private final Instant started = Instant.now();
   private final ReentrantLock turn = new ReentrantLock();
   private volatile Instant loaded = started;
@@ -49,18 +54,21 @@ public final class Operations {
    * @param source reads the configuration anew; throws nothing
    * @param file the configuration's name, to be shown
    * @param version the program's, to be shown
+   * @param confinement what a reload must keep to
    */
   public Operations(
       Proxy proxy,
       Supplier<ConfigurationReader.Result> source,
       Notifier notifier,
       String file,
-      String version) {
+      String version,
+      Confinement confinement) {
     this.proxy = proxy;
     this.source = source;
     this.notifier = notifier;
     this.file = file;
     this.version = version;
+    this.confinement = confinement;
   }
 
   Proxy proxy() {
@@ -125,7 +133,18 @@ public final class Operations {
   private String reload(Configuration configuration, List<Mistake> warnings) {
     List<String> notes;
     try {
+      Optional<String> refusal = confinement.refusal(configuration);
+      if (refusal.isPresent()) {
+        throw new IOException(refusal.get());
+      }
       notes = proxy.reload(configuration);
+    } catch (SystemCallException e) {
+      String message = message(e);
+      if (e.errno() == Errno.EACCES && confinement.hasGivenUpPrivileges()) {
+        message += "; this proxy has given its privileges up: peekpass run -c FILE --takeover";
+      }
+      LOG.error("reload refused: {}; nothing has changed", message);
+      return error(message);
     } catch (IOException e) {
       LOG.error("reload refused: {}; nothing has changed", e.getMessage());
       return error(message(e));
@@ -175,6 +194,7 @@ public final class Operations {
     json.name("started").value(started.toString()).name("configuration").value(file);
     json.name("loaded").value(loaded.toString()).name("reloads").value(status.reloads());
     json.name("threads").value(status.threads()).name("clients").value(status.clients());
+    ConfinementReport.append(json, confinement);
     json.name("listeners").open('[');
     status.listeners().forEach(listener -> append(json, listener));
     json.close(']').name("backends").open('[');

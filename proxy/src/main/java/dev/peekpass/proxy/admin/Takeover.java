@@ -40,7 +40,7 @@ public final class Takeover implements AutoCloseable {
   /** How long it is tried to tell the old process that this one accepts. */
   private static final long TELL_MILLIS = 30_000;
 
-  /** How long the old process is given to stop accepting; nothing depends on it. */
+  /** How long the old process is given to stop accepting, or to hear why this one ends. */
   private static final long LET_GO_MILLIS = 2000;
 
   private final Kernel kernel;
@@ -64,15 +64,6 @@ public final class Takeover implements AutoCloseable {
   private boolean cancelled;
   private boolean closed;
 
-  /** The old process does not know the version. */
-  private static final class VersionException extends IOException {
-    private static final long serialVersionUID = 1L;
-
-    VersionException(String message) {
-      super(message);
-    }
-  }
-
   private Takeover(Kernel kernel, AdminStream stream, String version, TakeoverTimes times) {
     this.kernel = kernel;
     this.stream = stream;
@@ -92,7 +83,7 @@ public final class Takeover implements AutoCloseable {
   public static Takeover begin(Kernel kernel, String path, TakeoverTimes times) throws IOException {
     try {
       return begin(kernel, path, TakeoverOffer.VERSION, times);
-    } catch (VersionException e) {
+    } catch (TakeoverRefusal.VersionException e) {
       LOG.info("{}: taking over as that version does", e.getMessage());
       return begin(kernel, path, TakeoverOffer.FIRST_VERSION, times);
     }
@@ -108,13 +99,57 @@ public final class Takeover implements AutoCloseable {
       return takeover;
     } catch (AdminStream.LateException e) {
       takeover.close();
-      throw new IOException(
-          "the running proxy (%s) does not answer within %s: it is stopped or hangs; nothing has changed: end it, or try again"
-              .formatted(takeover.old, TakeoverTimes.text(times.young())),
-          e);
+      throw TakeoverRefusal.silent(times, takeover.old, e);
     } catch (IOException | RuntimeException | Error e) {
       takeover.close();
       throw e;
+    }
+  }
+
+  /** What another program needs to go on; all of it stays this object's. */
+  public CarriedTakeover carry() {
+    return new CarriedTakeover(
+        stream.socket(),
+        version,
+        stream.deadlineNanos(),
+        sockets,
+        drained,
+        adminPath,
+        admin,
+        ended,
+        stream.unread());
+  }
+
+  /**
+   * Goes on with a takeover that another program has begun in this process.
+   *
+   * @param carried its descriptors are this object's from here on
+   */
+  public static Takeover resume(Kernel kernel, CarriedTakeover carried, TakeoverTimes times) {
+    AdminStream stream = new AdminStream(kernel, carried.stream(), true);
+    stream.resume(carried.deadlineNanos(), carried.unread());
+    Takeover takeover = new Takeover(kernel, stream, carried.version(), times);
+    takeover.sockets.addAll(carried.sockets());
+    takeover.drained.addAll(carried.drained());
+    takeover.adminPath = carried.adminPath();
+    takeover.admin = carried.admin();
+    takeover.ended = carried.ended();
+    return takeover;
+  }
+
+  /** As whom the old process runs, effectively; a negative number when that is not known. */
+  public int oldUid() {
+    return kernel.peerUid(stream.socket());
+  }
+
+  /** Tells the old process that this one ends, and why, so that its log can say it. */
+  public void refuse(String why) {
+    try {
+      stream.within(LET_GO_MILLIS);
+      stream.send(TakeoverRefusal.line(why));
+    } catch (IOException e) {
+      // It hears the end of the connection, then.
+      LOG.debug("takeover: {}", e.getMessage());
     }
   }
 
@@ -161,7 +196,7 @@ public final class Takeover implements AutoCloseable {
         case END -> {
           return;
         }
-        case OTHER -> throw unexpected(line.get());
+        case OTHER -> throw TakeoverRefusal.unexpected(line.get());
       }
     }
   }
@@ -195,24 +230,7 @@ public final class Takeover implements AutoCloseable {
       ended = true;
       return Optional.empty();
     }
-    throw new IOException(
-        "the running proxy (%s) broke the takeover off without a word%s; it goes on: its log may say why"
-            .formatted(old, broken == null ? "" : " (" + broken.getMessage() + ")"),
-        broken);
-  }
-
-  private static IOException unexpected(String line) {
-    if (line.startsWith(TakeoverOffer.OTHER_VERSION + TakeoverOffer.FIRST_VERSION + " ")) {
-      return new VersionException("the running proxy is of an older version");
-    }
-    if (line.startsWith("error ")) {
-      return new IOException("the running proxy refuses: " + line.substring("error ".length()));
-    }
-    String said = line.length() > 40 ? line.substring(0, 40) + "…" : line;
-    return new IOException(
-        "the running proxy says something that is not in the protocol: \""
-            + said.replaceAll("\\p{Cntrl}", "?")
-            + "\"; it goes on: restart it instead");
+    throw TakeoverRefusal.brokenOff(old, broken);
   }
 
   private Fd descriptor() throws IOException {
@@ -267,7 +285,7 @@ public final class Takeover implements AutoCloseable {
     try {
       sayReady(unwanted, adminTaken);
     } catch (AdminStream.LateException e) {
-      throw late(e);
+      throw TakeoverRefusal.late(times, old, e);
     } catch (IOException e) {
       // It has given up, and said so before it closed; or it has ended.
       LOG.debug("takeover: {}", e.getMessage());
@@ -276,7 +294,7 @@ public final class Takeover implements AutoCloseable {
     if (answer.isEmpty()) {
       LOG.warn("the running proxy ({}) ended during the takeover: going on in its place", old);
     } else if (!answer.get().equals("taken")) {
-      throw unexpected(answer.get());
+      throw TakeoverRefusal.unexpected(answer.get());
     }
   }
 
@@ -322,14 +340,7 @@ public final class Takeover implements AutoCloseable {
       LOG.warn("the running proxy ({}) hangs: going on in its place", old);
       return Optional.of("taken");
     }
-    throw late(late);
-  }
-
-  private IOException late(AdminStream.LateException cause) {
-    return new IOException(
-        "the takeover took longer than %s, and this process ends; it has accepted nothing, and the running proxy (%s) goes on: try again, or end that one if it is stopped or hangs"
-            .formatted(TakeoverTimes.text(times.young()), old),
-        cause);
+    throw TakeoverRefusal.late(times, old, late);
   }
 
   /**

@@ -39,6 +39,9 @@ import org.slf4j.LoggerFactory;
  *  │────────────────────────────────────>│ accepts no more, finishes what it has, ends
  * }</pre>
  *
+ * <p>A new process that finds that it cannot or must not go on says {@code refused WHY} instead of
+ * {@code ready}, and ends.
+ *
  * <p>Until {@code accepting} nothing has changed: if the new process ends or is too late, the old
  * one says why ({@code error …}) and goes on. The new one that does not read {@code taken} ends
  * without having accepted. In version 1 the new process accepts before {@code ready}, and {@code
@@ -53,7 +56,13 @@ final class TakeoverOffer {
   /** How a proxy refuses a version, before the number of the last that it knows. */
   static final String OTHER_VERSION = "error this proxy knows version ";
 
-  private static final int MAX_LINE_BYTES = 64;
+  /** How a new process says, instead of {@code ready}, that it ends, before the reason. */
+  static final String REFUSED = "refused ";
+
+  static final int MAX_REFUSAL_CHARS = 400;
+
+  /** A character has up to four bytes. */
+  private static final int MAX_LINE_BYTES = 4 * MAX_REFUSAL_CHARS;
 
   /** How long a process may take to end, from its closing the connection. */
   private static final int END_MILLIS = 1000;
@@ -198,6 +207,9 @@ final class TakeoverOffer {
           stream
               .readLine(MAX_LINE_BYTES)
               .orElseThrow(() -> new IOException("it ended before it was ready"));
+      if (line.startsWith(REFUSED)) {
+        throw new IOException("it refuses: " + line.substring(REFUSED.length()));
+      }
       if (line.equals("ready admin") || line.equals("ready")) {
         return new Ready(unwanted, line.equals("ready admin"));
       }

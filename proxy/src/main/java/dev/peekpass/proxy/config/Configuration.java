@@ -11,6 +11,7 @@ import java.util.Optional;
  * @param accessLog whether each connection is logged with a line
  * @param adminPath the path of the admin UNIX socket; empty when the file names none
  * @param perClient what one client may do over all listeners
+ * @param privileges whom it runs as, and what it may do
  * @param listeners at least one
  * @param backends in file order; each one's index is its place here
  * @param routes of the listeners that have none of their own
@@ -21,6 +22,7 @@ public record Configuration(
     boolean accessLog,
     Optional<String> adminPath,
     ClientLimits perClient,
+    Privileges privileges,
     List<ListenerConfig> listeners,
     List<BackendConfig> backends,
     RouteTable routes,

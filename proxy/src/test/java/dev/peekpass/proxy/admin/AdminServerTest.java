@@ -10,6 +10,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.systemd.Notifier;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -71,7 +72,8 @@ class AdminServerTest {
             },
             new Notifier(LinuxKernel::open, Map.of()),
             "a.yaml",
-            "0");
+            "0",
+            Confinement.none());
     server =
         AdminServer.prepare(
             LinuxKernel::open,
@@ -200,6 +202,15 @@ class AdminServerTest {
     try (SocketChannel channel = connect()) {
       write(channel, "takeover 2\n");
       assertThat(read(channel)).endsWith("given up: it was not ready within 600 ms\n");
+    }
+    try (SocketChannel channel = connect()) {
+      write(channel, "takeover 2\nrefused it may not\n");
+      assertThat(read(channel)).endsWith("given up: it refuses: it may not\n");
+    }
+    try (Takeover takeover = Takeover.begin(kernel, path(), TIMES)) {
+      assertThat(takeover.oldUid()).isEqualTo(kernel.geteuid());
+      // It crosses to another program, and says there why it cannot go on.
+      takeover.refuse("no room\nfor it" + "x".repeat(1000));
     }
     try (SocketChannel channel = connect()) {
       write(channel, "takeover 2\n");

@@ -1,0 +1,54 @@
+package dev.peekpass.cli.stage;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Whether a thread that has become another user can reach what it needs (access(2)). */
+final class Reach {
+  private final String user;
+
+  Reach(String user) {
+    this.user = user;
+  }
+
+  void requireReadable(String file, String what) throws IOException {
+    Path path = Path.of(file);
+    Path hidden = unsearchable(path);
+    if (hidden != null) {
+      throw new IOException(
+          "user %s cannot enter %s, and needs %s, which is in there (%s): let it (chmod o+x %s), or move that elsewhere"
+              .formatted(user, hidden, what, file, hidden));
+    }
+    if (Files.exists(path) && !Files.isReadable(path)) {
+      throw new IOException(
+          "user %s cannot read %s, %s: change its owner, group or mode"
+              .formatted(user, file, what));
+    }
+  }
+
+  void requireWritable(String directory) throws IOException {
+    Path path = Path.of(directory);
+    Path hidden = unsearchable(path.resolve("x"));
+    if (hidden != null || !Files.isWritable(path)) {
+      throw new IOException(
+          "user %s cannot make the admin socket in %s: make a directory of its own for it (install -d -o %s -m 700 …), or leave admin out"
+              .formatted(user, hidden == null ? directory : hidden, user));
+    }
+  }
+
+  /** The first directory on the way that cannot be entered; null if there is none. */
+  private static @org.jspecify.annotations.Nullable Path unsearchable(Path file) {
+    Path at = file.getRoot();
+    for (Path name : file) {
+      if (at == null || !Files.isExecutable(at)) {
+        return at;
+      }
+      at = at.resolve(name);
+      if (at.equals(file)) {
+        break;
+      }
+    }
+    return null;
+  }
+}

@@ -1,0 +1,85 @@
+package dev.peekpass.cli.stage;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.proxy.TransferredSocket;
+import dev.peekpass.proxy.admin.CarriedTakeover;
+import dev.peekpass.proxy.config.ConfinementMode;
+import dev.peekpass.proxy.confine.Bounds;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class HandedDownTest {
+  private static final HandedDown ALL =
+      new HandedDown(
+          "listeners:\n\n  - { bind: \"[::]:443\" } # ü\n",
+          List.of(new TransferredSocket("[::]:443", Fd.of(7)), new TransferredSocket("", Fd.of(8))),
+          Optional.of("/run/a b\\c\nd/admin.sock"),
+          Optional.of(
+              new CarriedTakeover(
+                  Fd.of(9),
+                  "2",
+                  Long.MAX_VALUE,
+                  List.of(new TransferredSocket("127.0.0.1:0", Fd.of(10))),
+                  Set.of("shop", "web"),
+                  "/run/old.sock",
+                  Optional.of(Fd.of(11)),
+                  true,
+                  "error it\n")),
+          new Bounds(
+              ConfinementMode.ENFORCE,
+              7,
+              Optional.of(new TreeSet<>(Set.of(0, 443))),
+              false,
+              List.of("read /etc/peekpass"),
+              List.of("one thing", "another")));
+
+  @Test
+  void whatIsWrittenIsRead() throws Exception {
+    assertThat(HandedDown.read(ALL.toBytes())).isEqualTo(ALL);
+    HandedDown least =
+        new HandedDown("", List.of(), Optional.empty(), Optional.empty(), Bounds.NONE);
+    assertThat(HandedDown.read(least.toBytes())).isEqualTo(least);
+    assertThat(ALL.descriptors()).extracting(Fd::number).containsExactly(7, 8, 9, 10, 11);
+  }
+
+  @Test
+  void whatIsCutIsRefused() {
+    byte[] whole = ALL.toBytes();
+    int end = new String(whole, UTF_8).indexOf("\n\n");
+    for (int i = 0; i < end; i++) {
+      byte[] part = java.util.Arrays.copyOf(whole, i);
+      assertThatThrownBy(() -> HandedDown.read(part)).isInstanceOf(IOException.class);
+    }
+  }
+
+  @Test
+  void anotherVersionsIsRefused() {
+    assertThatThrownBy(() -> HandedDown.read("peekpass stage 2\n\n".getBytes(UTF_8)))
+        .hasMessageContaining("replaced during the start");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"", "x", "-1", "999999", "9999999"})
+  void whoSetsTheVariableHimselfIsTold(String number) {
+    assertThatThrownBy(
+            () -> HandedDown.find(LinuxKernel.open(), Map.of(HandedDown.VARIABLE, number)))
+        .hasMessageContaining("for Peekpass's own use");
+  }
+
+  @Test
+  void aFirstProgramHasNothing() throws Exception {
+    assertThat(HandedDown.find(LinuxKernel.open(), Map.of())).isEmpty();
+  }
+}

@@ -1,0 +1,417 @@
+package dev.peekpass.it;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * {@code peekpass run} that root has started and that serves as another user: what the kernel says
+ * of all its threads, and that everything works as it is confined. What it cannot do is tried in
+ * ForbiddenThingsTest of {@code cli}.
+ */
+@Tag("processes")
+class ConfinedProxyTest {
+  private static final String HOST = "shop.example.test";
+  private static final String BODY = "<h1>the shop</h1>\n";
+
+  /** A user that every system has. Not nobody, whom no receiver lets in (docs/operations.md). */
+  private static final String DAEMON = "1";
+
+  @TempDir private Path dir;
+  private Path program;
+  private Running server;
+
+  @BeforeEach
+  void startServer() throws IOException {
+    Assumptions.assumeTrue(
+        Running.run(dir, "id", "-u").output().trim().equals("0"),
+        "SKIPPED: only root can become another user");
+    Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Tool.require("setpriv");
+    Assumptions.assumeTrue(
+        Running.run(dir, "id", "-u", "daemon").output().trim().equals(DAEMON),
+        "SKIPPED: there is no user daemon with the number 1 here");
+    Assumptions.assumeTrue(
+        Running.run(
+                    dir,
+                    "setpriv",
+                    "--reuid=" + DAEMON,
+                    "--clear-groups",
+                    System.getProperty("java.home") + "/bin/java",
+                    "-version")
+                .status()
+            == 0,
+        "SKIPPED: another user cannot run this JDK");
+    program = copyProgram();
+    Path site = Files.createDirectories(dir.resolve("site"));
+    Files.writeString(site.resolve("index.html"), BODY);
+    Path socket = dir.resolve("shop.sock");
+    server =
+        Running.peekpass(
+            dir,
+            "serve",
+            "serve",
+            site.toString(),
+            "--handoff",
+            "unix:" + socket,
+            "--allow-uid",
+            DAEMON);
+    server.awaitOutput("the socket is there", () -> Files.exists(socket));
+    Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rwxrwxrwx"));
+    Path run = Files.createDirectories(dir.resolve("run"));
+    Files.setPosixFilePermissions(run, PosixFilePermissions.fromString("rwxrwxrwx"));
+    Files.createDirectories(dir.resolve("etc"));
+  }
+
+  @AfterEach
+  void stopServer() {
+    if (server != null) {
+      server.close();
+    }
+  }
+
+  /** The program where another user can read it: a checkout in a home may be closed. */
+  private Path copyProgram() throws IOException {
+    Path to = dir.resolve("program");
+    List<Path> files =
+        new ArrayList<>(List.of(Path.of("peekpass"), Path.of("scripts/find-jdk.sh")));
+    try (Stream<Path> jars = Files.list(Running.ROOT.resolve("cli/target/lib"))) {
+      jars.filter(jar -> jar.toString().endsWith(".jar"))
+          .forEach(jar -> files.add(Running.ROOT.relativize(jar)));
+    }
+    for (Path file : files) {
+      Path copy = to.resolve(file);
+      Files.createDirectories(copy.getParent());
+      Files.copy(Running.ROOT.resolve(file), copy, StandardCopyOption.COPY_ATTRIBUTES);
+    }
+    Running.Done done = Running.run(dir, "chmod", "-R", "a+rX", to.toString());
+    assertThat(done.status()).as(done.errors()).isZero();
+    return to.resolve("peekpass");
+  }
+
+  private Path admin() {
+    return dir.resolve("run/admin.sock");
+  }
+
+  private Path write(String keys, String binds) throws IOException {
+    Path beside = dir.resolve("etc/new.yaml");
+    Files.writeString(
+        beside,
+        """
+        %s
+        admin: "unix:%s"
+        listeners: [ { bind: [%s] } ]
+        backends: { shop: { handoff: "unix:%s" } }
+        routes: [ { host: %s, backend: shop } ]
+        """
+            .formatted(keys, admin(), binds, dir.resolve("shop.sock"), HOST));
+    // As editors do.
+    return Files.move(
+        beside, dir.resolve("etc/peekpass.yaml"), StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private Running begin(String name, String... arguments) throws IOException {
+    List<String> command = new ArrayList<>(List.of(program.toString()));
+    command.addAll(List.of(arguments));
+    return Running.start(dir, name, command);
+  }
+
+  private Running start(String name, String... more) throws IOException {
+    List<String> arguments = new ArrayList<>(List.of("run", "-c", dir + "/etc/peekpass.yaml"));
+    arguments.addAll(List.of(more));
+    Running proxy = begin(name, arguments.toArray(String[]::new));
+    proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
+    return proxy;
+  }
+
+  private Running.Done command(String... arguments) throws IOException {
+    try (Running running = begin("command-" + System.nanoTime(), arguments)) {
+      int status = running.await();
+      return new Running.Done(status, running.output(), running.errors());
+    }
+  }
+
+  private static int freePort() throws IOException {
+    try (ServerSocket socket = new ServerSocket(0)) {
+      return socket.getLocalPort();
+    }
+  }
+
+  private static String get(int port) throws IOException {
+    try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
+      String head = "GET / HTTP/1.1\r\nHost: " + HOST + "\r\nConnection: close\r\n\r\n";
+      client.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+      return new String(client.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+
+  /** What all threads of a process have in a line of /proc/PID/task/TID/status. */
+  private static Set<String> ofAllThreads(Running proxy, String field) throws IOException {
+    Set<String> values = new TreeSet<>();
+    try (Stream<Path> threads = Files.list(Path.of("/proc/" + proxy.process.pid() + "/task"))) {
+      for (Path thread : threads.toList()) {
+        for (String line : Running.read(thread.resolve("status")).split("\n", -1)) {
+          if (line.startsWith(field + ":")) {
+            values.add(line.substring(field.length() + 1).strip().replaceAll("\\s+", " "));
+          }
+        }
+      }
+    }
+    return values;
+  }
+
+  private static void assertIsDaemon(Running proxy) throws IOException {
+    assertThat(ofAllThreads(proxy, "Uid")).containsExactly("1 1 1 1");
+    assertThat(ofAllThreads(proxy, "Gid")).hasSize(1).doesNotContain("0 0 0 0");
+    assertThat(ofAllThreads(proxy, "Groups")).hasSize(1).doesNotContain("0");
+    for (String set : List.of("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")) {
+      assertThat(ofAllThreads(proxy, set)).as(set).containsExactly("0000000000000000");
+    }
+    assertThat(ofAllThreads(proxy, "NoNewPrivs")).containsExactly("1");
+    assertThat(ofAllThreads(proxy, "Seccomp")).containsExactly("2");
+  }
+
+  @Test
+  void rootsStartServesAsAnotherUserWithoutAnyPrivilege() throws Exception {
+    write("user: daemon", "\"127.0.0.1:0\"");
+    try (Running proxy = start("proxy")) {
+      assertIsDaemon(proxy);
+      assertThat(proxy.errors()).contains("confined from here: system calls: enforced");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+      // Also those that began after that.
+      assertIsDaemon(proxy);
+      assertThat(Files.getAttribute(admin(), "unix:uid")).isEqualTo(1);
+
+      Running.Done status = command("status", "--json", "--admin", "unix:" + admin());
+      assertThat(status.output())
+          .contains("\"confinement\":{\"mode\":\"enforce\",\"uid\":\"1\",")
+          .contains("\"capabilities\":\"0000000000000000\",\"bounding\":\"0000000000000000\"")
+          .contains("\"no-new-privileges\":true", "\"calls\":\"enforced\"", "\"refused\":{}")
+          .contains("\"pid\":" + proxy.process.pid());
+      assertThat(status.output().replaceAll(".*\"threads\":(\\d+),\"filtered\":(\\d+),.*", "$1=$2"))
+          .matches("(\\d+)=\\1\n?");
+      assertThat(command("status", "--admin", "unix:" + admin()).output())
+          .contains("confinement enforce: uid 1, capabilities 0000000000000000, system calls");
+
+      // A reload of a file that was put in the place of the other, which needs no more.
+      write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.2:0\"");
+      assertThat(command("reload", "--admin", "unix:" + admin()).output()).contains("reloaded");
+      // One that needs more.
+      write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.1:" + freePort() + "\"");
+      Running.Done more = command("reload", "--admin", "unix:" + admin());
+      assertThat(more.status()).isOne();
+      assertThat(more.errors()).contains("it may bind 0 (any free one) only", "--takeover");
+      assertThat(proxy.errors()).contains("reload refused: this proxy is confined");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+
+      assertThat(proxy.stop()).isZero();
+      assertThat(admin()).doesNotExist();
+      assertThat(proxy.errors().replace("ERROR reload refused", ""))
+          .doesNotContain("ERROR", "fault", "refused the system call");
+    }
+  }
+
+  @Test
+  void aPortBelow1024IsRootsToOpenAndTheOthersToHave() throws Exception {
+    int port = 1023;
+    while (!isFree(port)) {
+      port--;
+    }
+    write("user: daemon\nthreads: 2", "\"127.0.0.1:" + port + "\"");
+    try (Running proxy = start("proxy")) {
+      assertIsDaemon(proxy);
+      assertThat(get(port)).endsWith(BODY);
+      // The next has the sockets without ever binding them.
+      try (Running next = start("next", "--takeover")) {
+        assertThat(proxy.await()).isZero();
+        assertIsDaemon(next);
+        assertThat(get(port)).endsWith(BODY);
+        assertThat(next.stop()).isZero();
+      }
+      assertThat(admin()).doesNotExist();
+    }
+  }
+
+  private static boolean isFree(int port) {
+    try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
+      return socket.isBound();
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  @Test
+  void anotherUserTakesOverFromRootAndRootNotFromAnotherUserUnlessItIsSaid() throws Exception {
+    String bind = "\"127.0.0.1:0\"";
+    write("", bind);
+    Running current = start("root");
+    try {
+      assertThat(current.errors()).contains("it serves as root: write user: NAME");
+      assertThat(ofAllThreads(current, "Uid")).containsExactly("0 0 0 0");
+      assertThat(ofAllThreads(current, "NoNewPrivs")).containsExactly("1");
+      assertThat(ofAllThreads(current, "Seccomp")).containsExactly("2");
+      int port = current.port(0);
+
+      write("user: daemon", bind);
+      try (Load load = new Load(port, HOST, BODY)) {
+        current = next(current, "daemon");
+        assertIsDaemon(current);
+        current = next(current, "daemon-again");
+        assertIsDaemon(current);
+        assertThat(Files.getAttribute(admin(), "unix:uid", LinkOption.NOFOLLOW_LINKS)).isEqualTo(1);
+
+        // Root, without a word in the configuration.
+        write("", bind);
+        Running.Done refused = command("run", "-c", dir + "/etc/peekpass.yaml", "--takeover");
+        assertThat(refused.status()).isOne();
+        assertThat(refused.errors())
+            .contains("runs as uid 1, and this one would run as root: write user: daemon");
+        Running old = current;
+        old.awaitOutput(
+            "it says so, too",
+            () -> old.errors().contains("given up: it refuses: the running proxy"));
+        assertThat(get(port)).endsWith(BODY);
+        assertIsDaemon(current);
+
+        write("user: root", bind);
+        current = next(current, "root-again");
+        assertThat(ofAllThreads(current, "Uid")).containsExactly("0 0 0 0");
+        load.stop();
+        assertThat(load.failures()).isEmpty();
+      }
+      assertThat(current.port(0)).isEqualTo(port);
+      assertThat(current.stop()).isZero();
+    } finally {
+      current.close();
+    }
+  }
+
+  private Running next(Running old, String name) throws IOException {
+    Running next = start(name, "--takeover");
+    assertThat(old.await()).as(old.errors()).isZero();
+    assertThat(next.errors()).contains("took over");
+    return next;
+  }
+
+  @Test
+  void aTakeoverWhoseSecondProgramCannotStartLeavesTheOldOneAsItWas() throws Exception {
+    write("user: daemon", "\"127.0.0.1:0\"");
+    try (Running proxy = start("proxy");
+        ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.1:" + taken.getLocalPort() + "\"");
+      Running.Done bind = command("run", "-c", dir + "/etc/peekpass.yaml", "--takeover");
+      assertThat(bind.status()).isOne();
+      assertThat(bind.errors()).contains("EADDRINUSE");
+      proxy.awaitOutput(
+          "it says why", () -> proxy.errors().contains("given up: it refuses: bind 127.0.0.1:"));
+
+      write("user: daemon", "\"127.0.0.1:0\"");
+      Path lib = program.resolveSibling("cli/target/lib");
+      Files.setPosixFilePermissions(lib, PosixFilePermissions.fromString("rwx------"));
+      Running.Done hidden = command("run", "-c", dir + "/etc/peekpass.yaml", "--takeover");
+      Files.setPosixFilePermissions(lib, PosixFilePermissions.fromString("rwxr-xr-x"));
+      assertThat(hidden.status()).isOne();
+      assertThat(hidden.errors()).contains("user daemon cannot read " + lib);
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+      assertThat(proxy.stop()).isZero();
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "user: no-such-user|there is no user no-such-user: make it (useradd",
+        "user: daemon\ngroup: no-such-group|there is no group no-such-group",
+        "user: 4000000|no user has that number: write group, too"
+      })
+  void whoCannotBeHadIsSaidBeforeAnythingIsDone(String keysAndError) throws Exception {
+    String[] parts = keysAndError.split("[|]", 2);
+    write(parts[0], "\"127.0.0.1:0\"");
+    Running.Done done = command("run", "-c", dir + "/etc/peekpass.yaml");
+    assertThat(done.status()).isOne();
+    assertThat(done.errors()).contains(parts[1]);
+  }
+
+  @Test
+  void whoIsNotRootServesConfinedAsHimselfAndSaysThatHeCannotBecomeAnother() throws Exception {
+    write("", "\"127.0.0.1:0\"");
+    List<String> asNobody =
+        List.of(
+            "setpriv",
+            "--reuid=" + DAEMON,
+            "--regid=" + DAEMON,
+            "--clear-groups",
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml");
+    try (Running proxy = Running.start(dir, "proxy", asNobody)) {
+      proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
+      assertThat(ofAllThreads(proxy, "Uid")).containsExactly("1 1 1 1");
+      assertThat(ofAllThreads(proxy, "CapEff")).containsExactly("0000000000000000");
+      assertThat(ofAllThreads(proxy, "NoNewPrivs")).containsExactly("1");
+      assertThat(ofAllThreads(proxy, "Seccomp")).containsExactly("2");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+      assertThat(proxy.stop()).isZero();
+    }
+    write("user: games", "\"127.0.0.1:0\"");
+    try (Running refused = Running.start(dir, "refused", asNobody)) {
+      assertThat(refused.await()).isOne();
+      assertThat(refused.errors())
+          .contains("user: games: only root can become another user: start it as root");
+    }
+  }
+
+  @Test
+  void auditFindsNothingThatWouldBeRefused() throws Exception {
+    Running.Done before = Running.run(dir, "dmesg");
+    Assumptions.assumeTrue(before.status() == 0, "SKIPPED: the kernel's log cannot be read here");
+    write("user: daemon\nconfinement: audit\nthreads: 2", "\"127.0.0.1:0\"");
+    try (Running proxy = start("proxy")) {
+      assertThat(ofAllThreads(proxy, "Seccomp")).containsExactly("2");
+      try (Load load = new Load(proxy.port(0), HOST, BODY)) {
+        Running.await("it serves", () -> load.served() > 2000);
+        assertThat(command("reload", "--admin", "unix:" + admin()).output()).contains("reloaded");
+        assertThat(command("status", "--admin", "unix:" + admin()).output())
+            .contains("confinement audit", "system calls audited");
+        // The JVM's own signal handling, and all its threads.
+        Running.run(dir, "kill", "-QUIT", String.valueOf(proxy.process.pid()));
+        proxy.awaitOutput("threads are shown", () -> proxy.output().contains("Full thread dump"));
+        try (Running next = start("next", "--takeover")) {
+          assertThat(proxy.await()).isZero();
+          Running.await("it serves", () -> load.served() > 4000);
+          load.stop();
+          assertThat(load.failures()).isEmpty();
+          assertThat(next.stop()).isZero();
+          for (Running one : List.of(proxy, next)) {
+            assertThat(Running.run(dir, "dmesg").output().lines())
+                .noneMatch(line ->
+                    line.contains("type=1326") && line.contains(" pid=" + one.process.pid() + " "));
+          }
+        }
+      }
+    }
+  }
+}

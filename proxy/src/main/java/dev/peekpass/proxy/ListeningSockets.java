@@ -1,0 +1,66 @@
+package dev.peekpass.proxy;
+
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.config.BindAddress;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.listen.BoundSocket;
+import dev.peekpass.proxy.listen.SocketPlan;
+import dev.peekpass.proxy.listen.SocketPlan.Held;
+import dev.peekpass.proxy.route.Reading;
+import java.util.ArrayList;
+import java.util.List;
+
+/** The sockets that a configuration listens on, opened by a process that will not serve itself. */
+public final class ListeningSockets {
+  private ListeningSockets() {}
+
+  /**
+   * Opens what is missing, as {@link Proxy#prepare} would.
+   *
+   * @param held what is there already; stays the caller's
+   * @return what was opened; the caller's
+   * @throws SystemCallException when one cannot be opened; nothing new is left open
+   */
+  public static List<TransferredSocket> open(
+      Kernel kernel, Configuration configuration, List<TransferredSocket> held)
+      throws SystemCallException {
+    List<Held> there = new ArrayList<>();
+    for (TransferredSocket socket : held) {
+      BindAddress bind =
+          BindAddress.parse(socket.bind()) instanceof Reading.Good<BindAddress>(BindAddress known)
+              ? known
+              : null;
+      there.add(new Held(BoundSocket.inherited(kernel, socket.fd(), bind), SocketPlan.NO_LOOP));
+    }
+    SocketPlan plan =
+        SocketPlan.of(
+            kernel,
+            configuration,
+            configuration.threads(),
+            there,
+            one -> kernel.setsockopt(one.socket().fd(), Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1));
+    List<TransferredSocket> opened = new ArrayList<>();
+    for (int loop = 0; loop < configuration.threads(); loop++) {
+      for (BoundSocket one : plan.openedForLoop(loop)) {
+        if (one.shared()) {
+          // A duplicate for another loop, which that process makes anew.
+          kernel.close(one.fd());
+        } else {
+          opened.add(new TransferredSocket(one.bind().toString(), one.fd()));
+        }
+      }
+    }
+    return opened;
+  }
+
+  /** Closes some of them. */
+  public static void close(Kernel kernel, List<TransferredSocket> sockets) {
+    for (TransferredSocket socket : sockets) {
+      Fd fd = socket.fd();
+      kernel.close(fd);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+package dev.peekpass.proxy.admin;
+
+import dev.peekpass.proxy.confine.Bounds;
+import dev.peekpass.proxy.confine.Confinement;
+import dev.peekpass.proxy.confine.ThreadFacts;
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** What a process is confined to, for a status: of its threads what the kernel says. */
+final class ConfinementReport {
+  private ConfinementReport() {}
+
+  static void append(Json json, Confinement confinement) {
+    Bounds bounds = confinement.bounds();
+    json.name("confinement").open('{');
+    json.name("mode").value(bounds.mode().name().toLowerCase(Locale.ROOT));
+    try {
+      ThreadFacts facts = ThreadFacts.read();
+      json.name("uid").value(facts.uid()).name("gid").value(facts.gid());
+      json.name("groups").value(facts.groups());
+      json.name("capabilities").value(facts.capabilities());
+      json.name("bounding").value(facts.bounding());
+      json.name("no-new-privileges").value(facts.noNewPrivileges());
+      json.name("threads").value(facts.threads()).name("filtered").value(facts.filtered());
+    } catch (IOException e) {
+      json.name("unknown").value(String.valueOf(e.getMessage()));
+    }
+    json.name("calls").value(confinement.calls());
+    json.name("landlock").value(bounds.landlock());
+    if (bounds.landlock() > 0) {
+      json.texts("paths", bounds.paths());
+    }
+    if (bounds.ports().isPresent()) {
+      List<String> ports = bounds.ports().get().stream().map(String::valueOf).toList();
+      json.texts("ports", ports);
+      json.name("connects").value(bounds.connects());
+    }
+    json.name("refused").open('{');
+    for (Map.Entry<String, Long> one : confinement.refused().entrySet()) {
+      json.name(one.getKey()).value(one.getValue());
+    }
+    json.close('}').texts("lacks", confinement.lacks()).close('}');
+  }
+}

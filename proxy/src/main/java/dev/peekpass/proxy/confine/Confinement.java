@@ -1,0 +1,187 @@
+package dev.peekpass.proxy.confine;
+
+import dev.peekpass.linux.Errno;
+import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.ProcessCalls;
+import dev.peekpass.linux.SeccompFilter;
+import dev.peekpass.linux.SystemCallTable;
+import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ConfinementMode;
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What this process is confined to: the files and ports that it was started with ({@link Bounds}),
+ * and from {@link #confineFromHere} on its system calls.
+ */
+public final class Confinement {
+  private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.proxy");
+
+  private static final String NONE = "none";
+
+  private final Bounds bounds;
+  private final List<String> lacks;
+  private volatile String calls = NONE;
+  private volatile @Nullable RefusedCalls refused;
+
+  /** One with these bounds, in which system calls are not filtered yet. */
+  public Confinement(Bounds bounds) {
+    this.bounds = bounds;
+    lacks = new ArrayList<>(bounds.lacks());
+  }
+
+  /** That of a process that nobody confines. */
+  public static Confinement none() {
+    return new Confinement(Bounds.NONE);
+  }
+
+  /**
+   * Puts the filter of system calls in force, for all threads. What is not needed from here on is
+   * refused. Before a byte of a client is read.
+   *
+   * @param kernel the calling thread's
+   * @throws IOException when files are not confined as they should be, or the filter is not in
+   *     force though the kernel has said so: then this process must not serve
+   */
+  public void confineFromHere(Kernel kernel) throws IOException {
+    if (bounds.mode() == ConfinementMode.OFF) {
+      return;
+    }
+    requireConfinedFiles();
+    SystemCallTable table = SystemCallTable.of(System.getProperty("os.arch", "")).orElse(null);
+    int r = table == null ? -Errno.ENOSYS : filter(kernel, table);
+    if (r < 0) {
+      lacks.add(
+          "system calls are not filtered: "
+              + (table == null ? "this architecture's are not known" : Errno.name(-r)));
+    } else if (bounds.mode() == ConfinementMode.ENFORCE) {
+      requireFilteredCalls();
+    }
+    String landlock = bounds.landlock() == 0 ? "not confined" : "Landlock " + bounds.landlock();
+    LOG.info(
+        "confined from here: system calls: {}; files and ports: {}{}",
+        calls,
+        landlock,
+        lacks.isEmpty() ? "" : "; " + String.join("; ", lacks));
+  }
+
+  /** Does what {@link #confineFromHere} does, but for what cannot be undone. */
+  public static void rehearse() throws IOException {
+    Optional<SystemCallTable> table = SystemCallTable.of(System.getProperty("os.arch", ""));
+    if (table.isPresent()) {
+      var _ = new SeccompFilter(CallFilter.program(table.get(), false, true, 1));
+      var _ = new SeccompFilter(CallFilter.withoutClone3(table.get()));
+    }
+    LOG.debug("{}", ThreadFacts.read());
+  }
+
+  private int filter(Kernel kernel, SystemCallTable table) {
+    // One thread for all: seccomp(2) gives the others this thread's, with
+    // SECCOMP_FILTER_FLAG_TSYNC.
+    int r = ProcessCalls.setNoNewPrivileges();
+    if (r < 0) {
+      return r;
+    }
+    r =
+        ProcessCalls.seccomp(
+            new SeccompFilter(CallFilter.withoutClone3(table)),
+            ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC);
+    if (r != 0) {
+      return r < 0 ? r : -Errno.EPERM;
+    }
+    boolean audit = bounds.mode() == ConfinementMode.AUDIT;
+    int flags = ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC | ProcessCalls.SECCOMP_FILTER_FLAG_LOG;
+    if (!audit) {
+      r =
+          ProcessCalls.seccomp(
+              new SeccompFilter(CallFilter.program(table, false, true, kernel.getpid())),
+              flags
+                  | ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+                  | ProcessCalls.SECCOMP_FILTER_FLAG_NEW_LISTENER);
+      if (r >= 0) {
+        refused = RefusedCalls.start(Fd.of(r), table);
+        calls = "enforced";
+        return 0;
+      }
+      LOG.debug("seccomp with a listener: {}", Errno.name(-r));
+      lacks.add("refused system calls are in the kernel's log only");
+    }
+    r =
+        ProcessCalls.seccomp(
+            new SeccompFilter(CallFilter.program(table, audit, false, kernel.getpid())), flags);
+    if (r > 0) {
+      // The number of a thread that has another filter.
+      r = -Errno.EPERM;
+    }
+    if (r == 0) {
+      calls = audit ? "audited" : "enforced";
+    }
+    return r;
+  }
+
+  /** Tries what must fail. */
+  private void requireConfinedFiles() throws IOException {
+    if (bounds.landlock() == 0) {
+      return;
+    }
+    // Opens it, and closes it again.
+    try (DirectoryStream<Path> root = Files.newDirectoryStream(Path.of("/"))) {
+      LOG.debug("{} was opened", root);
+    } catch (IOException e) {
+      return;
+    }
+    throw new IOException(
+        "files are not confined, though they should be: start it by peekpass run, without"
+            + " PEEKPASS_STAGE in the environment");
+  }
+
+  private static void requireFilteredCalls() throws IOException {
+    ThreadFacts facts = ThreadFacts.read();
+    if (facts.filtered() != facts.threads() || !facts.noNewPrivileges()) {
+      throw new IOException(
+          "system calls are filtered for %d of %d threads only: confinement: off starts without, if that must be"
+              .formatted(facts.filtered(), facts.threads()));
+    }
+  }
+
+  /** What it was confined to when it started. */
+  public Bounds bounds() {
+    return bounds;
+  }
+
+  /** Why a reload cannot go over to a configuration; empty when nothing here forbids it. */
+  public Optional<String> refusal(Configuration next) {
+    return bounds.refusal(next);
+  }
+
+  /** Whether it was started with more privileges than it has now. */
+  public boolean hasGivenUpPrivileges() {
+    return bounds.mode() != ConfinementMode.OFF;
+  }
+
+  /** {@code none}, {@code audited} or {@code enforced}. */
+  public String calls() {
+    return calls;
+  }
+
+  /** What could not be done, a sentence each. */
+  public List<String> lacks() {
+    return List.copyOf(lacks);
+  }
+
+  /** How often each system call was refused, of those that are told. */
+  public Map<String, Long> refused() {
+    RefusedCalls counting = refused;
+    return counting == null ? Map.of() : counting.counts();
+  }
+}
