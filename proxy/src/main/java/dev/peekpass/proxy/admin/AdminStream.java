@@ -8,6 +8,7 @@ import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SystemCallException;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Optional;
@@ -68,13 +69,14 @@ final class AdminStream implements AutoCloseable {
 
   /** What has come and was not read as a line yet; of text without descriptors. */
   String unread() {
-    return read.toString(StandardCharsets.ISO_8859_1);
+    return read.rest();
   }
 
   /** Goes on where another object has stopped. */
   void resume(long untilNanos, String unread) {
     deadlineNanos = untilNanos;
-    read.writeBytes(unread.getBytes(StandardCharsets.ISO_8859_1));
+    byte[] bytes = unread.getBytes(StandardCharsets.ISO_8859_1);
+    read.add(ByteBuffer.wrap(bytes), bytes.length);
   }
 
   /** Sends a line; adds its end. */

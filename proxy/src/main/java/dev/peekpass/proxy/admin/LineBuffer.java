@@ -72,6 +72,11 @@ final class LineBuffer {
     return line;
   }
 
+  /** What is in no line yet, a character for a byte. */
+  String rest() {
+    return new String(bytes, from, end - from, StandardCharsets.ISO_8859_1);
+  }
+
   /** Whether nothing is left that is in no line. */
   boolean isEmpty() {
     return from == end;
