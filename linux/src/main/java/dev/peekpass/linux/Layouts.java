@@ -101,7 +101,9 @@ final class Layouts {
           JAVA_LONG.withName("tcpi_max_pacing_rate"),
           JAVA_LONG.withName("tcpi_bytes_acked"),
           JAVA_LONG.withName("tcpi_bytes_received"),
-          MemoryLayout.sequenceLayout(6, JAVA_INT).withName("tcpi_segs_out_to_data_segs_out"),
+          MemoryLayout.sequenceLayout(4, JAVA_INT).withName("tcpi_segs_out_to_min_rtt"),
+          JAVA_INT.withName("tcpi_data_segs_in"),
+          JAVA_INT.withName("tcpi_data_segs_out"),
           MemoryLayout.sequenceLayout(4, JAVA_LONG)
               .withName("tcpi_delivery_rate_to_sndbuf_limited"),
           JAVA_INT.withName("tcpi_delivered"),

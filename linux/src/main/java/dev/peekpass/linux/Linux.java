@@ -30,6 +30,10 @@ public final class Linux {
   public static final int SO_ATTACH_FILTER = 26;
   public static final int SO_DETACH_FILTER = 27;
   public static final int SO_ACCEPTCONN = 30;
+
+  /** Read as one integer: bytes of memory that the receive queue takes (linux/sock_diag.h). */
+  public static final int SO_MEMINFO = 55;
+
   public static final int SO_PROTOCOL = 38;
   public static final int SO_DOMAIN = 39;
   public static final int SO_PEEK_OFF = 42;

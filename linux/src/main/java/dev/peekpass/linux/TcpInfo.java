@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 public final class TcpInfo {
   private static final long UNACKED = Layouts.offset(Layouts.TCP_INFO, "tcpi_unacked");
   private static final long RECEIVED = Layouts.offset(Layouts.TCP_INFO, "tcpi_bytes_received");
+  private static final long SEGMENTS = Layouts.offset(Layouts.TCP_INFO, "tcpi_data_segs_in");
   private static final long SENT = Layouts.offset(Layouts.TCP_INFO, "tcpi_bytes_sent");
 
   private final MemorySegment memory =
@@ -36,6 +37,11 @@ public final class TcpInfo {
     return memory.get(JAVA_LONG, RECEIVED);
   }
 
+  /** Segments with payload received, as an unsigned number; 0 before Linux 4.6. */
+  public int dataSegmentsReceived() {
+    return memory.get(JAVA_INT, SEGMENTS);
+  }
+
   /** Payload bytes sent, retransmissions included. */
   public long bytesSent() {
     return memory.get(JAVA_LONG, SENT);
@@ -56,11 +62,17 @@ public final class TcpInfo {
     memory.set(JAVA_INT, UNACKED, connections);
   }
 
+  /** Writes how many segments have come: for kernels that are simulated. */
+  public void dataSegmentsReceived(int segments) {
+    memory.set(JAVA_INT, SEGMENTS, segments);
+  }
+
   /** Writes what is read of a connection: for kernels that are simulated. */
   public void connection(int state, long bytesReceived, long bytesSent) {
     memory.set(JAVA_BYTE, 0, (byte) state);
     memory.set(JAVA_LONG, RECEIVED, bytesReceived);
     memory.set(JAVA_LONG, SENT, bytesSent);
+    dataSegmentsReceived(0);
     filled((int) Layouts.TCP_INFO.byteSize());
   }
 

@@ -169,6 +169,8 @@ class LinuxKernelTest {
     assertThat(kernel.tcpInfo(accepted, info)).isZero();
     assertThat(info.state()).isEqualTo(Linux.TCP_ESTABLISHED);
     assertThat(info.bytesReceived()).isEqualTo(10);
+    assertThat(info.dataSegmentsReceived()).isOne();
+    assertThat(kernel.getsockopt(accepted, Linux.SOL_SOCKET, Linux.SO_MEMINFO)).isBetween(10, 4096);
     assertThat(info.bytesSent()).isEqualTo(3);
   }
 

@@ -101,6 +101,18 @@ class FaultTest {
   }
 
   @Test
+  void whatLiesInHundredsOfPiecesIsNotLookedThroughAgainAndAgain() {
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.clientByByte(MILLI, true);
+    proxy.clientByByte(MILLI, false);
+    proxy.runUntil(4 * SECOND);
+
+    assertThat(proxy.count(Counter.IN_PIECES)).isOne();
+    assertThat(proxy.count(Outcome.REFUSED_TOO_LARGE)).isOne();
+    assertThat(proxy.count(Outcome.PASSED)).as("where the kernel joined them").isOne();
+  }
+
+  @Test
   void anInterruptedHandOffGivesUpNoChannel() {
     proxy.receiver.planStream(0, 10, 10);
     proxy.client(MILLI, 1 << 16);

@@ -97,6 +97,8 @@ final class Flight {
     }
     all.add(new Flight("a hello without a name", Hellos.withoutName(), maxPeekBytes));
     all.add(new Flight("a request of 2 kB", request("b.example", 2000), maxPeekBytes));
+    all.add(
+        new Flight("a request of 2 kB for a.example", request("a.example", 2000), maxPeekBytes));
     all.add(new Flight("a request of 6 kB", request("a.example", 6000), maxPeekBytes));
     all.add(new Flight("a request of 9 kB", request("a.example", 9000), maxPeekBytes));
     all.add(new Flight("HTTP/1.0 without a host", ascii("GET / HTTP/1.0\r\n\r\n"), maxPeekBytes));

@@ -138,10 +138,23 @@ final class SimulatedProxy {
     return burst;
   }
 
+  /** A client whose request of 2 kB comes a byte a segment, and perhaps lies so in the queue. */
+  void clientByByte(long atNanos, boolean inPieces) {
+    Client client = client("a request of 2 kB for a.example");
+    if (inPieces) {
+      client.comesInPieces();
+    }
+    client.plan(atNanos, client.length(), 1, 1000, Client.End.SILENCE);
+  }
+
   private Client client() {
+    return client("a request for a.example");
+  }
+
+  private Client client(String name) {
     Flight flight =
         Flight.all(MAX_PEEK_BYTES).stream()
-            .filter(f -> f.toString().equals("a request for a.example"))
+            .filter(f -> f.toString().equals(name))
             .findFirst()
             .orElseThrow();
     return new Client(world, clients++, listener, flight.bytes, flight);

@@ -31,6 +31,9 @@ import org.jspecify.annotations.Nullable;
  * kernel is simulated.
  */
 final class Simulation {
+  /** Of so many clients the segments of one are not joined. */
+  private static final int IN_PIECES = 7;
+
   private static final long MILLI = 1_000_000;
   private static final long SECOND = 1_000 * MILLI;
   private static final long CROWD_SEEDS = 1_000;
@@ -499,6 +502,9 @@ final class Simulation {
   private Client client(SocketPlan.Assigned socket, Flight flight) {
     TcpListener listener = simulated.listener(socket.socket().fd());
     Client client = new Client(world, clients++, listener, flight.bytes, flight);
+    if (clients % IN_PIECES == 0) {
+      client.comesInPieces();
+    }
     if (crowd == null) {
       if (chance.hits(8000)) {
         client.address(0, IPV4 | (0xc0000200L + chance.below(hosts)));

@@ -345,7 +345,8 @@ final class Witness implements Observer {
           case REFUSED_NO_HOST -> isRefused(story, Flight.Verdict.ABSENT);
           case REFUSED_FOREIGN -> isRefused(story, Flight.Verdict.FOREIGN);
           case REFUSED_MALFORMED -> is(story, Flight.Verdict.INVALID);
-          case REFUSED_TOO_LARGE -> is(story, Flight.Verdict.TOO_LARGE);
+          case REFUSED_TOO_LARGE ->
+              is(story, Flight.Verdict.TOO_LARGE) || connection.isInManyPieces();
           case REFUSED_UNAVAILABLE -> isUnavailable(story);
           case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
           case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);

@@ -30,6 +30,7 @@ public final class Client {
   private final byte[] bytes;
   private final Object flight;
   private @Nullable TcpConnection connection;
+  private boolean inPieces;
   private long addressHigh;
   private long addressLow = 0xffff_0000_0000L | 0xc0000200L;
   private boolean queued;
@@ -86,6 +87,11 @@ public final class Client {
     return number;
   }
 
+  /** What it sends lies in the proxy's queue as it was sent, as may be on one machine. */
+  public void comesInPieces() {
+    inPieces = true;
+  }
+
   /**
    * Plans all it does.
    *
@@ -136,6 +142,9 @@ public final class Client {
     }
     TcpConnection made = new TcpConnection(this);
     connection = made;
+    if (inPieces) {
+      made.keepInPieces();
+    }
     if (listener.isDeferring()) {
       heldBack = true;
       listener.holdBack(1);

@@ -795,6 +795,7 @@ public final class SimulatedKernel implements Kernel {
     TcpConnection of = as(TcpConnection.class, connection);
     enter(Call.COUNTS, of);
     info.connection(of.state(), of.bytesReceived(), of.bytesSent());
+    info.dataSegmentsReceived(of.segments());
     return leave(Call.COUNTS, of, 0);
   }
 
@@ -883,6 +884,11 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int getsockopt(Fd socket, int level, int option) {
+    if (level == Linux.SOL_SOCKET && option == Linux.SO_MEMINFO) {
+      TcpConnection of = as(TcpConnection.class, socket);
+      enter(Call.COUNTS, of);
+      return leave(Call.COUNTS, of, of.queueMemory());
+    }
     if (level != Linux.SOL_SOCKET || option != Linux.SO_ERROR) {
       throw notSimulated("getsockopt " + option);
     }

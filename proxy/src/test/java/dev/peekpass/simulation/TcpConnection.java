@@ -12,6 +12,8 @@ public final class TcpConnection extends OpenFile {
 
   private final Client client;
   private int delivered;
+  private int segments;
+  private boolean inPieces;
   private int consumed;
   private boolean finReceived;
   private boolean reset;
@@ -115,6 +117,7 @@ public final class TcpConnection extends OpenFile {
 
   void deliver(int bytes) {
     delivered += bytes;
+    segments++;
     wake(Linux.EPOLLIN);
   }
 
@@ -184,6 +187,26 @@ public final class TcpConnection extends OpenFile {
   /** As tcp_info has it: a FIN counts as a byte. */
   long bytesReceived() {
     return (finReceived ? 1L : 0L) + delivered;
+  }
+
+  /** As tcp_info has it. */
+  int segments() {
+    return segments;
+  }
+
+  /** From now on its segments are not joined in the queue, as those of loopback may not be. */
+  void keepInPieces() {
+    inPieces = true;
+  }
+
+  /** Whether a peek at it would take long. */
+  public boolean isInManyPieces() {
+    return inPieces && segments > 192;
+  }
+
+  /** What its receive queue takes: as was measured of bytes that come one by one. */
+  int queueMemory() {
+    return inPieces ? 1024 * segments : 53 * delivered;
   }
 
   long bytesSent() {

@@ -52,6 +52,9 @@ import java.util.function.Consumer;
  * <p>Longer than others, since each verdict of the parser is one method here.
  */
 final class Peeking implements Origin, Stage {
+  private static final String IN_PIECES =
+      "in too many pieces: hundreds of segments of a few bytes that the kernel could not join";
+
   /** Covers every ordinary head; only larger ones are worth a second call into a larger buffer. */
   private static final int FIRST_PEEK_BYTES = 4096;
 
@@ -85,6 +88,7 @@ final class Peeking implements Origin, Stage {
   /** Where a connection stands that is being looked at for the first time. */
   private final ConnectionQueue accepted = new ConnectionQueue(this);
 
+  private final Pieces pieces;
   private final Pending pending;
   private final Shedding shedding;
   private final Consumer<Connection> onTimeout = this::timedOut;
@@ -108,6 +112,7 @@ final class Peeking implements Origin, Stage {
     labelBytes = label.getBytes(StandardCharsets.US_ASCII);
     maxPeekBytes = config.maxPeekBytes();
     Clients clients = around.clients();
+    pieces = new Pieces(kernel);
     pending = new Pending(turn, ending, clients, config, label, this);
     shedding = new Shedding(turn, ending, clients, pending, config.maxPending(), label);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
@@ -226,9 +231,18 @@ final class Peeking implements Origin, Stage {
    */
   private void peek(Connection connection, boolean ended) {
     int seen = connection.peekedBytes;
+    // The first look is a short one, and asks nobody.
+    if (seen > 0 && pieces.areTooMany(connection.fd)) {
+      refuseInPieces(connection);
+      return;
+    }
     int want = seen < FIRST_PEEK_BYTES ? Math.min(FIRST_PEEK_BYTES, maxPeekBytes) : maxPeekBytes;
     int n = recvPeek(connection.fd, want);
     if (n == want && n < maxPeekBytes) {
+      if (pieces.areTooMany(connection.fd)) {
+        refuseInPieces(connection);
+        return;
+      }
       n = recvPeek(connection.fd, maxPeekBytes);
     }
     if (n == -Errno.EAGAIN) {
@@ -346,6 +360,12 @@ final class Peeking implements Origin, Stage {
   private void refuseMalformed(Connection connection, String reason) {
     connection.reason = reason;
     refuse(connection, Outcome.REFUSED_MALFORMED);
+  }
+
+  private void refuseInPieces(Connection connection) {
+    turn.count(Counter.IN_PIECES);
+    connection.reason = IN_PIECES;
+    refuse(connection, Outcome.REFUSED_TOO_LARGE);
   }
 
   private void refuse(Connection connection, Outcome outcome) {

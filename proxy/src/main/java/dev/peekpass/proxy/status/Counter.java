@@ -12,6 +12,8 @@ public enum Counter {
   ACCEPT_LIMIT_REACHED,
   /** Connections shed because a listener's max-pending was reached. */
   MAX_PENDING_REACHED,
+  /** Connections refused because their first bytes came in very many small segments. */
+  IN_PIECES,
   /** Connections turned away because their client had max-pending-per-client incomplete ones. */
   MAX_PENDING_PER_CLIENT_REACHED,
   /** Connections turned away because their client came more often than max-new-per-client. */
