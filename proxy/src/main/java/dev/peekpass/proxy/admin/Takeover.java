@@ -176,9 +176,7 @@ public final class Takeover implements AutoCloseable {
       String rest = said.rest();
       switch (said.word()) {
         case SOCKET -> {
-          if (sockets.size() == MAX_SOCKETS) {
-            throw new IOException("the running proxy offers over " + MAX_SOCKETS + " sockets");
-          }
+          TakeoverRefusal.unlessRoom(sockets, MAX_SOCKETS, "sockets");
           sockets.add(new TransferredSocket(rest, descriptor()));
         }
         case ADMIN -> {
@@ -187,10 +185,7 @@ public final class Takeover implements AutoCloseable {
           adminPath = rest;
         }
         case DRAINED -> {
-          if (drained.size() == MAX_SOCKETS) {
-            throw new IOException(
-                "the running proxy tells of over " + MAX_SOCKETS + " drained backends");
-          }
+          TakeoverRefusal.unlessRoom(drained, MAX_SOCKETS, "drained backends");
           drained.add(rest);
         }
         case END -> {

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.admin;
 
 import java.io.IOException;
+import java.util.Collection;
 import org.jspecify.annotations.Nullable;
 
 /** How the old process of a takeover says no, see {@link TakeoverOffer}. */
@@ -65,5 +66,12 @@ final class TakeoverRefusal {
   static String line(String why) {
     String line = TakeoverOffer.REFUSED + why.replaceAll("\\p{Cntrl}", " ");
     return line.substring(0, Math.min(line.length(), TakeoverOffer.MAX_REFUSAL_CHARS));
+  }
+
+  /** Bounds what the running proxy tells of. */
+  static void unlessRoom(Collection<?> taken, int most, String of) throws IOException {
+    if (taken.size() >= most) {
+      throw new IOException("the running proxy tells of over " + most + " " + of);
+    }
   }
 }
