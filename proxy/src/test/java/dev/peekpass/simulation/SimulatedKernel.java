@@ -465,7 +465,7 @@ public final class SimulatedKernel implements Kernel {
     byte[] bytes = new byte[Math.min(most, from.delivered())];
     int n = from.receive(bytes, most, peek);
     buffer.bytes().clear();
-    if (n > 0) {
+    if (n > 0 && (flags & Linux.MSG_TRUNC) == 0) {
       buffer.bytes().put(offset, bytes, 0, n);
     }
     leave(Call.RECV, from, n);
