@@ -86,6 +86,7 @@ public final class Ending {
    */
   public void turnAway(Fd fd, Outcome outcome) {
     turn.counters().count(outcome);
+    turn.headroom().gave();
     try {
       turn.kernel().close(fd);
     } finally {
@@ -109,6 +110,7 @@ public final class Ending {
   /** Takes a connection out of its container, closes its descriptor and gives the object back. */
   public void release(Connection connection) {
     connection.leave();
+    turn.headroom().gave();
     try {
       unwatch(connection);
     } finally {
