@@ -7,6 +7,10 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -255,6 +259,58 @@ class HostileClientsTest {
       for (Socket client : slow) {
         client.close();
       }
+    }
+  }
+
+  /** Clients leave a descriptor to whoever asks a proxy at its limit what is going on. */
+  @Test
+  void atTheLimitOfDescriptorsTheProxyStillGivesItsStatus() throws IOException {
+    int limit = 260;
+    Path admin = dir.resolve("asked.sock");
+    Path config =
+        Files.writeString(
+            dir.resolve("asked.yaml"),
+            "admin: \"unix:%s\"\n".formatted(admin)
+                + YAML.formatted(60_000, dir.resolve("nobody.sock")));
+    List<Socket> slow = new ArrayList<>();
+    try (Running limited =
+        Running.start(
+            dir,
+            "asked",
+            List.of(
+                "bash",
+                "-c",
+                "ulimit -n " + limit + "; exec \"$0\" run -c \"$1\"",
+                Running.ROOT.resolve("peekpass").toString(),
+                config.toString()))) {
+      int port = limited.port(0);
+      for (int i = 0; i < 2 * limit; i++) {
+        slow(slow, "127.6.6.6", port);
+      }
+      Running.await("the limit is met", () -> limited.errors().contains("EMFILE"));
+      for (int i = 0; i < 20; i++) {
+        // Others take what was given up for this one.
+        slow(slow, "127.6.6.6", port);
+        assertThat(status(admin)).startsWith("{\"ok\":true,").contains("\"accept-limit-reached\"");
+      }
+      for (Socket client : slow) {
+        client.close();
+      }
+      assertThat(limited.stop()).isZero();
+      assertThat(limited.errors())
+          .doesNotContain("admin socket: accept")
+          .doesNotContain("fault in Peekpass");
+    } finally {
+      for (Socket client : slow) {
+        client.close();
+      }
+    }
+  }
+
+  private static String status(Path admin) throws IOException {
+    try (SocketChannel channel = SocketChannel.open(UnixDomainSocketAddress.of(admin))) {
+      channel.write(ByteBuffer.wrap("status\n".getBytes(StandardCharsets.UTF_8)));
+      return new String(Channels.newInputStream(channel).readAllBytes(), StandardCharsets.UTF_8);
     }
   }
 

@@ -150,6 +150,27 @@ class LinuxKernelTest {
     assertThat(kernel.siocinq(accepted)).isZero();
   }
 
+  /** tcp(7): the received bytes of data are discarded, rather than passed back in the buffer. */
+  @Test
+  void recvWithTruncDiscardsTcpBytesUncopied() throws Exception {
+    Fd listener = listenTcp();
+    Fd client = connectTo(listener);
+    Fd accepted = own(kernel.accept4(listener, null, Linux.SOCK_CLOEXEC));
+    send(client, "hello, again");
+    buffer.bytes().put(0, new byte[12]);
+
+    assertThat(kernel.recv(accepted, buffer, 0, 7, Linux.MSG_TRUNC)).isEqualTo(7);
+    byte[] raw = new byte[12];
+    buffer.bytes().get(0, raw);
+    assertThat(raw).containsOnly(0);
+    assertThat(kernel.siocinq(accepted)).isEqualTo(5);
+    assertThat(recv(accepted, 0)).isEqualTo("again");
+    int flags = Linux.MSG_TRUNC | Linux.MSG_DONTWAIT;
+    assertThat(kernel.recv(accepted, buffer, 0, 7, flags)).isEqualTo(-Errno.EAGAIN);
+    assertThat(kernel.shutdown(client, Linux.SHUT_WR)).isZero();
+    assertThat(kernel.recv(accepted, buffer, 0, 7, Linux.MSG_TRUNC)).isZero();
+  }
+
   @Test
   void tcpInfoTellsTheQueueOfAListenerAndTheBytesOfAConnection() throws Exception {
     Fd listener = listenTcp();

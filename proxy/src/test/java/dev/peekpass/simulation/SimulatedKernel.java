@@ -56,6 +56,9 @@ public final class SimulatedKernel implements Kernel {
     public boolean allAtOnce;
   }
 
+  /** How many descriptors a proxy leaves to others at most, so that it may call them short. */
+  private static final int MOST_LEFT = 32;
+
   private static final int FIRST_NUMBER = 3;
   private static final int MAX_CALLS_A_TURN = 50_000;
   private static final long RACE_NANOS = 20_000_000;
@@ -465,7 +468,7 @@ public final class SimulatedKernel implements Kernel {
     byte[] bytes = new byte[Math.min(most, from.delivered())];
     int n = from.receive(bytes, most, peek);
     buffer.bytes().clear();
-    if (n > 0) {
+    if (n > 0 && (flags & Linux.MSG_TRUNC) == 0) {
       buffer.bytes().put(offset, bytes, 0, n);
     }
     leave(Call.RECV, from, n);
@@ -765,7 +768,13 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int eventfd(int initialValue, int flags) {
-    return create(Call.EVENTFD, new EventFd());
+    int r = create(Call.EVENTFD, new EventFd());
+    Observer by = observer;
+    if (by != null && conditions.reuseNumbers && r >= getrlimit(Linux.RLIMIT_NOFILE) - MOST_LEFT) {
+      // Whoever asks for a number learns that few are left.
+      by.onShortage(Call.EVENTFD);
+    }
+    return r;
   }
 
   @Override
@@ -959,7 +968,8 @@ public final class SimulatedKernel implements Kernel {
 
   @Override
   public int getrlimit(int resource) {
-    throw notSimulated("getrlimit");
+    // Numbers that are not used again tell nothing of how many there are.
+    return conditions.reuseNumbers ? FIRST_NUMBER + conditions.maxDescriptors : Integer.MAX_VALUE;
   }
 
   @Override

@@ -66,6 +66,9 @@ public final class Connection implements Pollable {
   /** How many bytes the last peek saw. */
   public int peekedBytes;
 
+  /** How many bytes were dropped of what its client sent, it being refused. */
+  public int droppedBytes;
+
   public @Nullable Protocol protocol;
 
   /** What stands for its route in its listener's table, or {@link RouteTable#NONE}. */
@@ -151,6 +154,7 @@ public final class Connection implements Pollable {
     peerPort = peer.port();
     acceptedNanos = nowNanos;
     peekedBytes = 0;
+    droppedBytes = 0;
     protocol = null;
     route = RouteTable.NONE;
     backend = null;

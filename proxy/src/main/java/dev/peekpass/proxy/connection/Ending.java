@@ -17,6 +17,9 @@ import dev.peekpass.proxy.turn.Turn;
  * }</pre>
  */
 public final class Ending {
+  private static final int LEVEL = Linux.EPOLLIN | Linux.EPOLLRDHUP;
+  private static final int EDGE = LEVEL | Linux.EPOLLET;
+
   private final Turn turn;
 
   /** The end for connections of one loop. */
@@ -31,10 +34,21 @@ public final class Ending {
    * @return false when the kernel refuses, for want of memory or by a limit
    */
   public boolean watch(Connection connection) {
-    if (connection.slot >= 0) {
-      return true;
-    }
-    int interest = Linux.EPOLLIN | Linux.EPOLLRDHUP | Linux.EPOLLET;
+    return connection.slot >= 0 || watch(connection, EDGE);
+  }
+
+  /**
+   * Watches a connection whose bytes are read, level-triggered: what is left is reported again, and
+   * others get their turn before.
+   *
+   * @return false when the kernel refuses, for want of memory or by a limit
+   */
+  public boolean watchUnread(Connection connection) {
+    int slot = connection.slot;
+    return slot >= 0 ? turn.clients().modify(slot, connection.fd, LEVEL) : watch(connection, LEVEL);
+  }
+
+  private boolean watch(Connection connection, int interest) {
     int slot = turn.clients().add(connection.fd, interest, connection);
     if (slot < 0) {
       turn.count(Counter.WATCH_REFUSED);
@@ -72,6 +86,7 @@ public final class Ending {
    */
   public void turnAway(Fd fd, Outcome outcome) {
     turn.counters().count(outcome);
+    turn.headroom().gave();
     try {
       turn.kernel().close(fd);
     } finally {
@@ -95,6 +110,7 @@ public final class Ending {
   /** Takes a connection out of its container, closes its descriptor and gives the object back. */
   public void release(Connection connection) {
     connection.leave();
+    turn.headroom().gave();
     try {
       unwatch(connection);
     } finally {

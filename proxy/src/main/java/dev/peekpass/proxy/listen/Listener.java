@@ -217,10 +217,16 @@ public final class Listener implements Pollable {
 
   private void accept(int count) {
     for (int i = 0; i < count; i++) {
+      // Whoever is queued at the end has no other time to be accepted.
+      if (turn.headroom().isReached() && !isEnding() && !makeRoom(Errno.EMFILE)) {
+        return;
+      }
       peeking.prepare();
       int r = acceptOne();
       if (r >= 0) {
-        accepted(Fd.of(r));
+        Fd fd = Fd.of(r);
+        turn.headroom().took(fd);
+        accepted(fd);
       } else if (!canAcceptMore(-r)) {
         return;
       }

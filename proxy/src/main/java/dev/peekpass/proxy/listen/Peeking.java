@@ -64,9 +64,6 @@ final class Peeking implements Origin, Stage {
   /** Where the name in Host may be said: without what a log line could be forged with. */
   private static final String MISMATCH_WITH = MISMATCH + ": Host is ";
 
-  /** How many ended connections are kept for reuse. */
-  private static final int MAX_SPARE = 4096;
-
   /** How to turn away what is broken or late where the fallback is a backend. */
   private static final Fallback.Reject ANSWER_ALL =
       new Fallback.Reject(Fallback.Kind.HTTP_STATUS, Fallback.DEFAULT_HTTP_STATUS);
@@ -398,7 +395,8 @@ final class Peeking implements Origin, Stage {
   @Override
   public void recycle(Connection connection) {
     lease.leave();
-    if (spare.size() < MAX_SPARE) {
+    // As many as may be pending at a time: a wave of them leaves nothing to collect.
+    if (spare.size() < config.maxPending()) {
       spare.push(connection);
     }
   }

@@ -1,7 +1,6 @@
 package dev.peekpass.proxy.refusal;
 
 import dev.peekpass.linux.Errno;
-import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.NativeBuffer;
@@ -20,9 +19,9 @@ import org.jspecify.annotations.Nullable;
  * Turns clients away so that they can read why.
  *
  * <p>close(2) with unread bytes, or with bytes still coming, resets the connection, and the reset
- * overtakes the answer. So what was sent is read first, then comes the answer and the end of our
- * side, and the connection lingers until the client ends its own or {@link #LINGER_NANOS} have
- * passed.
+ * overtakes the answer. So what was sent is dropped first, then comes the answer and the end of our
+ * side, and the connection lingers until the client ends its own, {@link #LINGER_NANOS} have
+ * passed, or {@link #MAX_DROP_BYTES} have come. One with much to drop takes turns with others.
  */
 public final class Refuser implements Stage {
   /** How long an answered connection is kept for its client to read the answer. */
@@ -31,15 +30,19 @@ public final class Refuser implements Stage {
   /** How many connections may linger in one loop; a further one is closed at once. */
   private static final int MAX_LINGERING = 1024;
 
-  /** How many bytes are read and dropped at a time for a client that goes on sending. */
-  private static final int MAX_DRAIN_BYTES = 1 << 20;
+  /** How many bytes are dropped at a time of a client that goes on sending: others wait for it. */
+  private static final int DROP_BYTES_AT_ONCE = 1 << 16;
 
-  private static final int BUFFER_BYTES = 1 << 16;
+  /** And in all; a client that sends more is cut off. */
+  private static final int MAX_DROP_BYTES = 1 << 20;
 
   private final Turn turn;
   private final Ending ending;
   private final Kernel kernel;
-  private final NativeBuffer buffer = new NativeBuffer(BUFFER_BYTES);
+
+  /** Memory for a read that leaves it as it is. */
+  private final NativeBuffer untouched = new NativeBuffer(DROP_BYTES_AT_ONCE);
+
   private final ConnectionQueue lingering = new ConnectionQueue(this);
 
   private final Answer unrecognizedName = Answer.tlsAlert(Answer.ALERT_UNRECOGNIZED_NAME);
@@ -79,9 +82,9 @@ public final class Refuser implements Stage {
       ending.release(connection);
       return;
     }
-    Drained drained = drain(connection.fd);
+    Dropped dropped = drop(connection);
     Answer answer = answer(connection.protocol, outcome, reject, noRoute);
-    if (drained == Drained.GIVEN_UP || answer == null) {
+    if (dropped == Dropped.GIVEN_UP || answer == null) {
       ending.release(connection);
       return;
     }
@@ -90,7 +93,7 @@ public final class Refuser implements Stage {
     do {
       sent = kernel.send(connection.fd, answer.bytes, 0, answer.length, flags);
     } while (sent == -Errno.EINTR);
-    boolean ended = drained == Drained.ENDED;
+    boolean ended = dropped == Dropped.ENDED;
     if (ended || sent < answer.length || kernel.shutdown(connection.fd, Linux.SHUT_WR) < 0) {
       ending.release(connection);
       return;
@@ -134,7 +137,7 @@ public final class Refuser implements Stage {
       ending.release(connection);
       return;
     }
-    if (!ending.watch(connection)) {
+    if (!ending.watchUnread(connection)) {
       ending.release(connection);
       return;
     }
@@ -146,7 +149,7 @@ public final class Refuser implements Stage {
   /** The client of a lingering connection has sent more, or ended. */
   @Override
   public void onEvents(Connection connection, int events) {
-    if (drain(connection.fd) != Drained.ALL_FOR_NOW) {
+    if (drop(connection) != Dropped.FOR_NOW) {
       ending.release(connection);
     }
   }
@@ -156,33 +159,41 @@ public final class Refuser implements Stage {
     ending.fail(connection);
   }
 
-  /** What reading and dropping came to. */
-  private enum Drained {
-    /** Nothing is left now; more may come. */
-    ALL_FOR_NOW,
+  /** What dropping came to. */
+  private enum Dropped {
+    /** More may come, or is there: for the next time. */
+    FOR_NOW,
     /** The client has ended its side; it may still be reading. */
     ENDED,
     /** The connection failed, or its client sends too much. */
     GIVEN_UP
   }
 
-  /** Reads and drops what is there. */
-  private Drained drain(Fd fd) {
-    int dropped = 0;
-    while (dropped < MAX_DRAIN_BYTES) {
-      int n = kernel.recv(fd, buffer, 0, buffer.capacity(), Linux.MSG_DONTWAIT);
+  /**
+   * Drops some of what is there. MSG_TRUNC lets the kernel discard bytes of TCP without copying
+   * them, tcp(7).
+   */
+  private Dropped drop(Connection connection) {
+    int left = DROP_BYTES_AT_ONCE;
+    while (left > 0) {
+      int flags = Linux.MSG_DONTWAIT | Linux.MSG_TRUNC;
+      int n = kernel.recv(connection.fd, untouched, 0, left, flags);
       if (n == -Errno.EINTR) {
         continue;
       }
       if (n == 0) {
-        return Drained.ENDED;
+        return Dropped.ENDED;
       }
       if (n < 0) {
-        return n == -Errno.EAGAIN ? Drained.ALL_FOR_NOW : Drained.GIVEN_UP;
+        return n == -Errno.EAGAIN ? Dropped.FOR_NOW : Dropped.GIVEN_UP;
       }
-      dropped += n;
+      left -= n;
+      connection.droppedBytes += n;
+      if (connection.droppedBytes >= MAX_DROP_BYTES) {
+        return Dropped.GIVEN_UP;
+      }
     }
-    return Drained.GIVEN_UP;
+    return Dropped.FOR_NOW;
   }
 
   /** Ends what has lingered long enough; returns when the next one is due. */

@@ -49,6 +49,7 @@ public final class Turn {
   private final Poller poller;
   private final Poller clients;
   private final SpareDescriptor spare;
+  private final Headroom headroom;
   private final Counters counters = new Counters();
   private final long originNanos;
   private long nowNanos;
@@ -83,6 +84,7 @@ public final class Turn {
       throw e;
     }
     try {
+      headroom = new Headroom(kernel);
       spare = new SpareDescriptor(kernel);
     } catch (RuntimeException | Error e) {
       closePollers();
@@ -123,6 +125,11 @@ public final class Turn {
   /** The descriptor that is kept for a channel that needs one when none is left. */
   public SpareDescriptor spare() {
     return spare;
+  }
+
+  /** The descriptors that clients leave to others. */
+  public Headroom headroom() {
+    return headroom;
   }
 
   /** Makes one who closes what the loop's thread must not wait for. */
