@@ -9,10 +9,12 @@ import dev.peekpass.proxy.backend.Gathering;
 import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.ListenerStatus;
+import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.turn.Burst;
 import dev.peekpass.proxy.turn.Pollable;
 import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.ParserScratch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A listening socket of one loop: accepts, and gives what it accepts to its {@link Peeking}.
@@ -246,12 +248,22 @@ public final class Listener implements Pollable {
     turn.count(Counter.ACCEPTED);
     errors.recovered();
     boolean inherits = filter.isInherited(closing);
-    Refusal refusal = admission.refusal(peeking.counts(), peer.high(), peer.low());
+    Refusal refusal = refusal(fd);
     if (refusal == null) {
       peeking.begin(fd, peer, inherits);
-    } else {
-      admission.count(peeking.counts(), refusal, peer.high(), peer.low());
-      around.ending().turnAway(fd, refusal.outcome());
+      return;
+    }
+    around.ending().turnAway(fd, refusal.outcome());
+    admission.count(peeking.counts(), refusal, peer.high(), peer.low());
+  }
+
+  /** Why its client is not let in, or null; whatever is thrown, it is not left open. */
+  private @Nullable Refusal refusal(Fd fd) {
+    try {
+      return admission.refusal(peeking.counts(), peer.high(), peer.low());
+    } catch (RuntimeException | Error e) {
+      around.ending().turnAway(fd, Outcome.FAILED);
+      throw e;
     }
   }
 

@@ -64,7 +64,7 @@ final class NewcomerFilter {
       if (r == -Errno.EPERM) {
         errors.warn(
             "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed; this"
-                + " kernel wants CAP_NET_ADMIN to keep them away (AmbientCapabilities=)",
+                + " kernel keeps them away for root's processes only (CAP_NET_ADMIN)",
             -r);
       } else if (r < 0) {
         errors.warn(
