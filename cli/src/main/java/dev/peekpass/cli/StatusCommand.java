@@ -121,9 +121,6 @@ final class StatusCommand implements Callable<Integer> {
     if (confinement.get("lacks") instanceof List<?> lacks) {
       lacks.forEach(lack -> out.printf("confinement: %s%n", lack));
     }
-    if (confinement.get("refused") instanceof Map<?, ?> refused) {
-      refused.forEach((call, count) -> out.printf("refused system call %s: %s%n", call, count));
-    }
   }
 
   private static List<Map<?, ?>> objects(Map<?, ?> parent, String name) {

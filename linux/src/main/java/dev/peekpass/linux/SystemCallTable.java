@@ -1,5 +1,6 @@
 package dev.peekpass.linux;
 
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -205,6 +206,7 @@ public final class SystemCallTable {
       landlock_create_ruleset 444 444
       landlock_add_rule 445 445
       landlock_restrict_self 446 446
+      fallocate 285 47
       fchmodat2 452 452
       """;
 
@@ -255,5 +257,10 @@ public final class SystemCallTable {
   /** The name of a call, or its number in words. */
   public String name(int number) {
     return names.getOrDefault(number, "system call " + number);
+  }
+
+  /** The greatest number in it: what is above is newer than this table. */
+  public int newest() {
+    return Collections.max(names.keySet());
   }
 }

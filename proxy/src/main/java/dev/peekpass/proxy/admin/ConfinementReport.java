@@ -6,7 +6,6 @@ import dev.peekpass.proxy.confine.ThreadFacts;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 
 /** What a process is confined to, for a status: of its threads what the kernel says. */
 final class ConfinementReport {
@@ -37,10 +36,6 @@ final class ConfinementReport {
       json.texts("ports", ports);
       json.name("connects").value(bounds.connects());
     }
-    json.name("refused").open('{');
-    for (Map.Entry<String, Long> one : confinement.refused().entrySet()) {
-      json.name(one.getKey()).value(one.getValue());
-    }
-    json.close('}').texts("lacks", confinement.lacks()).close('}');
+    json.texts("lacks", confinement.lacks()).close('}');
   }
 }

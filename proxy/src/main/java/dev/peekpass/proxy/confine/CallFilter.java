@@ -11,14 +11,19 @@ import java.util.List;
  *
  * <pre>{@code
  * another architecture, or x32?          refuse
+ * newer than the table?                  not there (ENOSYS)
+ * sendmsg, sendto?                       by their flags
  * one that needs no look at arguments?   allow     the hot ones first
  * socket, clone, ioctl, …?               by their arguments
- * one that is told?                      tell
  * else                                   refuse
  * }</pre>
  *
  * What is decided by number alone the kernel decides once, when the filter is put in force, and
- * keeps in a bitmap: it costs a call next to nothing.
+ * keeps in a bitmap: it costs a call next to nothing. For sendmsg and sendto it runs the program
+ * each time, and therefore they come first.
+ *
+ * <p>Nothing is answered by a process (SECCOMP_RET_USER_NOTIF): who holds that descriptor can let a
+ * call through, and code in the process would hold it.
  */
 public final class CallFilter {
   // linux/bpf_common.h
@@ -27,6 +32,7 @@ public final class CallFilter {
   static final int JUMP_IF_EQUAL = 0x15;
   static final int JUMP_IF_AT_LEAST = 0x35;
   static final int JUMP_IF_ANY_BIT = 0x45;
+  static final int AND = 0x54;
   static final int RETURN = 0x06;
 
   // struct seccomp_data, linux/seccomp.h
@@ -37,10 +43,18 @@ public final class CallFilter {
   // linux/seccomp.h
   static final int ALLOW = 0x7FFF_0000;
   static final int LOG = 0x7FFC_0000;
-  static final int TELL = 0x7FC0_0000;
   private static final int ERRNO = 0x0005_0000;
   static final int REFUSE = ERRNO | Errno.EPERM;
   static final int NOT_THERE = ERRNO | Errno.ENOSYS;
+
+  /** MSG_FASTOPEN: connects, and no LSM is asked about it, nor Landlock (Linux 6.18). */
+  private static final int FAST_OPEN = 0x2000_0000;
+
+  // socket(2)
+  private static final int AF_UNIX = 1;
+  private static final int SOCK_TYPE_MASK = 0xF;
+  private static final int SOCK_STREAM = 1;
+  private static final int IPPROTO_TCP = 6;
 
   // clone(2)
   private static final int CLONE_THREAD = 0x0001_0000;
@@ -54,13 +68,11 @@ public final class CallFilter {
 
   private final SystemCallTable table;
   private final int refuse;
-  private final int tell;
   private final List<Instruction> program = new ArrayList<>();
 
-  private CallFilter(SystemCallTable table, int refuse, int tell) {
+  private CallFilter(SystemCallTable table, int refuse) {
     this.table = table;
     this.refuse = refuse;
-    this.tell = tell;
   }
 
   /**
@@ -69,7 +81,7 @@ public final class CallFilter {
    * each. The other lets it through, so that this one's answer holds.
    */
   public static List<Instruction> withoutClone3(SystemCallTable table) {
-    CallFilter filter = new CallFilter(table, REFUSE, REFUSE);
+    CallFilter filter = new CallFilter(table, REFUSE);
     filter.load(ARCH_AT);
     filter.add(JUMP_IF_EQUAL, 1, 0, table.auditArch());
     filter.add(RETURN, 0, 0, ALLOW);
@@ -83,13 +95,10 @@ public final class CallFilter {
    * The program for this machine.
    *
    * @param audit whether what would be refused is allowed, and logged by the kernel
-   * @param told whether somebody answers the calls that are told; else they are refused at once
    * @param pid of the process that gets it, the only one to which it may send signals
    */
-  public static List<Instruction> program(
-      SystemCallTable table, boolean audit, boolean told, int pid) {
-    int refuse = audit ? LOG : REFUSE;
-    return new CallFilter(table, refuse, told && !audit ? TELL : refuse).build(pid);
+  public static List<Instruction> program(SystemCallTable table, boolean audit, int pid) {
+    return new CallFilter(table, audit ? LOG : REFUSE).build(pid);
   }
 
   private List<Instruction> build(int pid) {
@@ -101,19 +110,28 @@ public final class CallFilter {
       add(JUMP_IF_AT_LEAST, 0, 1, SystemCallTable.X32_BIT);
       add(RETURN, 0, 0, refuse);
     }
+    add(JUMP_IF_AT_LEAST, 0, 1, table.newest() + 1);
+    add(RETURN, 0, 0, refuse == REFUSE ? NOT_THERE : refuse);
+    withoutBit("sendmsg", 2, FAST_OPEN);
+    withoutBit("sendto", 3, FAST_OPEN);
     List<String> allowed = new ArrayList<>(CallRules.HOT);
     allowed.addAll(CallRules.ALLOWED);
     allowed.add(CLONE3);
     decide(allowed, ALLOW);
-    oneOf("socket", 0, CallRules.FAMILIES);
-    oneOf("socketpair", 0, CallRules.FAMILIES);
+    socket();
+    oneOf("socketpair", 0, List.of(AF_UNIX));
+    option();
+    oneOf("fcntl", 1, CallRules.FCNTLS);
+    oneOf("chmod", 1, CallRules.MODES);
+    oneOf("fchmod", 1, CallRules.MODES);
+    oneOf("fchmodat", 2, CallRules.MODES);
+    oneOf("fchmodat2", 2, CallRules.MODES);
     oneOf("ioctl", 1, CallRules.IOCTLS);
     oneOf("prctl", 0, CallRules.PRCTLS);
     oneOf("tgkill", 0, List.of(pid));
     oneOf("kill", 0, List.of(pid));
     readsOwnLimit(pid);
     newThread();
-    decide(CallRules.TOLD, tell);
     add(RETURN, 0, 0, refuse);
     return program;
   }
@@ -159,6 +177,64 @@ public final class CallFilter {
     add(RETURN, 0, 0, ALLOW);
   }
 
+  /** A call that is allowed where an argument of it lacks a bit. */
+  private void withoutBit(String name, int argument, int bit) {
+    if (table.number(name).isEmpty()) {
+      return;
+    }
+    add(JUMP_IF_EQUAL, 0, 4, table.number(name).getAsInt());
+    load(low(argument));
+    add(JUMP_IF_ANY_BIT, 0, 1, bit);
+    add(RETURN, 0, 0, refuse);
+    add(RETURN, 0, 0, ALLOW);
+  }
+
+  /**
+   * socket(2): any of AF_UNIX; of AF_INET and AF_INET6 TCP alone. Landlock knows no other protocol:
+   * not MPTCP, SCTP, UDP or a raw socket.
+   */
+  private void socket() {
+    if (table.number("socket").isEmpty()) {
+      return;
+    }
+    add(JUMP_IF_EQUAL, 0, 12, table.number("socket").getAsInt());
+    load(low(0));
+    add(JUMP_IF_EQUAL, 9, 0, AF_UNIX);
+    add(JUMP_IF_EQUAL, 1, 0, CallRules.INTERNET.get(0));
+    add(JUMP_IF_EQUAL, 0, 6, CallRules.INTERNET.get(1));
+    load(low(1));
+    add(AND, 0, 0, SOCK_TYPE_MASK);
+    add(JUMP_IF_EQUAL, 0, 3, SOCK_STREAM);
+    load(low(2));
+    add(JUMP_IF_EQUAL, 2, 0, 0);
+    add(JUMP_IF_EQUAL, 1, 0, IPPROTO_TCP);
+    add(RETURN, 0, 0, refuse);
+    add(RETURN, 0, 0, ALLOW);
+  }
+
+  /** setsockopt(2): the options that the proxy sets, by level. */
+  private void option() {
+    if (table.number("setsockopt").isEmpty()) {
+      return;
+    }
+    int length = 3;
+    for (List<Integer> options : CallRules.OPTIONS.values()) {
+      length += options.size() + 4;
+    }
+    add(JUMP_IF_EQUAL, 0, length - 1, table.number("setsockopt").getAsInt());
+    load(low(1));
+    CallRules.OPTIONS.forEach((level, options) -> {
+      add(JUMP_IF_EQUAL, 0, options.size() + 3, level);
+      load(low(2));
+      for (int i = 0; i < options.size(); i++) {
+        add(JUMP_IF_EQUAL, options.size() - i, 0, options.get(i));
+      }
+      add(RETURN, 0, 0, refuse);
+      add(RETURN, 0, 0, ALLOW);
+    });
+    add(RETURN, 0, 0, refuse);
+  }
+
   /** prlimit64(2): of this process (0 too), and without a new limit. */
   private void readsOwnLimit(int pid) {
     if (table.number("prlimit64").isEmpty()) {
@@ -176,7 +252,7 @@ public final class CallFilter {
     add(RETURN, 0, 0, ALLOW);
   }
 
-  /** clone(2): a thread of this process in no new namespace; another process is told. */
+  /** clone(2): a thread of this process in no new namespace, and no process. */
   private void newThread() {
     if (table.number("clone").isEmpty()) {
       return;
@@ -186,7 +262,7 @@ public final class CallFilter {
     add(JUMP_IF_ANY_BIT, 0, 1, CLONE_NEW);
     add(RETURN, 0, 0, refuse);
     add(JUMP_IF_ANY_BIT, 1, 0, CLONE_THREAD);
-    add(RETURN, 0, 0, tell);
+    add(RETURN, 0, 0, refuse);
     add(RETURN, 0, 0, ALLOW);
   }
 

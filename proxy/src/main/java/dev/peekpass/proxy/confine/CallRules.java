@@ -1,6 +1,9 @@
 package dev.peekpass.proxy.confine;
 
 import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * Which system calls a proxy makes that serves: its own, those of the JVM around it (compiler,
@@ -15,13 +18,11 @@ final class CallRules {
           "epoll_pwait",
           "accept4",
           "recvfrom",
-          "sendmsg",
           "close",
           "getsockopt",
           "epoll_ctl",
           "futex",
           "recvmsg",
-          "sendto",
           "write");
 
   /** Allowed whatever their arguments. */
@@ -58,11 +59,11 @@ final class CallRules {
           "dup",
           "dup2",
           "dup3",
-          "fcntl",
           "fsync",
           "fdatasync",
           "fadvise64",
           "ftruncate",
+          "fallocate",
           "getdents64",
           "getcwd",
           "readlink",
@@ -76,7 +77,6 @@ final class CallRules {
           "listen",
           "getsockname",
           "getpeername",
-          "setsockopt",
           // The admin socket's file; Landlock says where
           "rename",
           "renameat",
@@ -87,10 +87,6 @@ final class CallRules {
           "unlinkat",
           "mkdir",
           "mkdirat",
-          "chmod",
-          "fchmod",
-          "fchmodat",
-          "fchmodat2",
           // Memory
           "mmap",
           "mprotect",
@@ -146,56 +142,36 @@ final class CallRules {
           "uname",
           "getrandom");
 
+  /** AF_INET and AF_INET6. */
+  static final List<Integer> INTERNET = List.of(2, 10);
+
   /**
-   * Refused, and told to this process, which logs them. Nothing in a JVM makes them on a thread of
-   * its own: a thread that waits for the answer while the others wait for it would stop the world
-   * for ever. Therefore the family of setuid is not here: the C library has every thread make
-   * those, the JVM's own too.
+   * What may be set of a socket, by level. SOL_SOCKET: SO_REUSEADDR, SO_SNDBUF, SO_RCVBUF,
+   * SO_KEEPALIVE, SO_LINGER, SO_REUSEPORT, SO_PASSCRED, SO_RCVTIMEO, SO_SNDTIMEO, SO_ATTACH_FILTER,
+   * SO_DETACH_FILTER, SO_PEEK_OFF, SO_PASSRIGHTS. IPPROTO_TCP: TCP_NODELAY, TCP_KEEPIDLE,
+   * TCP_KEEPINTVL, TCP_KEEPCNT, TCP_DEFER_ACCEPT. IPPROTO_IPV6: IPV6_V6ONLY.
    */
-  static final List<String> TOLD =
-      List.of(
-          "execve",
-          "execveat",
-          "fork",
-          "vfork",
-          "ptrace",
-          "process_vm_readv",
-          "process_vm_writev",
-          "mount",
-          "umount2",
-          "pivot_root",
-          "chroot",
-          "unshare",
-          "setns",
-          "bpf",
-          "perf_event_open",
-          "io_uring_setup",
-          "io_uring_enter",
-          "io_uring_register",
-          "userfaultfd",
-          "open_by_handle_at",
-          "keyctl",
-          "add_key",
-          "request_key",
-          "init_module",
-          "finit_module",
-          "delete_module",
-          "kexec_load",
-          "reboot",
-          "swapon",
-          "personality",
-          "capset",
-          "mknod",
-          "mknodat",
-          "pidfd_getfd",
-          "pidfd_send_signal");
+  static final SortedMap<Integer, List<Integer>> OPTIONS =
+      new TreeMap<>(
+          Map.of(
+              1,
+              List.of(2, 7, 8, 9, 13, 15, 16, 20, 21, 26, 27, 42, 83),
+              6,
+              List.of(1, 4, 5, 6, 9),
+              41,
+              List.of(26)));
 
-  /** What a socket may be of: AF_UNIX, AF_INET, AF_INET6. */
-  static final List<Integer> FAMILIES = List.of(1, 2, 10);
+  /**
+   * F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_DUPFD_CLOEXEC,
+   * F_ADD_SEALS, F_GET_SEALS. Not F_SETOWN and F_SETSIG, which send signals to others.
+   */
+  static final List<Integer> FCNTLS = List.of(0, 1, 2, 3, 4, 5, 6, 7, 1030, 1033, 1034);
 
-  /** FIONREAD, which is SIOCINQ; SIOCOUTQ; TCGETS; FIONBIO; SECCOMP_IOCTL_NOTIF_… */
-  static final List<Integer> IOCTLS =
-      List.of(0x541B, 0x5411, 0x5401, 0x5421, 0xC0502100, 0xC0182101);
+  /** What a file's mode may be set to: the admin socket's. Landlock does not look at it. */
+  static final List<Integer> MODES = List.of(0600);
+
+  /** FIONREAD, which is SIOCINQ; SIOCOUTQ; TCGETS; FIONBIO. */
+  static final List<Integer> IOCTLS = List.of(0x541B, 0x5411, 0x5401, 0x5421);
 
   /**
    * PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_SET_TIMERSLACK,

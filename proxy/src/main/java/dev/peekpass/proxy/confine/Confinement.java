@@ -1,7 +1,6 @@
 package dev.peekpass.proxy.confine;
 
 import dev.peekpass.linux.Errno;
-import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.SeccompFilter;
@@ -14,9 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,7 +29,6 @@ public final class Confinement {
   private final Bounds bounds;
   private final List<String> lacks;
   private volatile String calls = NONE;
-  private volatile @Nullable RefusedCalls refused;
 
   /** One with these bounds, in which system calls are not filtered yet. */
   public Confinement(Bounds bounds) {
@@ -79,7 +75,7 @@ public final class Confinement {
   public static void rehearse() throws IOException {
     Optional<SystemCallTable> table = SystemCallTable.of(System.getProperty("os.arch", ""));
     if (table.isPresent()) {
-      var _ = new SeccompFilter(CallFilter.program(table.get(), false, true, 1));
+      var _ = new SeccompFilter(CallFilter.program(table.get(), false, 1));
       var _ = new SeccompFilter(CallFilter.withoutClone3(table.get()));
     }
     LOG.debug("{}", ThreadFacts.read());
@@ -101,24 +97,9 @@ public final class Confinement {
     }
     boolean audit = bounds.mode() == ConfinementMode.AUDIT;
     int flags = ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC | ProcessCalls.SECCOMP_FILTER_FLAG_LOG;
-    if (!audit) {
-      r =
-          ProcessCalls.seccomp(
-              new SeccompFilter(CallFilter.program(table, false, true, kernel.getpid())),
-              flags
-                  | ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC_ESRCH
-                  | ProcessCalls.SECCOMP_FILTER_FLAG_NEW_LISTENER);
-      if (r >= 0) {
-        refused = RefusedCalls.start(Fd.of(r), table);
-        calls = "enforced";
-        return 0;
-      }
-      LOG.debug("seccomp with a listener: {}", Errno.name(-r));
-      lacks.add("refused system calls are in the kernel's log only");
-    }
     r =
         ProcessCalls.seccomp(
-            new SeccompFilter(CallFilter.program(table, audit, false, kernel.getpid())), flags);
+            new SeccompFilter(CallFilter.program(table, audit, kernel.getpid())), flags);
     if (r > 0) {
       // The number of a thread that has another filter.
       r = -Errno.EPERM;
@@ -177,11 +158,5 @@ public final class Confinement {
   /** What could not be done, a sentence each. */
   public List<String> lacks() {
     return List.copyOf(lacks);
-  }
-
-  /** How often each system call was refused, of those that are told. */
-  public Map<String, Long> refused() {
-    RefusedCalls counting = refused;
-    return counting == null ? Map.of() : counting.counts();
   }
 }
