@@ -69,7 +69,7 @@ final class Operator {
     orders = new Orders(steps, this.loops);
     this.facilities = facilities;
     closing = new ClosingSockets(steps, this::endInTurn);
-    standing = new Standing(configuration, List.of(), Set.of(), Set.of(), 0);
+    standing = new Standing(configuration, configuration, List.of(), Set.of(), Set.of(), 0);
   }
 
   /** What the proxy goes by; for any thread. */
@@ -109,7 +109,7 @@ final class Operator {
       LOG.warn("{} was inherited and no listener binds it: not listening", one.socket().label());
       kernel.close(one.socket().fd());
     }
-    standing = new Standing(configuration, plan.labels(), unwanted, drained, 0);
+    standing = new Standing(configuration, configuration, plan.labels(), unwanted, drained, 0);
     return plan;
   }
 

@@ -10,12 +10,14 @@ import java.util.TreeSet;
 /**
  * What a proxy goes by since its last operation; for any thread.
  *
+ * @param atStart the first configuration, whose threads, admin socket and privileges stay
  * @param addresses what is bound, with real ports, in the order of the configuration
  * @param unwanted which inherited sockets, by their place, the first configuration had no use for
  * @param drained the names of the backends that get no new connections
  * @param reloads how often it has gone over to another configuration
  */
 record Standing(
+    Configuration atStart,
     Configuration configuration,
     List<String> addresses,
     Set<Integer> unwanted,
@@ -43,17 +45,17 @@ record Standing(
   /** What another configuration says that cannot change while the proxy runs, a sentence each. */
   List<String> fixed(Configuration next, int loops) {
     List<String> fixed = new ArrayList<>();
-    if (next.threads() != configuration.threads()) {
+    if (next.threads() != atStart.threads()) {
       fixed.add(
           "threads: %d goes on as %d until a restart or takeover (peekpass run --takeover)"
               .formatted(next.threads(), loops));
     }
-    if (!next.adminPath().equals(configuration.adminPath())) {
+    if (!next.adminPath().equals(atStart.adminPath())) {
       fixed.add(
           "admin: the socket stays where it is until a restart or takeover"
               + " (peekpass run --takeover)");
     }
-    if (!next.privileges().equals(configuration.privileges())) {
+    if (!next.privileges().equals(atStart.privileges())) {
       fixed.add(
           "user, group, confinement: they stay as they are until a restart or takeover"
               + " (peekpass run --takeover)");
@@ -62,12 +64,12 @@ record Standing(
   }
 
   Standing with(Set<String> nowDrained) {
-    return new Standing(configuration, addresses, unwanted, nowDrained, reloads);
+    return new Standing(atStart, configuration, addresses, unwanted, nowDrained, reloads);
   }
 
   /** After a reload. */
   Standing after(Change change) {
     return new Standing(
-        change.configuration, change.plan.labels(), unwanted, change.drained, reloads + 1);
+        atStart, change.configuration, change.plan.labels(), unwanted, change.drained, reloads + 1);
   }
 }

@@ -300,6 +300,12 @@ class ReloadTest {
           .hasSize(2)
           .anyMatch(note -> note.startsWith("threads: 2 goes on as 1"))
           .anyMatch(note -> note.startsWith("admin: "));
+      assertThat(running.proxy.reload(Tests.configuration(yaml(2, "127.0.0.1:0", "shop", more))))
+          .as("it is not in force now either")
+          .hasSize(2);
+      assertThat(running.proxy.reload(Tests.configuration(yaml(1, "127.0.0.1:0", "shop", ""))))
+          .as("as it was at the start")
+          .isEmpty();
     }
   }
 

@@ -14,6 +14,9 @@ final class PrivilegesReader {
   /** What useradd(8) takes, and more; and numbers. */
   private static final String NAME = "[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}[$]?";
 
+  /** The kernel's overflow uid, unless it is set otherwise (/proc/sys/kernel/overflowuid). */
+  private static final List<String> NOBODY = List.of("nobody", "65534");
+
   private final Report report;
 
   PrivilegesReader(Report report) {
@@ -22,6 +25,16 @@ final class PrivilegesReader {
 
   Privileges read(Section section) {
     Optional<String> user = name(section, "user");
+    if (user.isPresent() && NOBODY.contains(user.get())) {
+      YamlNode.Scalar at = section.scalar("user").orElseThrow();
+      report.warning(
+          at.line(),
+          at.column(),
+          "receivers never let "
+              + user.get()
+              + " in: whoever has no number in their user namespace seems to be that user",
+          "make a user of the proxy's own (useradd --system peekpass)");
+    }
     Optional<String> group = name(section, "group");
     if (group.isPresent() && user.isEmpty() && !section.has("user")) {
       section

@@ -64,11 +64,16 @@ public final class Confinement {
       requireFilteredCalls();
     }
     String landlock = bounds.landlock() == 0 ? "not confined" : "Landlock " + bounds.landlock();
-    LOG.info(
-        "confined from here: system calls: {}; files and ports: {}{}",
-        calls,
-        landlock,
-        lacks.isEmpty() ? "" : "; " + String.join("; ", lacks));
+    LOG.info("confined from here: system calls: {}; files and ports: {}", calls, landlock);
+    // What a kernel is too old for is no surprise; what a container or an option keeps away is.
+    boolean open = bounds.mode() == ConfinementMode.ENFORCE && (r < 0 || bounds.landlock() == 0);
+    lacks.forEach(lack -> {
+      if (open) {
+        LOG.warn("confinement: {} (a container's own filter may be why, or the kernel)", lack);
+      } else {
+        LOG.info("confinement: {}", lack);
+      }
+    });
   }
 
   /** Does what {@link #confineFromHere} does, but for what cannot be undone. */

@@ -44,6 +44,15 @@ class PrivilegesReaderTest {
     assertThat(mistake("user: " + name)).contains("a.yaml:1:7: ", "is not the name of a user");
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"nobody", "65534"})
+  void whomNoReceiverLetsInIsWarnedOf(String name) {
+    assertThat(((ConfigurationReader.Valid) read("user: " + name)).warnings())
+        .anySatisfy(warning ->
+            assertThat(warning.toString())
+                .contains("a.yaml:1:7: ", "receivers never let " + name + " in", "useradd"));
+  }
+
   @Test
   void otherMistakesHaveTheirRemedy() {
     assertThat(mistake("group: web"))
