@@ -265,7 +265,7 @@ final class RunCommand implements Callable<Integer> {
     Proxy proxy = start.proxy();
     proxy.addresses().forEach(address -> System.out.println("peekpass: listening on " + address));
     System.out.flush();
-    LOG.info("running as process {}", ProcessHandle.current().pid());
+    LOG.info("running as process {}", LinuxKernel.open().getpid());
     Notifier notifier = start.notifier();
     notifier.ready("Listening on " + String.join(", ", proxy.addresses()));
     Watchdog.start(System.getenv(), notifier, proxy::turns);

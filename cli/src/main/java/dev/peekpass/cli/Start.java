@@ -240,7 +240,7 @@ final class Start implements AutoCloseable {
     List<TransferredSocket> sockets = new ArrayList<>();
     Inherited taken = old == null ? Inherited.NOTHING : old.takeSockets();
     sockets.addAll(taken.sockets());
-    ActivationSockets.of(options.environment(), ProcessHandle.current().pid())
+    ActivationSockets.of(options.environment(), kernel.getpid())
         .forEach(passed -> {
           LOG.info("inherited {} from the service manager ({})", passed.fd(), passed.name());
           sockets.add(new TransferredSocket("", passed.fd()));

@@ -233,6 +233,38 @@ class ConfinedProxyTest {
     }
   }
 
+  /** Their memory is another's than the serial collector's: ZGC's is a file in memory. */
+  @ParameterizedTest
+  @ValueSource(strings = {"ZGC", "G1GC"})
+  void otherCollectorsGetTheirMemoryAndThreads(String collector) throws Exception {
+    write("user: daemon\ngroup: daemon\nthreads: 2", "\"127.0.0.1:0\"");
+    List<String> withIt =
+        List.of(
+            "env",
+            "PEEKPASS_NO_AOT=1",
+            "PEEKPASS_JAVA_OPTS=-XX:-UseSerialGC -XX:+Use" + collector + " -Xmx160m",
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml");
+    try (Running proxy = Running.start(dir, "proxy", withIt)) {
+      proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
+      assertIsDaemon(proxy);
+      Path file = dir.resolve("etc/peekpass.yaml");
+      StringBuilder more = new StringBuilder(Files.readString(file).replaceAll("routes:.*\n", ""));
+      more.append("routes:\n- { host: " + HOST + ", backend: shop }\n");
+      for (int i = 0; i < 30_000; i++) {
+        more.append("- { host: h").append(i).append(".example.test, backend: shop }\n");
+      }
+      Files.writeString(file, more);
+      assertThat(command("reload", "--admin", "unix:" + admin()).output()).contains("reloaded");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+      assertThat(proxy.stop()).isZero();
+      assertThat(proxy.output() + proxy.errors())
+          .doesNotContain("Failed to", "OutOfMemory", "Operation not permitted");
+    }
+  }
+
   @Test
   void aPortBelow1024IsRootsToOpenAndTheOthersToHave() throws Exception {
     int port = 1023;

@@ -191,7 +191,7 @@ public final class FirstStage {
     List<Fd> passed = new ArrayList<>();
     List<TransferredSocket> held = new ArrayList<>();
     carried.ifPresent(takeover -> held.addAll(takeover.sockets()));
-    ActivationSockets.of(request.environment(), ProcessHandle.current().pid())
+    ActivationSockets.of(request.environment(), kernel.getpid())
         .forEach(one -> {
           held.add(new TransferredSocket("", one.fd()));
           passed.add(one.fd());

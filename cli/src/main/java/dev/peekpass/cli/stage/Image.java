@@ -37,13 +37,28 @@ record Image(
           List.of("UsePerfData", "-XX:-UsePerfData"),
           List.of("ErrorFile", "-XX:+ErrorFileToStderr"));
 
-  static Image current() throws IOException {
-    List<String> arguments = strings("/proc/self/cmdline");
+  /**
+   * What the script gives to a first program, and not to the second: compile little, since next to
+   * nothing is done more than once. The trained profiles would have a tenth of a second of
+   * compiling for what ends at once.
+   */
+  static final String FIRST_ONLY = "-XX:CompileThresholdScaling=10";
+
+  /** How the second program is started, of the first one's arguments. */
+  static List<String> forSecond(List<String> first) {
+    List<String> arguments = new ArrayList<>(first);
+    // The script's is before all others; the user's may be the same.
+    arguments.remove(FIRST_ONLY);
     for (List<String> option : OPTIONS) {
       if (arguments.stream().noneMatch(one -> one.contains(option.getFirst()))) {
         arguments.add(1, option.getLast());
       }
     }
+    return arguments;
+  }
+
+  static Image current() throws IOException {
+    List<String> arguments = forSecond(strings("/proc/self/cmdline"));
     Set<String> mapped = new LinkedHashSet<>();
     for (String line : Files.readAllLines(Path.of("/proc/self/maps"), ISO_8859_1)) {
       int slash = line.indexOf('/');

@@ -105,6 +105,13 @@ public final class Confinement {
     r =
         ProcessCalls.seccomp(
             new SeccompFilter(CallFilter.program(table, audit, kernel.getpid())), flags);
+    if (r == -Errno.EINVAL) {
+      // Before Linux 4.14, and in gVisor: without lines in the log.
+      r =
+          ProcessCalls.seccomp(
+              new SeccompFilter(CallFilter.program(table, audit, kernel.getpid())),
+              ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC);
+    }
     if (r > 0) {
       // The number of a thread that has another filter.
       r = -Errno.EPERM;

@@ -1,6 +1,10 @@
 package dev.peekpass.proxy.route;
 
 import dev.peekpass.wire.HostName;
+import java.io.FileInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 
 /**
@@ -24,8 +28,6 @@ public final class HostHash {
   // Odd, from the golden ratio: spreads neighbouring values over the high bits.
   private static final long SPREAD = 0x9e37_79b9_7f4a_7c15L;
 
-  private static final SecureRandom RANDOM = new SecureRandom();
-
   private final long secret;
 
   /**
@@ -40,7 +42,22 @@ public final class HostHash {
 
   /** One with a secret that nobody knows. */
   public static HostHash random() {
-    return new HostHash(RANDOM.nextLong());
+    return new HostHash(bits());
+  }
+
+  /**
+   * SecureRandom reads the same file, but loads all security providers before: 20 ms of a start.
+   */
+  private static long bits() {
+    byte[] bytes = new byte[Long.BYTES];
+    try (InputStream random = new FileInputStream("/dev/urandom")) {
+      if (random.readNBytes(bytes, 0, bytes.length) == bytes.length) {
+        return ByteBuffer.wrap(bytes).getLong();
+      }
+    } catch (IOException e) {
+      // No descriptor is free, or there is no /dev.
+    }
+    return new SecureRandom().nextLong();
   }
 
   /**
