@@ -120,7 +120,8 @@ class FaultTest {
     proxy =
         proxy(
             SimulatedProxy.ONE_BACKEND.replace(
-                " ]\nbackends", ", { bind: \"127.0.0.1:2\", peek-timeout: 1s, defer-accept: false } ]\nbackends"));
+                " ]\nbackends",
+                ", { bind: \"127.0.0.1:2\", peek-timeout: 1s, defer-accept: false } ]\nbackends"));
     proxy.slowClientOf(1, MILLI, 6);
     proxy.slowClientOf(1, 3 * MILLI, 7);
     proxy.slowClientOf(0, 5 * MILLI, 8);
