@@ -3,6 +3,7 @@ package dev.peekpass.proxy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.proxy.Tests.Running;
 import dev.peekpass.proxy.status.Counter;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -143,6 +145,102 @@ class ClientLimitsTest {
       assertThat(running.proxy.status().clients()).isEqualTo(1);
       // An honest one that has come late sheds one of the hostile, too.
       assertServed(running, pending(running, "127.0.2.1"));
+    }
+  }
+
+  /** Whoever lingers has had its answer, and is counted by no limit of a client's. */
+  @Test
+  void atTheDescriptorLimitWhoLingersGoesBeforeAnybodyWhoIsIncomplete() throws Exception {
+    SteeredKernel kernel = new SteeredKernel();
+    String yaml = yaml("", ", fallback: { reject: http-status }");
+    try (Running running = new Running(yaml, kernel)) {
+      Socket honest = pending(running, "127.0.1.1");
+      List<Socket> answered = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        answered.add(answered(running));
+      }
+      AtomicInteger left = new AtomicInteger(2);
+      kernel.fail("accept4", none -> left.getAndDecrement() > 0 ? -Errno.EMFILE : 0);
+      Socket late = pending(running, "127.0.1.2");
+      assertThat(running.count(Counter.ACCEPT_LIMIT_REACHED)).isEqualTo(2);
+      assertThat(running.count(Counter.LINGER_LIMIT_REACHED)).isEqualTo(2);
+      assertThat(running.count(Outcome.SHED)).isZero();
+      assertServed(running, honest);
+      assertServed(running, late);
+      // The oldest went: what the proxy has closed refuses more with a reset, others take it.
+      assertReset(answered.get(0));
+      assertReset(answered.get(1));
+      send(answered.get(2), HALF);
+      assertThat(running.count(Outcome.REFUSED_NO_ROUTE)).isEqualTo(3);
+    }
+  }
+
+  /** A watch is a limit, too, which who lingers has met. */
+  @Test
+  void whereAWatchIsRefusedWhoLingersGoesFirst() throws Exception {
+    SteeredKernel kernel = new SteeredKernel();
+    String yaml = yaml("", ", fallback: { reject: http-status }");
+    try (Running running = new Running(yaml, kernel)) {
+      Socket honest = pending(running, "127.0.1.1");
+      Socket honestToo = pending(running, "127.0.1.1");
+      Socket answered = answered(running);
+      AtomicInteger once = new AtomicInteger(1);
+      kernel.fail("epollCtl", none -> once.getAndDecrement() > 0 ? -Errno.ENOSPC : 0);
+      Socket late = pending(running, "127.0.1.2");
+      assertThat(once.get()).as("a watch was refused").isNegative();
+      assertReset(answered);
+      assertThat(running.count(Outcome.SHED)).isZero();
+      for (Socket client : List.of(honest, honestToo, late)) {
+        assertServed(running, client);
+      }
+    }
+  }
+
+  /** One that has its answer, and does not end its side. */
+  private Socket answered(Running running) throws IOException {
+    Socket socket = connect(running, HOSTILE);
+    send(socket, REQUEST.replace("shop", "nobody"));
+    byte[] answer = socket.getInputStream().readAllBytes();
+    assertThat(new String(answer, StandardCharsets.US_ASCII)).startsWith("HTTP/1.1 4");
+    return socket;
+  }
+
+  private static void assertReset(Socket socket) {
+    Tests.await(
+        "it is closed at the other end",
+        () -> {
+          try {
+            send(socket, "x");
+            return false;
+          } catch (IOException e) {
+            return true;
+          }
+        });
+  }
+
+  /** Where all have one the oldest of all goes, so that who comes to another listener is served. */
+  @Test
+  void atTheDescriptorLimitAListenerWithNothingPendingDoesNotStarve() throws Exception {
+    SteeredKernel kernel = new SteeredKernel();
+    String two =
+        yaml("", "")
+            .replace(
+                "backends:",
+                "  - { bind: \"127.0.0.1:0\", peek-timeout: 60s, defer-accept: false }\nbackends:");
+    try (Running running = new Running(two, kernel)) {
+      Socket oldest = pending(running, "127.0.1.1");
+      Socket next = pending(running, "127.0.1.2");
+      // Descriptors stay short until somebody is given up.
+      kernel.fail("accept4", none -> running.count(Outcome.SHED) == 0 ? -Errno.EMFILE : 0);
+      Socket other = running.connect(1);
+      clients.add(other);
+      send(other, HALF);
+      Tests.await("it is pending", () -> running.count(Counter.INCOMPLETE_AT_FIRST_PEEK) == 3);
+      assertThat(running.count(Counter.ACCEPT_LIMIT_REACHED)).isOne();
+      assertThat(running.count(Outcome.SHED)).isOne();
+      assertTurnedAway(oldest);
+      assertServed(running, next);
+      assertServed(running, other);
     }
   }
 

@@ -8,6 +8,7 @@ import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.listen.Clients;
 import dev.peekpass.proxy.route.Cidr;
 import dev.peekpass.proxy.status.Outcome;
+import dev.peekpass.simulation.Call;
 import dev.peekpass.simulation.TcpConnection;
 import dev.peekpass.simulation.TcpListener;
 import dev.peekpass.simulation.Violation;
@@ -30,6 +31,9 @@ import org.jspecify.annotations.Nullable;
 final class ClientWitness {
   private static final long SLACK_NANOS = 1_000_000;
 
+  /** So much younger than it is may one seem that the kernel has kept to itself. */
+  private static final long MAX_DEFERRED_NANOS = 1_000_000_000;
+
   /** A client: the first bits of an address. */
   private record Client(long high, long low) {
     static Client of(TcpConnection connection, ClientPrefix prefix) {
@@ -47,9 +51,11 @@ final class ClientWitness {
     final TcpConnection connection;
     final TcpListener socket;
     final AccessList access;
+    final long acceptedNanos;
     @Nullable Outcome outcome;
 
-    Seen(TcpConnection connection, TcpListener socket, AccessList access) {
+    Seen(TcpConnection connection, TcpListener socket, AccessList access, long acceptedNanos) {
+      this.acceptedNanos = acceptedNanos;
       this.access = access;
       this.connection = connection;
       this.socket = socket;
@@ -127,7 +133,7 @@ final class ClientWitness {
 
   void onAccepted(TcpListener socket, TcpConnection connection) {
     Scope scope = Objects.requireNonNull(scopes.get(socket));
-    Seen one = new Seen(connection, socket, scope.access);
+    Seen one = new Seen(connection, socket, scope.access, fetchedNanos);
     seen.put(connection, one);
     open.add(one);
     Coming coming = new Coming(fetchedNanos, world.nowNanos());
@@ -142,10 +148,10 @@ final class ClientWitness {
   /**
    * A connection has its outcome.
    *
-   * @param shortage whether a limit of descriptors or memory was met in this turn
+   * @param shortage the last call of this turn that met a limit of descriptors or memory
    * @param full whether its listener has as many that are pending as may be
    */
-  void judge(TcpConnection connection, Outcome outcome, boolean shortage, boolean full) {
+  void judge(TcpConnection connection, Outcome outcome, @Nullable Call shortage, boolean full) {
     Seen one = Objects.requireNonNull(seen.get(connection));
     boolean wasPending = one.isPending();
     one.outcome = outcome;
@@ -166,7 +172,10 @@ final class ClientWitness {
       default -> require(!keptOut, one, "was let in, and must not come in");
     }
     if (outcome == Outcome.SHED && wasPending) {
-      judgeShed(one, shortage && !full);
+      judgeShed(one, shortage != null && !full);
+      if (shortage == Call.ACCEPT && !full) {
+        requireNobodyLingers(one);
+      }
     }
   }
 
@@ -236,7 +245,18 @@ final class ClientWitness {
         ClientPrefix its = scope(other).limits.prefix();
         long has = pendingOf(other, its, third -> third.socket == other.socket);
         require(has <= had, one, "is shed as one of " + had + ", and a client has " + has);
+        boolean alike = overAll && had == 1 && other.socket != one.socket;
+        boolean older = other.acceptedNanos < one.acceptedNanos - MAX_DEFERRED_NANOS;
+        require(!alike || !older, one, "is shed, and another listener has an older one");
       }
+    }
+  }
+
+  /** Whoever is refused has had its answer, and goes before anybody who is incomplete. */
+  private void requireNobodyLingers(Seen one) {
+    for (Seen other : open) {
+      boolean lingers = other.outcome != null && other.connection.isBeingWatched();
+      require(!lingers || other == one, one, "is shed, and a refused client lingers");
     }
   }
 

@@ -101,6 +101,48 @@ class FaultTest {
   }
 
   @Test
+  void atTheDescriptorLimitWhoHasItsAnswerGoesFirst() {
+    proxy = proxy(SimulatedProxy.ONE_BACKEND + "fallback: { reject: http-status }\n");
+    proxy.slowClient(MILLI, 7);
+    proxy.refusedClient(3 * MILLI, 6);
+    proxy.refusedClient(5 * MILLI, 6);
+    proxy.slowClient(7 * MILLI, 8);
+    orderShortage(3, 2);
+    proxy.runUntil(20 * MILLI);
+
+    assertThat(proxy.count(Counter.LINGER_LIMIT_REACHED)).isEqualTo(2);
+    assertThat(proxy.count(Outcome.SHED)).isZero();
+    assertThat(proxy.count(Outcome.TIMED_OUT)).isEqualTo(2);
+  }
+
+  @Test
+  void atTheDescriptorLimitTheOldestOfAllListenersGoes() {
+    proxy =
+        proxy(
+            SimulatedProxy.ONE_BACKEND.replace(
+                " ]\nbackends",
+                ", { bind: \"127.0.0.1:2\", peek-timeout: 1s, defer-accept: false } ]\nbackends"));
+    proxy.slowClientOf(1, MILLI, 6);
+    proxy.slowClientOf(1, 3 * MILLI, 7);
+    proxy.slowClientOf(0, 5 * MILLI, 8);
+    orderShortage(2, 1);
+    proxy.runUntil(20 * MILLI);
+
+    assertThat(proxy.count(Outcome.SHED)).isOne();
+    assertThat(proxy.count(Outcome.TIMED_OUT)).as("the later ones").isEqualTo(2);
+  }
+
+  /** Orders that descriptors are short after so many clients, so many times. */
+  private void orderShortage(int after, int times) {
+    for (int i = 0; i < after; i++) {
+      proxy.faults.order(Call.ACCEPT, 0);
+    }
+    for (int i = 0; i < times; i++) {
+      proxy.faults.order(Call.ACCEPT, Errno.EMFILE);
+    }
+  }
+
+  @Test
   void whatLiesInHundredsOfPiecesIsNotLookedThroughAgainAndAgain() {
     proxy.receiver.planStream(0, 10, 10);
     proxy.clientByByte(MILLI, true);

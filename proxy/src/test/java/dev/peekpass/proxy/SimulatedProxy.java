@@ -3,6 +3,7 @@ package dev.peekpass.proxy;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.Configuration;
+import dev.peekpass.proxy.config.ListenerConfig;
 import dev.peekpass.proxy.connection.AccessLog;
 import dev.peekpass.proxy.listen.SocketPlan;
 import dev.peekpass.proxy.status.Counter;
@@ -18,6 +19,7 @@ import dev.peekpass.simulation.Violation;
 import dev.peekpass.simulation.World;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -59,13 +61,13 @@ final class SimulatedProxy {
   private final Configuration configuration;
   private final Loop loop;
   private final Witness witness;
-  private final TcpListener listener;
+  private final List<TcpListener> listeners = new ArrayList<>();
   private final List<CompletableFuture<?>> asked = new ArrayList<>();
   private int clients;
 
   /**
-   * By a configuration with one listener; a.example goes to its first backend, b.example to its
-   * second.
+   * By a configuration, whose clients come to its first listener unless it is said; a.example goes
+   * to its first backend, b.example to its second.
    */
   SimulatedProxy(String yaml) throws SystemCallException {
     configuration = Tests.configuration(yaml);
@@ -74,9 +76,13 @@ final class SimulatedProxy {
     loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, loop.counters(), true);
     witness.byClient().compareWith(loop.clients());
-    listener = kernel.listener(sockets.getFirst().socket().fd());
-    witness.onConfiguration(
-        configuration, false, Map.of(listener, configuration.listeners().getFirst()));
+    Map<TcpListener, ListenerConfig> listening = new IdentityHashMap<>();
+    for (int i = 0; i < sockets.size(); i++) {
+      TcpListener listener = kernel.listener(sockets.get(i).socket().fd());
+      listeners.add(listener);
+      listening.put(listener, configuration.listeners().get(i));
+    }
+    witness.onConfiguration(configuration, false, listening);
     for (BackendConfig backend : configuration.backends()) {
       for (String path : backend.socketPaths()) {
         receivers.put(path, new Receiver(world, paths, path, 0, 100, MILLI));
@@ -147,17 +153,35 @@ final class SimulatedProxy {
     client.plan(atNanos, client.length(), 1, 1000, Client.End.SILENCE);
   }
 
+  /** The same, to another listener. */
+  void slowClientOf(int nth, long atNanos, int x) {
+    Client client = client("a request for a.example", nth);
+    client.address(0, 0xffff_c000_0200L | x);
+    client.plan(atNanos, client.length() / 2, client.length(), MILLI, Client.End.SILENCE);
+  }
+
+  /** Plans a client that is turned away, reads why, and does not hang up. */
+  void refusedClient(long atNanos, int x) {
+    Client client = client("a request for unknown.example");
+    client.address(0, 0xffff_c000_0200L | x);
+    client.plan(atNanos, client.length(), client.length(), MILLI, Client.End.SILENCE);
+  }
+
   private Client client() {
     return client("a request for a.example");
   }
 
   private Client client(String name) {
+    return client(name, 0);
+  }
+
+  private Client client(String name, int nth) {
     Flight flight =
         Flight.all(MAX_PEEK_BYTES).stream()
             .filter(f -> f.toString().equals(name))
             .findFirst()
             .orElseThrow();
-    return new Client(world, clients++, listener, flight.bytes, flight);
+    return new Client(world, clients++, listeners.get(nth), flight.bytes, flight);
   }
 
   /** Runs until a time at which the proxy is asked to stop, and until it has. */

@@ -198,7 +198,10 @@ final class Witness implements Observer {
   private long accepted;
   private long peeks;
   private long moved;
-  private boolean shortage;
+
+  /** The last call of this turn that failed for want of descriptors or memory. */
+  private @Nullable Call shortage;
+
   private long stopNanos = World.NEVER;
   private long progressNanos;
   private long happened;
@@ -351,7 +354,7 @@ final class Witness implements Observer {
           case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
           case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);
           case RESET -> connection.isReset();
-          case SHED -> shortage || isFull(story.socket);
+          case SHED -> shortage != null || isFull(story.socket);
           case DENIED, LIMITED -> true; // See byClient.
           case STOPPED -> dying || hasStopped();
           case LOST -> isLost(connection);
@@ -623,7 +626,7 @@ final class Witness implements Observer {
 
   @Override
   public void onShortage(Call call) {
-    shortage = true;
+    shortage = call;
   }
 
   @Override
@@ -649,7 +652,7 @@ final class Witness implements Observer {
 
   @Override
   public void onWait(int timeoutMillis) {
-    shortage = false;
+    shortage = null;
     byClient.onWait();
     checkSpin();
     noteGivenOn();

@@ -39,6 +39,9 @@ final class ClientCounts {
 
   private boolean open;
 
+  /** Where its connections stand. */
+  private @Nullable Pending pending;
+
   /** What was turned away on this socket. */
   private final long[] turnedAway = new long[Refusal.values().length];
 
@@ -60,14 +63,34 @@ final class ClientCounts {
     clients.add(this);
   }
 
+  /** Its connections stand there from now on. */
+  void keptBy(Pending keeper) {
+    pending = keeper;
+  }
+
+  /** The oldest of its connections, whoever's, or null. */
+  @Nullable Connection oldest() {
+    Pending keeper = pending;
+    return keeper == null ? null : keeper.oldestOfSocket();
+  }
+
   /** Its socket is closed: once nothing is counted it is forgotten. */
   void close() {
     open = false;
+    forgetKeeperIfOver();
+  }
+
+  /** What a socket had that is gone is not kept alive from here. */
+  private void forgetKeeperIfOver() {
+    if (!open && isOver()) {
+      pending = null;
+    }
   }
 
   /** Whether nothing is counted, nor will be. */
   boolean isOver() {
-    return !open && clientsHere() == 0;
+    // Who is not in the table is counted nowhere.
+    return !open && clientsHere() == 0 && oldest() == null;
   }
 
   int scope() {
@@ -117,6 +140,7 @@ final class ClientCounts {
       table.releaseIfIdle(entry);
     }
     clients.removeInAll(connection);
+    forgetKeeperIfOver();
   }
 
   private void oneMore(int entry) {

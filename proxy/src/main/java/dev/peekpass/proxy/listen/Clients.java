@@ -138,6 +138,18 @@ public final class Clients {
     return heaviest == null ? null : heaviest.oldestOfHeaviest();
   }
 
+  /** The oldest of all listeners, whoever's, or null. */
+  @Nullable Connection oldest() {
+    Connection oldest = null;
+    for (int i = 0; i < sockets.size(); i++) {
+      Connection one = sockets.get(i).oldest();
+      if (one != null && (oldest == null || one.acceptedNanos - oldest.acceptedNanos < 0)) {
+        oldest = one;
+      }
+    }
+    return oldest;
+  }
+
   /** Shows what is counted: on each listening socket, and over all where that is limited. */
   public void report(Visitor visitor) {
     for (ClientCounts socket : sockets) {

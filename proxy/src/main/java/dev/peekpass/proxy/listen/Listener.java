@@ -281,12 +281,12 @@ public final class Listener implements Pollable {
   }
 
   /**
-   * At a limit of descriptors or memory: hands off what is ready to go, else gives up the oldest
-   * incomplete connection, or rests.
+   * At a limit of descriptors or memory: hands off what is ready to go, else ends who lingers with
+   * its answer, else gives up the oldest incomplete connection, or rests.
    */
   private boolean makeRoom(int errno) {
     turn.count(Counter.ACCEPT_LIMIT_REACHED);
-    if (gathering.flush()) {
+    if (gathering.flush() || around.refuser().releaseOldest()) {
       return true;
     }
     errors.warn(

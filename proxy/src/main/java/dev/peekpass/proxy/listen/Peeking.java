@@ -375,7 +375,9 @@ final class Peeking implements Origin, Stage {
     }
     turn.count(Counter.INCOMPLETE_AT_FIRST_PEEK);
     shedding.makeRoomFor(connection);
-    if (ending.watch(connection) || (shedding.shedOfHeaviest() && ending.watch(connection))) {
+    if (ending.watch(connection)
+        || (refuser.releaseOldest() && ending.watch(connection))
+        || (shedding.shedOfHeaviest() && ending.watch(connection))) {
       pending.add(connection);
     } else {
       ending.end(connection, Outcome.SHED);

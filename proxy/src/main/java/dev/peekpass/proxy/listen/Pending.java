@@ -58,6 +58,7 @@ final class Pending {
   /** Begins with a socket that nobody had. */
   void open() {
     counts.open();
+    counts.keptBy(this);
   }
 
   /** The socket is closed; those that are incomplete go on. */
@@ -70,6 +71,7 @@ final class Pending {
     predecessor = before;
     forgetIdlePredecessors();
     counts = before.counts;
+    counts.keptBy(this);
     if (counts.change(perClient)) {
       countAnew();
     }

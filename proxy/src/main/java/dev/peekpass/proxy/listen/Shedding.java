@@ -44,13 +44,14 @@ final class Shedding {
 
   /**
    * Gives up the oldest incomplete connection of the client that has most of any socket's; where
-   * all have one, the oldest of this socket.
+   * all have one, the oldest of all sockets: descriptors are the loop's, and a socket with none
+   * must not go without.
    *
    * @return whether there was one
    */
   boolean shedOldest() {
     Connection heaviest = clients.oldestOfHeaviest();
-    Connection oldest = heaviest == null ? pending.oldestOfSocket() : heaviest;
+    Connection oldest = heaviest == null ? clients.oldest() : heaviest;
     if (oldest == null) {
       return false;
     }

@@ -206,6 +206,22 @@ public final class Refuser implements Stage {
     return lingering.nextDeadlineNanos();
   }
 
+  /**
+   * Makes room, where a limit of the process or the kernel is met: ends the connection that has
+   * lingered for longest. It has had its answer, unlike any that is incomplete.
+   *
+   * @return whether there was one
+   */
+  public boolean releaseOldest() {
+    Connection oldest = lingering.first();
+    if (oldest == null) {
+      return false;
+    }
+    turn.count(Counter.LINGER_LIMIT_REACHED);
+    releaseOrFail(oldest);
+    return true;
+  }
+
   /** Whatever is thrown, it stands here no more. */
   private void releaseOrFail(Connection connection) {
     try {
