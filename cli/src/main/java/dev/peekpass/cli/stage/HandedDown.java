@@ -124,7 +124,8 @@ public record HandedDown(
     sockets.forEach(socket -> line(lines, "socket", socket.fd().number() + " " + socket.bind()));
     takeover.ifPresent(carried -> {
       String to = carried.stream().number() + " " + carried.version();
-      line(lines, "takeover", to + " " + carried.deadlineNanos() + " " + carried.ended());
+      String is = carried.known() + " " + carried.ended();
+      line(lines, "takeover", to + " " + carried.deadlineNanos() + " " + is);
       carried.sockets().forEach(one -> line(lines, "taken", one.fd().number() + " " + one.bind()));
       carried.drained().forEach(name -> line(lines, "drained", name));
       carried
@@ -234,7 +235,7 @@ public record HandedDown(
 
     HandedDown made(String configuration) {
       Optional<CarriedTakeover> carried =
-          takeover.length < 4
+          takeover.length < 5
               ? Optional.empty()
               : Optional.of(
                   new CarriedTakeover(
@@ -246,6 +247,7 @@ public record HandedDown(
                       oldAdminPath,
                       oldAdmin,
                       Boolean.parseBoolean(takeover[3]),
+                      Boolean.parseBoolean(takeover[4]),
                       unread));
       Bounds bounds = new Bounds(mode, landlock, ports, connects, paths, lacks);
       return new HandedDown(configuration, sockets, adminPath, carried, bounds);

@@ -36,6 +36,7 @@ class HandedDownTest {
                   "/run/old.sock",
                   Optional.of(Fd.of(11)),
                   true,
+                  false,
                   "error it\n")),
           new Bounds(
               ConfinementMode.ENFORCE,
