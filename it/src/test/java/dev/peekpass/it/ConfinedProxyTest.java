@@ -317,7 +317,7 @@ class ConfinedProxyTest {
 
   @Test
   void aTakeoverWhoseSecondProgramCannotStartLeavesTheOldOneAsItWas() throws Exception {
-    write("user: daemon", "\"127.0.0.1:0\"");
+    write("user: root", "\"127.0.0.1:0\"");
     try (Running proxy = start("proxy");
         ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.1:" + taken.getLocalPort() + "\"");
@@ -334,7 +334,35 @@ class ConfinedProxyTest {
       Files.setPosixFilePermissions(lib, PosixFilePermissions.fromString("rwxr-xr-x"));
       assertThat(hidden.status()).isOne();
       assertThat(hidden.errors()).contains("user daemon cannot read " + lib);
+      assertThat(Files.getAttribute(admin(), "unix:uid")).isEqualTo(0);
       assertThat(get(proxy.port(0))).endsWith(BODY);
+      assertThat(proxy.stop()).isZero();
+    }
+  }
+
+  @Test
+  void theDirectoryOfTheServiceManagerIsGivenToTheUserAndNotWhileAnotherProxyIsThere()
+      throws Exception {
+    Path run = dir.resolve("run");
+    Files.setPosixFilePermissions(run, PosixFilePermissions.fromString("rwxr-xr-x"));
+    write("user: daemon", "\"127.0.0.1:0\"");
+    List<String> asService =
+        List.of(
+            "env",
+            "RUNTIME_DIRECTORY=" + run,
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml");
+    try (Running proxy = Running.start(dir, "proxy", asService)) {
+      proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
+      assertThat(Files.getAttribute(run, "unix:uid")).isEqualTo(1);
+      write("user: games", "\"127.0.0.1:0\"");
+      try (Running second = Running.start(dir, "second", asService)) {
+        assertThat(second.await()).isOne();
+        assertThat(second.errors()).contains("user games cannot make the admin socket in " + run);
+      }
+      assertThat(Files.getAttribute(run, "unix:uid")).isEqualTo(1);
       assertThat(proxy.stop()).isZero();
     }
   }

@@ -197,7 +197,7 @@ public final class FirstStage {
           passed.add(one.fd());
         });
     List<TransferredSocket> opened = ListeningSockets.open(kernel, configuration, held);
-    prepareAdmin(identity, carried);
+    prepareAdmin(identity);
     if (identity.changes()) {
       for (TransferredSocket socket : opened) {
         // Sockets share a port (SO_REUSEPORT) where they are of one user: a reload may want that.
@@ -253,26 +253,27 @@ public final class FirstStage {
         "the JDK's files must be those that this process was started from");
   }
 
-  private void prepareAdmin(Identity identity, Optional<CarriedTakeover> carried)
-      throws IOException {
+  /**
+   * What the running proxy has stays as it is: its file is replaced by the second program, once
+   * nothing can fail.
+   */
+  private void prepareAdmin(Identity identity) {
     if (adminPath.isEmpty()) {
       return;
     }
     String path = adminPath.get();
-    if (configuration.adminPath().isEmpty()) {
-      try {
+    try {
+      if (configuration.adminPath().isEmpty()) {
         AdminSocket.makeDirectory(path);
-        if (identity.changes()) {
-          AdminSocket.giveDirectory(path, identity.uid(), identity.gid());
-        }
-      } catch (IOException e) {
-        // The second program says that it has no admin socket, and why.
-        LOG.debug("admin socket: {}", e.toString());
       }
-    }
-    boolean taken = carried.isPresent() && carried.get().adminPath().equals(path);
-    if (taken && identity.changes() && Files.exists(Path.of(path))) {
-      AdminSocket.giveFile(path, identity.uid(), identity.gid());
+      if (identity.changes()
+          && AdminPath.isStandardPlace(path, kernel.geteuid(), request.environment())
+          && !AdminSocket.giveDirectory(kernel, path, identity.uid(), identity.gid())) {
+        LOG.debug("admin socket: others use the directory of {}", path);
+      }
+    } catch (IOException e) {
+      // The second program, or requireReadable, says that there is no admin socket, and why.
+      LOG.debug("admin socket: {}", e.toString());
     }
   }
 
