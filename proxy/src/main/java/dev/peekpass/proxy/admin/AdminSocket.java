@@ -154,7 +154,7 @@ public final class AdminSocket {
     }
     try {
       return identity.equals(HIDDEN)
-          || (int) Files.getAttribute(path, "unix:uid", LinkOption.NOFOLLOW_LINKS) != uid;
+          || ownerOf(path) != uid;
     } catch (IOException e) {
       return false;
     }
@@ -175,7 +175,8 @@ public final class AdminSocket {
 
   /**
    * Gives the directory of a socket to the user whose process is to listen there, unless somebody
-   * else has something in it: a proxy that answers there, or whatever files.
+   * else has something in it: a proxy that answers there, or whatever files. A dead proxy's file,
+   * with which that user could do nothing, is removed.
    *
    * @return whether it is that user's
    */
@@ -183,24 +184,30 @@ public final class AdminSocket {
       throws IOException {
     Path file = Path.of(path);
     Path directory = Objects.requireNonNull(file.getParent(), "absolute");
-    if ((int) Files.getAttribute(directory, "unix:uid", LinkOption.NOFOLLOW_LINKS) == uid) {
+    boolean given = ownerOf(directory) == uid;
+    if (given && (!Files.exists(file, LinkOption.NOFOLLOW_LINKS) || ownerOf(file) == uid)) {
       return true;
     }
     try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
       for (Path entry : entries) {
         if (!entry.equals(file) && !TEMPORARY.matcher(entry.getFileName().toString()).matches()) {
-          return false;
+          return given;
         }
       }
     }
     try {
       AdminFile.requireFree(kernel, file);
     } catch (SystemCallException e) {
-      return false;
+      return given;
     }
+    Files.deleteIfExists(file);
     Files.setAttribute(directory, "unix:uid", uid, LinkOption.NOFOLLOW_LINKS);
     Files.setAttribute(directory, "unix:gid", gid, LinkOption.NOFOLLOW_LINKS);
     return true;
+  }
+
+  private static int ownerOf(Path file) throws IOException {
+    return (int) Files.getAttribute(file, "unix:uid", LinkOption.NOFOLLOW_LINKS);
   }
 
   private static void prepareDirectory(Path file, boolean make) throws IOException {
