@@ -413,6 +413,36 @@ class ConfinedProxyTest {
   }
 
   @Test
+  void rootWithoutTheRightToSetGroupsIsToldSo() throws Exception {
+    write("user: daemon", "\"127.0.0.1:0\"");
+    List<String> command =
+        List.of(
+            "setpriv",
+            "--bounding-set=-setgid",
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml");
+    try (Running refused = Running.start(dir, "refused", command)) {
+      assertThat(refused.await()).isOne();
+      assertThat(refused.errors())
+          .contains("setgroups", "EPERM", "root lacks CAP_SETUID or CAP_SETGID here");
+    }
+  }
+
+  @Test
+  void anAdminSocketDirectlyInTheRootDirectoryIsRefused() throws Exception {
+    Path file = write("user: daemon", "\"127.0.0.1:0\"");
+    Files.writeString(
+        file, Files.readString(file).replace(admin().toString(), "/peekpass-test.sock"));
+    Running.Done done = command("run", "-c", file.toString());
+    assertThat(done.status()).isOne();
+    assertThat(done.errors())
+        .contains("admin socket unix:/peekpass-test.sock: a confined proxy could make and remove");
+    assertThat(Path.of("/peekpass-test.sock")).doesNotExist();
+  }
+
+  @Test
   void auditFindsNothingThatWouldBeRefused() throws Exception {
     Running.Done before = Running.run(dir, "dmesg");
     Assumptions.assumeTrue(before.status() == 0, "SKIPPED: the kernel's log cannot be read here");

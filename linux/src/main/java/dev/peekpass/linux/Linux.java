@@ -113,6 +113,7 @@ public final class Linux {
 
   /** No longer written, by nobody. */
   public static final int F_SEAL_WRITE = 0x8;
+
   public static final int O_RDWR = 0x2;
   public static final int O_NONBLOCK = 0x800;
   public static final int O_CLOEXEC = 0x80000;

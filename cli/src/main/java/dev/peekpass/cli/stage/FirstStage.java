@@ -158,6 +158,7 @@ public final class FirstStage {
 
   private void run() throws IOException {
     Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
+    requireDirectoryOfItsOwn();
     if (identity.isRoot() && !identity.named()) {
       warnOfRoot();
     }
@@ -177,6 +178,16 @@ public final class FirstStage {
         old.close();
       }
       throw e;
+    }
+  }
+
+  /** The rule for the admin socket's directory is for all that is beneath it, too. */
+  private void requireDirectoryOfItsOwn() throws IOException {
+    if (configuration.privileges().confinement() == ConfinementMode.ENFORCE
+        && adminPath.map(path -> Path.of("/").equals(Path.of(path).getParent())).orElse(false)) {
+      throw new IOException(
+          "admin socket unix:%s: a confined proxy could make and remove sockets and files everywhere beneath /: write a path in a directory of its own, such as /run/peekpass, or leave admin out"
+              .formatted(adminPath.get()));
     }
   }
 
@@ -248,9 +259,7 @@ public final class FirstStage {
                 ProcessCalls.execve(
                     image.path(), Image.bytes(image.arguments()), Image.bytes(environment)));
     throw new SystemCallException(
-        "execve " + image.path(),
-        -failed[0],
-        "the JDK's files must be those that this process was started from");
+        "execve " + image.path(), -failed[0], Remedies.ofExec(-failed[0]));
   }
 
   /**
@@ -341,10 +350,9 @@ public final class FirstStage {
     }
   }
 
-  private static void check(String call, int r) throws SystemCallException {
+  private void check(String call, int r) throws SystemCallException {
     if (r < 0) {
-      throw new SystemCallException(
-          call, -r, "start it as root, or as the user itself and without user");
+      throw new SystemCallException(call, -r, Remedies.ofGivingUp(-r, kernel.geteuid() == 0));
     }
   }
 }

@@ -93,8 +93,7 @@ class HandedDownTest {
     Fd memory = least.write(kernel);
     // As another process of the same user would.
     try (FileChannel other =
-        FileChannel.open(
-            Path.of("/proc/self/fd/" + memory.number()), StandardOpenOption.WRITE)) {
+        FileChannel.open(Path.of("/proc/self/fd/" + memory.number()), StandardOpenOption.WRITE)) {
       ByteBuffer byteOfMine = ByteBuffer.wrap(new byte[] {'x'});
       assertThatThrownBy(() -> other.write(byteOfMine, 0)).hasMessageContaining("not permitted");
       assertThatThrownBy(() -> other.truncate(1)).hasMessageContaining("not permitted");
@@ -108,8 +107,7 @@ class HandedDownTest {
   }
 
   private static Optional<HandedDown> found(LinuxKernel kernel, Fd memory) throws IOException {
-    return HandedDown.find(
-        kernel, Map.of(HandedDown.VARIABLE, String.valueOf(memory.number())));
+    return HandedDown.find(kernel, Map.of(HandedDown.VARIABLE, String.valueOf(memory.number())));
   }
 
   @Test

@@ -46,6 +46,9 @@ public final class AdminPath {
     String service = environment.getOrDefault("RUNTIME_DIRECTORY", "");
     return Stream.of(service.split(":", -1))
             .anyMatch(one -> one.startsWith("/") && directory.equals(Path.of(one)))
-        || standard(uid, Map.of()).map(Path::of).map(Path::getParent).equals(Optional.of(directory));
+        || standard(uid, Map.of())
+            .map(Path::of)
+            .map(Path::getParent)
+            .equals(Optional.of(directory));
   }
 }

@@ -153,8 +153,7 @@ public final class AdminSocket {
       return false;
     }
     try {
-      return identity.equals(HIDDEN)
-          || ownerOf(path) != uid;
+      return identity.equals(HIDDEN) || ownerOf(path) != uid;
     } catch (IOException e) {
       return false;
     }
