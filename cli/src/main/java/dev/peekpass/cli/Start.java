@@ -281,6 +281,8 @@ final class Start implements AutoCloseable {
     }
     if (admin != null && !admin.isFound()) {
       bindAdminAnew(admin.path());
+    } else if (admin != null && admin.isAnotherUsers(kernel.geteuid())) {
+      replaceAdmin(admin);
     }
     if (wantsReload()) {
       operations().reload();
@@ -342,16 +344,34 @@ final class Start implements AutoCloseable {
   private void bindAdminAnew(String path) {
     try {
       AdminSocket fresh = AdminSocket.open(kernel, path, configuration.adminPath().isEmpty());
-      AdminServer answering = AdminServer.prepare(kernels, operations(), fresh, options.times());
-      if (server != null) {
-        server.close();
-      }
-      server = answering;
-      admin = fresh;
-      answering.open();
+      answerOn(fresh);
     } catch (IOException e) {
       LOG.error("no admin socket: {}", e.getMessage());
     }
+  }
+
+  /** The running proxy was another user's, whose file it is still: nothing can fail any more. */
+  private void replaceAdmin(AdminSocket others) {
+    try {
+      AdminSocket fresh = others.replace(kernel);
+      others.leaveFile();
+      answerOn(fresh);
+    } catch (IOException e) {
+      LOG.warn(
+          "the admin socket stays the running proxy's user's, and root can use it: {};"
+              + " stop and start this proxy to mend that",
+          e.getMessage());
+    }
+  }
+
+  private void answerOn(AdminSocket fresh) throws IOException {
+    AdminServer answering = AdminServer.prepare(kernels, operations(), fresh, options.times());
+    if (server != null) {
+      server.close();
+    }
+    server = answering;
+    admin = fresh;
+    answering.open();
   }
 
   /**

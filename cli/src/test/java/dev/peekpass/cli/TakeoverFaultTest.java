@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.admin.AdminClient;
+import dev.peekpass.proxy.admin.CarriedTakeover;
+import dev.peekpass.proxy.admin.Takeover;
+import dev.peekpass.proxy.admin.TakeoverTimes;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -12,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -300,6 +304,24 @@ class TakeoverFaultTest {
       assertThat(young.errors()).contains("stopped by a signal before it served");
       assertServes(old, port);
       assertEndsWell(old);
+    }
+  }
+
+  /** Between the two programs of a start, see docs/adr/0028-two-stages.md. */
+  @Test
+  void anOldProcessThatIsKilledBetweenTwoProgramsIsReplaced() throws Exception {
+    TakeoverTimes times = new TakeoverTimes(LONGER, LONG);
+    LinuxKernel kernel = LinuxKernel.open();
+    try (HeldProcess old = old(LONGER)) {
+      CarriedTakeover carried = Takeover.begin(kernel, admin().toString(), times).carry();
+      old.signal("KILL");
+      old.awaitEnd();
+      try (Takeover resumed = Takeover.resume(kernel, carried, times)) {
+        resumed.awaitTaken(Set.of(), false);
+        assertThat(resumed.takeSockets().sockets())
+            .hasSize(1)
+            .allMatch(one -> kernel.close(one.fd()) == 0);
+      }
     }
   }
 

@@ -349,7 +349,7 @@ class ConfinedProxyTest {
 
   @Test
   void aTakeoverWhoseSecondProgramCannotStartLeavesTheOldOneAsItWas() throws Exception {
-    write("user: daemon", "\"127.0.0.1:0\"");
+    write("user: root", "\"127.0.0.1:0\"");
     try (Running proxy = start("proxy");
         ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.1:" + taken.getLocalPort() + "\"");
@@ -366,7 +366,35 @@ class ConfinedProxyTest {
       Files.setPosixFilePermissions(lib, PosixFilePermissions.fromString("rwxr-xr-x"));
       assertThat(hidden.status()).isOne();
       assertThat(hidden.errors()).contains("user daemon cannot read " + lib);
+      assertThat(Files.getAttribute(admin(), "unix:uid")).isEqualTo(0);
       assertThat(get(proxy.port(0))).endsWith(BODY);
+      assertThat(proxy.stop()).isZero();
+    }
+  }
+
+  @Test
+  void theDirectoryOfTheServiceManagerIsGivenToTheUserAndNotWhileAnotherProxyIsThere()
+      throws Exception {
+    Path run = dir.resolve("run");
+    Files.setPosixFilePermissions(run, PosixFilePermissions.fromString("rwxr-xr-x"));
+    write("user: daemon", "\"127.0.0.1:0\"");
+    List<String> asService =
+        List.of(
+            "env",
+            "RUNTIME_DIRECTORY=" + run,
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml");
+    try (Running proxy = Running.start(dir, "proxy", asService)) {
+      proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
+      assertThat(Files.getAttribute(run, "unix:uid")).isEqualTo(1);
+      write("user: games", "\"127.0.0.1:0\"");
+      try (Running second = Running.start(dir, "second", asService)) {
+        assertThat(second.await()).isOne();
+        assertThat(second.errors()).contains("user games cannot make the admin socket in " + run);
+      }
+      assertThat(Files.getAttribute(run, "unix:uid")).isEqualTo(1);
       assertThat(proxy.stop()).isZero();
     }
   }
@@ -414,6 +442,36 @@ class ConfinedProxyTest {
       assertThat(refused.errors())
           .contains("user: games: only root can become another user: start it as root");
     }
+  }
+
+  @Test
+  void rootWithoutTheRightToSetGroupsIsToldSo() throws Exception {
+    write("user: daemon", "\"127.0.0.1:0\"");
+    List<String> command =
+        List.of(
+            "setpriv",
+            "--bounding-set=-setgid",
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml");
+    try (Running refused = Running.start(dir, "refused", command)) {
+      assertThat(refused.await()).isOne();
+      assertThat(refused.errors())
+          .contains("setgroups", "EPERM", "root lacks CAP_SETUID or CAP_SETGID here");
+    }
+  }
+
+  @Test
+  void anAdminSocketDirectlyInTheRootDirectoryIsRefused() throws Exception {
+    Path file = write("user: daemon", "\"127.0.0.1:0\"");
+    Files.writeString(
+        file, Files.readString(file).replace(admin().toString(), "/peekpass-test.sock"));
+    Running.Done done = command("run", "-c", file.toString());
+    assertThat(done.status()).isOne();
+    assertThat(done.errors())
+        .contains("admin socket unix:/peekpass-test.sock: a confined proxy could make and remove");
+    assertThat(Path.of("/peekpass-test.sock")).doesNotExist();
   }
 
   @Test

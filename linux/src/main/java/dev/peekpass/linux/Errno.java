@@ -14,6 +14,9 @@ public final class Errno {
   /** Input/output error. */
   public static final int EIO = 5;
 
+  /** Argument list too long. */
+  public static final int E2BIG = 7;
+
   /** Bad file descriptor. */
   public static final int EBADF = 9;
 

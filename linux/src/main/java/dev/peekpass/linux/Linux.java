@@ -110,6 +110,10 @@ public final class Linux {
   public static final int F_SEAL_SEAL = 0x1;
   public static final int F_SEAL_SHRINK = 0x2;
   public static final int F_SEAL_GROW = 0x4;
+
+  /** No longer written, by nobody. */
+  public static final int F_SEAL_WRITE = 0x8;
+
   public static final int O_RDWR = 0x2;
   public static final int O_NONBLOCK = 0x800;
   public static final int O_CLOEXEC = 0x80000;

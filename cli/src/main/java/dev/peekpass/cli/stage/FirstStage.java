@@ -158,6 +158,7 @@ public final class FirstStage {
 
   private void run() throws IOException {
     Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
+    requireDirectoryOfItsOwn();
     if (identity.isRoot() && !identity.named()) {
       warnOfRoot();
     }
@@ -180,6 +181,16 @@ public final class FirstStage {
     }
   }
 
+  /** The rule for the admin socket's directory is for all that is beneath it, too. */
+  private void requireDirectoryOfItsOwn() throws IOException {
+    if (configuration.privileges().confinement() == ConfinementMode.ENFORCE
+        && adminPath.map(path -> Path.of("/").equals(Path.of(path).getParent())).orElse(false)) {
+      throw new IOException(
+          "admin socket unix:%s: a confined proxy could make and remove sockets and files everywhere beneath /: write a path in a directory of its own, such as /run/peekpass, or leave admin out"
+              .formatted(adminPath.get()));
+    }
+  }
+
   /** Says that nobody needs to be root. */
   public static void warnOfRoot() {
     LOG.warn(
@@ -197,7 +208,7 @@ public final class FirstStage {
           passed.add(one.fd());
         });
     List<TransferredSocket> opened = ListeningSockets.open(kernel, configuration, held);
-    prepareAdmin(identity, carried);
+    prepareAdmin(identity);
     if (identity.changes()) {
       for (TransferredSocket socket : opened) {
         // Sockets share a port (SO_REUSEPORT) where they are of one user: a reload may want that.
@@ -248,31 +259,30 @@ public final class FirstStage {
                 ProcessCalls.execve(
                     image.path(), Image.bytes(image.arguments()), Image.bytes(environment)));
     throw new SystemCallException(
-        "execve " + image.path(),
-        -failed[0],
-        "the JDK's files must be those that this process was started from");
+        "execve " + image.path(), -failed[0], Remedies.ofExec(-failed[0]));
   }
 
-  private void prepareAdmin(Identity identity, Optional<CarriedTakeover> carried)
-      throws IOException {
+  /**
+   * What the running proxy has stays as it is: its file is replaced by the second program, once
+   * nothing can fail.
+   */
+  private void prepareAdmin(Identity identity) {
     if (adminPath.isEmpty()) {
       return;
     }
     String path = adminPath.get();
-    if (configuration.adminPath().isEmpty()) {
-      try {
+    try {
+      if (configuration.adminPath().isEmpty()) {
         AdminSocket.makeDirectory(path);
-        if (identity.changes()) {
-          AdminSocket.giveDirectory(path, identity.uid(), identity.gid());
-        }
-      } catch (IOException e) {
-        // The second program says that it has no admin socket, and why.
-        LOG.debug("admin socket: {}", e.toString());
       }
-    }
-    boolean taken = carried.isPresent() && carried.get().adminPath().equals(path);
-    if (taken && identity.changes() && Files.exists(Path.of(path))) {
-      AdminSocket.giveFile(path, identity.uid(), identity.gid());
+      if (identity.changes()
+          && AdminPath.isStandardPlace(path, kernel.geteuid(), request.environment())
+          && !AdminSocket.giveDirectory(kernel, path, identity.uid(), identity.gid())) {
+        LOG.debug("admin socket: others use the directory of {}", path);
+      }
+    } catch (IOException e) {
+      // The second program, or requireReadable, says that there is no admin socket, and why.
+      LOG.debug("admin socket: {}", e.toString());
     }
   }
 
@@ -340,10 +350,9 @@ public final class FirstStage {
     }
   }
 
-  private static void check(String call, int r) throws SystemCallException {
+  private void check(String call, int r) throws SystemCallException {
     if (r < 0) {
-      throw new SystemCallException(
-          call, -r, "start it as root, or as the user itself and without user");
+      throw new SystemCallException(call, -r, Remedies.ofGivingUp(-r, kernel.geteuid() == 0));
     }
   }
 }

@@ -48,6 +48,10 @@ public record HandedDown(
 
   private static final String FIRST_LINE = "peekpass stage 1";
 
+  /** Nobody writes it any more: others of the same user could, by /proc/PID/fd. */
+  private static final int SEALS =
+      Linux.F_SEAL_WRITE | Linux.F_SEAL_GROW | Linux.F_SEAL_SHRINK | Linux.F_SEAL_SEAL;
+
   /** Copies the lists. */
   public HandedDown {
     sockets = List.copyOf(sockets);
@@ -68,6 +72,10 @@ public record HandedDown(
       throw new IOException(VARIABLE + " is for Peekpass's own use: do not set it");
     }
     Fd memory = Fd.of(Integer.parseInt(number));
+    int seals = kernel.fcntl(memory, Linux.F_GET_SEALS, 0);
+    if (seals < 0 || (seals & SEALS) != SEALS) {
+      throw new IOException(VARIABLE + " is for Peekpass's own use: do not set it");
+    }
     byte[] bytes;
     try {
       bytes = Files.readAllBytes(Path.of("/proc/self/fd/" + memory.number()));
@@ -89,12 +97,12 @@ public record HandedDown(
   }
 
   /**
-   * Writes it into new memory.
+   * Writes it into new memory, which nobody can change any more.
    *
    * @return the descriptor, close-on-exec; the caller's
    */
   Fd write(Kernel kernel) throws SystemCallException {
-    int r = kernel.memfdCreate(Linux.MFD_CLOEXEC);
+    int r = kernel.memfdCreate(Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING);
     if (r < 0) {
       throw new SystemCallException("memfd_create", -r, "raise the limit of open files");
     }
@@ -103,6 +111,11 @@ public record HandedDown(
     if (written < 0) {
       kernel.close(memory);
       throw new SystemCallException("write to memory", -written, "free memory");
+    }
+    int sealed = kernel.fcntl(memory, Linux.F_ADD_SEALS, SEALS);
+    if (sealed < 0) {
+      kernel.close(memory);
+      throw new SystemCallException("fcntl F_ADD_SEALS", -sealed, "start it again");
     }
     return memory;
   }
@@ -124,7 +137,8 @@ public record HandedDown(
     sockets.forEach(socket -> line(lines, "socket", socket.fd().number() + " " + socket.bind()));
     takeover.ifPresent(carried -> {
       String to = carried.stream().number() + " " + carried.version();
-      line(lines, "takeover", to + " " + carried.deadlineNanos() + " " + carried.ended());
+      String is = carried.known() + " " + carried.ended();
+      line(lines, "takeover", to + " " + carried.deadlineNanos() + " " + is);
       carried.sockets().forEach(one -> line(lines, "taken", one.fd().number() + " " + one.bind()));
       carried.drained().forEach(name -> line(lines, "drained", name));
       carried
@@ -234,7 +248,7 @@ public record HandedDown(
 
     HandedDown made(String configuration) {
       Optional<CarriedTakeover> carried =
-          takeover.length < 4
+          takeover.length < 5
               ? Optional.empty()
               : Optional.of(
                   new CarriedTakeover(
@@ -246,6 +260,7 @@ public record HandedDown(
                       oldAdminPath,
                       oldAdmin,
                       Boolean.parseBoolean(takeover[3]),
+                      Boolean.parseBoolean(takeover[4]),
                       unread));
       Bounds bounds = new Bounds(mode, landlock, ports, connects, paths, lacks);
       return new HandedDown(configuration, sockets, adminPath, carried, bounds);

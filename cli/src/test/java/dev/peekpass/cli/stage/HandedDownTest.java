@@ -5,12 +5,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.peekpass.linux.Fd;
+import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.admin.CarriedTakeover;
 import dev.peekpass.proxy.config.ConfinementMode;
 import dev.peekpass.proxy.confine.Bounds;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -36,6 +42,7 @@ class HandedDownTest {
                   "/run/old.sock",
                   Optional.of(Fd.of(11)),
                   true,
+                  false,
                   "error it\n")),
           new Bounds(
               ConfinementMode.ENFORCE,
@@ -76,6 +83,31 @@ class HandedDownTest {
     assertThatThrownBy(
             () -> HandedDown.find(LinuxKernel.open(), Map.of(HandedDown.VARIABLE, number)))
         .hasMessageContaining("for Peekpass's own use");
+  }
+
+  @Test
+  void nobodyWritesItOnceItIsThereAndWhatCanBeWrittenIsRefused() throws Exception {
+    LinuxKernel kernel = LinuxKernel.open();
+    HandedDown least =
+        new HandedDown("text", List.of(), Optional.empty(), Optional.empty(), Bounds.NONE);
+    Fd memory = least.write(kernel);
+    // As another process of the same user would.
+    try (FileChannel other =
+        FileChannel.open(Path.of("/proc/self/fd/" + memory.number()), StandardOpenOption.WRITE)) {
+      ByteBuffer byteOfMine = ByteBuffer.wrap(new byte[] {'x'});
+      assertThatThrownBy(() -> other.write(byteOfMine, 0)).hasMessageContaining("not permitted");
+      assertThatThrownBy(() -> other.truncate(1)).hasMessageContaining("not permitted");
+    }
+    assertThat(found(kernel, memory)).contains(least);
+
+    Fd open = Fd.of(kernel.memfdCreate(Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING));
+    assertThat(ProcessCalls.writeAll(kernel, open, least.toBytes())).isZero();
+    assertThatThrownBy(() -> found(kernel, open)).hasMessageContaining("for Peekpass's own use");
+    assertThat(kernel.close(open)).isZero();
+  }
+
+  private static Optional<HandedDown> found(LinuxKernel kernel, Fd memory) throws IOException {
+    return HandedDown.find(kernel, Map.of(HandedDown.VARIABLE, String.valueOf(memory.number())));
   }
 
   @Test

@@ -87,6 +87,24 @@ final class AdminFile {
     throw inUse(path, "others come and go there: write another path for admin");
   }
 
+  /**
+   * Moves it to its path, where this process answers already, by another file.
+   *
+   * @param replaced the identity of that file
+   */
+  void moveOver(String replaced) throws IOException {
+    if (!identity(path).equals(replaced)) {
+      throw inUse(path, "another file is there by now");
+    }
+    int r = rename(0);
+    if (r < 0) {
+      throw new SystemCallException(
+          "renameat2 to the admin socket unix:" + path,
+          -r,
+          "this user may not replace the file there");
+    }
+  }
+
   /** Tries once; whether it is at its path. If not, it is beside, and what was there is there. */
   private boolean put() throws IOException {
     int r = rename(Linux.RENAME_NOREPLACE);

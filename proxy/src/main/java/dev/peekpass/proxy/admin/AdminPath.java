@@ -1,7 +1,9 @@
 package dev.peekpass.proxy.admin;
 
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /** Where the admin socket is when a configuration does not say. */
 public final class AdminPath {
@@ -28,5 +30,25 @@ public final class AdminPath {
     }
     String user = environment.getOrDefault("XDG_RUNTIME_DIR", "");
     return user.startsWith("/") ? Optional.of(user + "/peekpass/" + NAME) : Optional.empty();
+  }
+
+  /**
+   * Whether a socket's directory is this program's own: one that systemd made for the service, or
+   * the standard one.
+   *
+   * @param path absolute
+   */
+  public static boolean isStandardPlace(String path, int uid, Map<String, String> environment) {
+    Path directory = Path.of(path).getParent();
+    if (directory == null) {
+      return false;
+    }
+    String service = environment.getOrDefault("RUNTIME_DIRECTORY", "");
+    return Stream.of(service.split(":", -1))
+            .anyMatch(one -> one.startsWith("/") && directory.equals(Path.of(one)))
+        || standard(uid, Map.of())
+            .map(Path::of)
+            .map(Path::getParent)
+            .equals(Optional.of(directory));
   }
 }

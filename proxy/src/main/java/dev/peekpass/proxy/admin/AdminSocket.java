@@ -8,6 +8,8 @@ import dev.peekpass.linux.SockAddr;
 import dev.peekpass.linux.SystemCallException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -16,6 +18,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Objects;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Pattern;
 
 /**
  * The listening admin socket and its file, mode 0600.
@@ -29,6 +32,12 @@ public final class AdminSocket {
 
   /** A dot and some letters, which replace the file's own name while it is made. */
   private static final int TEMPORARY_NAME_BYTES = 8;
+
+  private static final Pattern TEMPORARY =
+      Pattern.compile("\\.[0-9a-z]{" + (TEMPORARY_NAME_BYTES - 1) + "}");
+
+  /** The identity of a file in a directory that this user cannot enter. */
+  private static final String HIDDEN = "";
 
   private final Fd fd;
   private final Path path;
@@ -67,6 +76,16 @@ public final class AdminSocket {
     }
     prepareDirectory(file, makeDirectory);
     AdminFile.requireFree(kernel, file);
+    return bind(kernel, file, AdminFile::moveIn);
+  }
+
+  /** How a file gets from where it was bound to its path. */
+  private interface Move {
+    void move(AdminFile bound) throws IOException;
+  }
+
+  private static AdminSocket bind(Kernel kernel, Path file, Move move) throws IOException {
+    String path = file.toString();
     int type = Linux.SOCK_STREAM | Linux.SOCK_NONBLOCK | Linux.SOCK_CLOEXEC;
     int r = kernel.socket(Linux.AF_UNIX, type, 0);
     if (r < 0) {
@@ -84,7 +103,7 @@ public final class AdminSocket {
       bound = new AdminFile(kernel, temporary, file);
       Files.setPosixFilePermissions(temporary, PosixFilePermissions.fromString("rw-------"));
       check(path, "listen", kernel.listen(fd, BACKLOG));
-      bound.moveIn();
+      move.move(bound);
       return new AdminSocket(fd, file, bound.identity(), false);
     } catch (IOException | RuntimeException e) {
       try {
@@ -108,7 +127,36 @@ public final class AdminSocket {
    * @param fd listening and bound to {@code path}; owned by the result
    */
   static AdminSocket inherited(Fd fd, String path) throws IOException {
-    return new AdminSocket(fd, Path.of(path), AdminFile.identity(Path.of(path)), true);
+    String identity;
+    try {
+      identity = AdminFile.identity(Path.of(path));
+    } catch (AccessDeniedException e) {
+      identity = HIDDEN;
+    }
+    return new AdminSocket(fd, Path.of(path), identity, true);
+  }
+
+  /**
+   * A socket of this process's own in the place of an inherited one, whose file is another user's:
+   * that file would let the wrong user in. There is no moment in which nothing is there.
+   *
+   * @return open, as by {@link #open}; this one stays open, without its file
+   * @throws IOException when this user may not replace files there; nothing has changed
+   */
+  public AdminSocket replace(Kernel kernel) throws IOException {
+    return bind(kernel, path, bound -> bound.moveOver(identity));
+  }
+
+  /** Whether another process opened it, as another user than this one, by the file's owner. */
+  public boolean isAnotherUsers(int uid) {
+    if (!inherited) {
+      return false;
+    }
+    try {
+      return identity.equals(HIDDEN) || ownerOf(path) != uid;
+    } catch (IOException e) {
+      return false;
+    }
   }
 
   private static String temporaryName() {
@@ -124,20 +172,41 @@ public final class AdminSocket {
     prepareDirectory(Path.of(path), true);
   }
 
-  /** Gives the directory of a socket to the user whose process is to listen there. */
-  public static void giveDirectory(String path, int uid, int gid) throws IOException {
+  /**
+   * Gives the directory of a socket to the user whose process is to listen there, unless somebody
+   * else has something in it: a proxy that answers there, or whatever files. A dead proxy's file,
+   * with which that user could do nothing, is removed.
+   *
+   * @return whether it is that user's
+   */
+  public static boolean giveDirectory(Kernel kernel, String path, int uid, int gid)
+      throws IOException {
     Path file = Path.of(path);
-    own(Objects.requireNonNull(file.getParent(), "absolute"), uid, gid);
+    Path directory = Objects.requireNonNull(file.getParent(), "absolute");
+    boolean given = ownerOf(directory) == uid;
+    if (given && (!Files.exists(file, LinkOption.NOFOLLOW_LINKS) || ownerOf(file) == uid)) {
+      return true;
+    }
+    try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
+      for (Path entry : entries) {
+        if (!entry.equals(file) && !TEMPORARY.matcher(entry.getFileName().toString()).matches()) {
+          return given;
+        }
+      }
+    }
+    try {
+      AdminFile.requireFree(kernel, file);
+    } catch (SystemCallException e) {
+      return given;
+    }
+    Files.deleteIfExists(file);
+    Files.setAttribute(directory, "unix:uid", uid, LinkOption.NOFOLLOW_LINKS);
+    Files.setAttribute(directory, "unix:gid", gid, LinkOption.NOFOLLOW_LINKS);
+    return true;
   }
 
-  /** Gives a socket's file to the user whose process takes the socket over. */
-  public static void giveFile(String path, int uid, int gid) throws IOException {
-    own(Path.of(path), uid, gid);
-  }
-
-  private static void own(Path file, int uid, int gid) throws IOException {
-    Files.setAttribute(file, "unix:uid", uid, LinkOption.NOFOLLOW_LINKS);
-    Files.setAttribute(file, "unix:gid", gid, LinkOption.NOFOLLOW_LINKS);
+  private static int ownerOf(Path file) throws IOException {
+    return (int) Files.getAttribute(file, "unix:uid", LinkOption.NOFOLLOW_LINKS);
   }
 
   private static void prepareDirectory(Path file, boolean make) throws IOException {
@@ -209,6 +278,8 @@ public final class AdminSocket {
   public boolean isFound() {
     try {
       return AdminFile.identity(path).equals(identity);
+    } catch (AccessDeniedException e) {
+      return identity.equals(HIDDEN);
     } catch (IOException e) {
       return false;
     }

@@ -18,6 +18,8 @@ import java.util.Set;
  * @param drained the names of drained backends
  * @param adminPath where the old process's admin socket is
  * @param admin that socket, if it came
+ * @param known whether the kernel named the old process, and not one that listened before it; by
+ *     now that process may have ended
  * @param ended whether the old process has ended
  * @param unread what has come and was not looked at
  */
@@ -29,6 +31,7 @@ public record CarriedTakeover(
     Set<String> drained,
     String adminPath,
     Optional<Fd> admin,
+    boolean known,
     boolean ended,
     String unread) {
   /** Copies the collections. */

@@ -48,7 +48,7 @@ public final class Takeover implements AutoCloseable {
   private final PeerProcess old;
 
   /** Whether {@link #old} is the process that is talked to, and not one that listened before it. */
-  private final boolean known;
+  private boolean known;
 
   private final String version;
   private final TakeoverTimes times;
@@ -116,6 +116,7 @@ public final class Takeover implements AutoCloseable {
         drained,
         adminPath,
         admin,
+        known,
         ended,
         stream.unread());
   }
@@ -133,6 +134,7 @@ public final class Takeover implements AutoCloseable {
     takeover.drained.addAll(carried.drained());
     takeover.adminPath = carried.adminPath();
     takeover.admin = carried.admin();
+    takeover.known = carried.known();
     takeover.ended = carried.ended();
     return takeover;
   }

@@ -19,4 +19,15 @@ class AdminPathTest {
     assertThat(AdminPath.standard(7, Map.of("XDG_RUNTIME_DIR", "relative"))).isEmpty();
     assertThat(AdminPath.standard(7, Map.of())).isEmpty();
   }
+
+  @Test
+  void theServiceManagersDirectoriesAndTheStandardOneAreItsOwnPlace() {
+    Map<String, String> service = Map.of("RUNTIME_DIRECTORY", "/run/shop:/run/other");
+    assertThat(AdminPath.isStandardPlace("/run/other/a.sock", 0, service)).isTrue();
+    assertThat(AdminPath.isStandardPlace("/run/peekpass/a.sock", 0, service)).isTrue();
+    assertThat(AdminPath.isStandardPlace("/run/shop/below/a.sock", 0, service)).isFalse();
+    assertThat(AdminPath.isStandardPlace("/run/a.sock", 0, service)).isFalse();
+    assertThat(AdminPath.isStandardPlace("/a.sock", 0, Map.of())).isFalse();
+    assertThat(AdminPath.isStandardPlace("/run/peekpass/a.sock", 7, Map.of())).isFalse();
+  }
 }
