@@ -19,7 +19,6 @@ import dev.peekpass.simulation.Violation;
 import dev.peekpass.simulation.World;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -76,7 +75,7 @@ final class SimulatedProxy {
     loop.begin(new Generation(loop, null, configuration, sockets, Set.of(), new AccessLog(null)));
     witness = new Witness(world, loop.counters(), true);
     witness.byClient().compareWith(loop.clients());
-    Map<TcpListener, ListenerConfig> listening = new IdentityHashMap<>();
+    Map<TcpListener, ListenerConfig> listening = new HashMap<>();
     for (int i = 0; i < sockets.size(); i++) {
       TcpListener listener = kernel.listener(sockets.get(i).socket().fd());
       listeners.add(listener);
