@@ -117,7 +117,9 @@ class AotCacheTest {
   private String loopComesFrom(String options, String... environment) throws IOException {
     Path config =
         Files.writeString(
-            dir.resolve("peekpass.yaml"), Running.withAdmin(dir, LauncherTest.MINIMAL));
+            dir.resolve("peekpass.yaml"),
+            // The JVM writes a file of its own, which a confined one may not.
+            Running.withAdmin(dir, LauncherTest.MINIMAL) + "\nconfinement: off\n");
     Path log = dir.resolve("classes.log");
     List<String> command = new ArrayList<>(List.of("env"));
     command.addAll(List.of(environment));
@@ -129,6 +131,7 @@ class AotCacheTest {
       assertThat(proxy.output().lines()).allMatch(line -> line.startsWith("peekpass: listening"));
       assertThat(proxy.errors().lines())
           .filteredOn(line -> !line.contains("/nowhere/web.sock takes no connections"))
+          .filteredOn(line -> !line.contains("it serves as root"))
           .allMatch(line -> line.contains(" INFO "));
     }
     try (Stream<String> classes = Files.lines(log)) {

@@ -1,10 +1,6 @@
 package dev.peekpass.proxy.route;
 
 import dev.peekpass.wire.HostName;
-import java.io.FileInputStream;
-import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
 import java.security.SecureRandom;
 
 /**
@@ -42,22 +38,7 @@ public final class HostHash {
 
   /** One with a secret that nobody knows. */
   public static HostHash random() {
-    return new HostHash(bits());
-  }
-
-  /**
-   * SecureRandom reads the same file, but loads all security providers before: 20 ms of a start.
-   */
-  private static long bits() {
-    byte[] bytes = new byte[Long.BYTES];
-    try (InputStream random = new FileInputStream("/dev/urandom")) {
-      if (random.readNBytes(bytes, 0, bytes.length) == bytes.length) {
-        return ByteBuffer.wrap(bytes).getLong();
-      }
-    } catch (IOException e) {
-      // No descriptor is free, or there is no /dev.
-    }
-    return new SecureRandom().nextLong();
+    return new HostHash(new SecureRandom().nextLong());
   }
 
   /**
