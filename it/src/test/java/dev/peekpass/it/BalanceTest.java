@@ -178,6 +178,10 @@ class BalanceTest {
     try (Running a = serve("a");
         Running b = serve("b");
         Running proxy = proxy("balance: source-hash")) {
+      // Whose receiver has not said hello yet is not there yet.
+      for (int i = 1; i <= 12; i++) {
+        get(proxy, "127.0.2." + i);
+      }
       for (int round = 0; round < 3; round++) {
         for (int i = 1; i <= 12; i++) {
           String from = "127.0.2." + i;
