@@ -36,6 +36,7 @@ public final class ProcessCalls {
   // prctl(2)
   private static final int PR_CAPBSET_READ = 23;
   private static final int PR_CAPBSET_DROP = 24;
+  private static final int PR_SET_DUMPABLE = 4;
   private static final int PR_SET_NO_NEW_PRIVS = 38;
   private static final int PR_CAP_AMBIENT = 47;
   private static final int PR_CAP_AMBIENT_CLEAR_ALL = 4;
@@ -136,6 +137,14 @@ public final class ProcessCalls {
       }
       return call("capset", header.address(), data.address(), 0, 0, 0);
     }
+  }
+
+  /**
+   * prctl(2) with PR_SET_DUMPABLE: lets this process read its own files in /proc, which one whose
+   * program has file capabilities may not (proc(5)).
+   */
+  public static int setDumpable() {
+    return call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0);
   }
 
   /** prctl(2) with PR_SET_NO_NEW_PRIVS: execve(2) gives no privileges any more. */

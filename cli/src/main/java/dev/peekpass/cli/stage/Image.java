@@ -2,6 +2,7 @@ package dev.peekpass.cli.stage;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 
+import dev.peekpass.linux.ProcessCalls;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -58,6 +59,8 @@ record Image(
   }
 
   static Image current() throws IOException {
+    // A JDK with file capabilities (setcap) could not read its own environment.
+    var _ = ProcessCalls.setDumpable();
     List<String> arguments = forSecond(strings("/proc/self/cmdline"));
     Set<String> mapped = new LinkedHashSet<>();
     for (String line : Files.readAllLines(Path.of("/proc/self/maps"), ISO_8859_1)) {
