@@ -1,6 +1,9 @@
 package dev.peekpass.it;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.io.File;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -37,5 +40,22 @@ public final class Tool {
       }
     }
     return Optional.empty();
+  }
+
+  /**
+   * Builds a program of {@code it/src/test/c}, unless it is in the directory; skips the test, by
+   * name, where there is no C compiler.
+   */
+  public static Path compile(Path dir, String name) throws IOException {
+    require("cc");
+    Path program = dir.resolve(name);
+    if (!Files.exists(program)) {
+      String source = Running.ROOT.resolve("it/src/test/c/" + name + ".c").toString();
+      Running.Done done =
+          Running.run(
+              dir, "cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program.toString(), source);
+      assertThat(done.status()).as(done.errors()).isZero();
+    }
+    return program;
   }
 }

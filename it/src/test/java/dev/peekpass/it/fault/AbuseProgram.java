@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.peekpass.it.Running;
 import dev.peekpass.it.Tool;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,17 +55,8 @@ final class AbuseProgram implements AutoCloseable {
   }
 
   private static Path build(Path dir) throws IOException {
-    Tool.require("cc");
     Tool.require("nice");
-    Path program = dir.resolve("abuse");
-    if (!Files.exists(program)) {
-      String source = Running.ROOT.resolve("it/src/test/c/abuse.c").toString();
-      Running.Done done =
-          Running.run(
-              dir, "cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program.toString(), source);
-      assertThat(done.status()).as(done.errors()).isZero();
-    }
-    return program;
+    return Tool.compile(dir, "abuse");
   }
 
   boolean isRunning() {

@@ -35,16 +35,7 @@ final class LoadProgram implements AutoCloseable {
 
   /** Builds it; skips the test, by name, where there is no C compiler. */
   static Path build(Path dir) throws IOException {
-    Tool.require("cc");
-    Path program = dir.resolve("load");
-    if (!Files.exists(program)) {
-      String source = Running.ROOT.resolve("it/src/test/c/load.c").toString();
-      Running.Done done =
-          Running.run(
-              dir, "cc", "-O2", "-Wall", "-Wextra", "-Werror", "-o", program.toString(), source);
-      assertThat(done.status()).as(done.errors()).isZero();
-    }
-    return program;
+    return Tool.compile(dir, "load");
   }
 
   /**
