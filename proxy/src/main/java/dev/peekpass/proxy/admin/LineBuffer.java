@@ -72,7 +72,7 @@ final class LineBuffer {
     return line;
   }
 
-  /** What is in no line yet, a character for a byte. */
+  /** What was not given as a line yet, whole lines too; a character for a byte. */
   String rest() {
     return new String(bytes, from, end - from, StandardCharsets.ISO_8859_1);
   }

@@ -103,16 +103,12 @@ public final class Confinement {
       return r < 0 ? r : -Errno.EPERM;
     }
     boolean audit = bounds.mode() == ConfinementMode.AUDIT;
+    var needed = new SeccompFilter(CallFilter.program(table, audit, kernel.getpid()));
     int flags = ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC | ProcessCalls.SECCOMP_FILTER_FLAG_LOG;
-    r =
-        ProcessCalls.seccomp(
-            new SeccompFilter(CallFilter.program(table, audit, kernel.getpid())), flags);
+    r = ProcessCalls.seccomp(needed, flags);
     if (r == -Errno.EINVAL) {
       // Before Linux 4.14, and in gVisor: without lines in the log.
-      r =
-          ProcessCalls.seccomp(
-              new SeccompFilter(CallFilter.program(table, audit, kernel.getpid())),
-              ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC);
+      r = ProcessCalls.seccomp(needed, ProcessCalls.SECCOMP_FILTER_FLAG_TSYNC);
     }
     if (r > 0) {
       // The number of a thread that has another filter.

@@ -6,6 +6,7 @@ import dev.peekpass.proxy.route.IpAddress;
 import dev.peekpass.proxy.status.Counter;
 import dev.peekpass.proxy.status.Outcome;
 import dev.peekpass.proxy.turn.Turn;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Gives incomplete connections up for others, where a limit is met: the oldest of the client that
@@ -50,22 +51,19 @@ final class Shedding {
    * @return whether there was one
    */
   boolean shedOldest() {
-    Connection heaviest = clients.oldestOfHeaviest();
-    Connection oldest = heaviest == null ? clients.oldest() : heaviest;
-    if (oldest == null) {
-      return false;
-    }
-    shed(oldest);
-    return true;
+    return shedOfHeaviest() || shedIfAny(clients.oldest());
   }
 
   /** The same, only if a client has more than one on any socket. */
   boolean shedOfHeaviest() {
-    Connection heaviest = clients.oldestOfHeaviest();
-    if (heaviest == null) {
+    return shedIfAny(clients.oldestOfHeaviest());
+  }
+
+  private boolean shedIfAny(@Nullable Connection other) {
+    if (other == null) {
       return false;
     }
-    shed(heaviest);
+    shed(other);
     return true;
   }
 
