@@ -82,14 +82,19 @@ def made():
         + [b"\2PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + one for one in requests],
         "Admin": [b"status\n", b"reload\n", b"drain shop\n", b"undrain \"\\\xc3\xbc\n", b"takeover 2\n"],
         "Takeover": [b"socket [::]:443\nadmin /run/a.sock\ndrained shop\nend\n",
-                     b"unwanted 3\nready admin\naccepting\n"],
+                     b"unwanted 3\nready admin\naccepting\n", b"ready\n", b"unwanted 0\nunwanted 000001\n",
+                     b"refused it is root, and the running proxy is not\n",
+                     b"refused " + b"\xc3\xa4" * 391 + b"\xf0\x9f\x98\x80\n",
+                     b"error another takeover is under way: \x1b[2J\xc2\x9b\n",
+                     b'{"ok":false,"error":"\\"user\\" is not let in"}\n',
+                     b"error this proxy knows version 1 of the takeover\n"],
         "Offer": [bytes([0x11, 1, 1, 0, 64, 0, 0, 0]) + bytes(8)],
     }
 
 
 class Target:
     def __init__(self, line):
-        self.name, self.main, self.kind, self.instrument, longest, self.what = line.split("\t")
+        self.name, self.main, self.kind, self.instrument, longest, self.promises, self.what = line.split("\t")
         self.longest = int(longest)
 
 
@@ -100,7 +105,10 @@ def read_targets():
 
 
 class State:
-    """How often each target was executed, on which commits; outside git, shared by invocations."""
+    """How often each target was executed, on which commits; outside git, shared by invocations.
+
+    What a target demands changes now and then. Its number in targets.tsv is raised then, and executions
+    before that are not counted among those that were held to all that is demanded now."""
 
     def __init__(self, path):
         self.path = path
@@ -112,13 +120,25 @@ class State:
         except FileNotFoundError:
             return {}
 
+    def held(self, target):
+        """How often it was executed with all that it demands now."""
+        one = self.read().get(target.name, {})
+        return one.get("promises", {"1": one.get("executions", 0)}).get(target.promises, 0)
+
+    def seconds_for(self, target, executions):
+        """How long that may take, as long as it took before."""
+        one = self.read().get(target.name, {})
+        return executions * one.get("seconds", 0) / max(1, one.get("executions", 0))
+
     def add(self, target, commit, run):
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         with open(self.path + ".lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             state = self.read()
             one = state.setdefault(
-                target, {"executions": 0, "seconds": 0, "runs": 0, "findings": 0, "commits": {}})
+                target.name, {"executions": 0, "seconds": 0, "runs": 0, "findings": 0, "commits": {}})
+            one.setdefault("promises", {"1": one["executions"]} if one["executions"] else {})
+            one["promises"][target.promises] = one["promises"].get(target.promises, 0) + run.executions
             one["executions"] += run.executions
             one["seconds"] = round(one["seconds"] + run.seconds, 1)
             one["runs"] += 1
@@ -316,13 +336,13 @@ class Session:
             run.end()
             with self.lock:
                 del self.running[target.name]
-            self.state.add(target.name, self.commit, run)
+            self.state.add(target, self.commit, run)
             number += 1
             done["seconds"] += run.seconds
             done["runs"] += run.executions
-            print("fuzz: %s: %s executions in %.0f s, %d edges, %s; %s in all" % (
+            print("fuzz: %s: %s executions in %.0f s, %d edges, %s; %s held to all promises" % (
                 target.name, number_text(run.executions), run.seconds, run.edges, trace,
-                number_text(self.state.read()[target.name]["executions"])), flush=True)
+                number_text(self.state.held(target))), flush=True)
             if run.finding:
                 self.keep(target, run)
                 break
@@ -397,8 +417,8 @@ def pack(directory, path):
 def table(options):
     """The figures, as they stand in docs/fuzzing.md."""
     state = State(options.state).read()
-    lines = ["| target | executions | a second | edges | inputs committed | findings |",
-             "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    lines = ["| target | executions | of them held to all | a second | edges | inputs committed | findings |",
+             "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
     commits = set()
     for target in read_targets():
         one = state.get(target.name, {"executions": 0, "seconds": 0})
@@ -407,8 +427,9 @@ def table(options):
         inputs = len(zipfile.ZipFile(committed).namelist()) if os.path.exists(committed) else 0
         named = len(glob.glob(os.path.join(FINDINGS, target.name, "*")))
         rate = int(one["executions"] / one["seconds"]) if one["seconds"] else 0
-        lines.append("| `%s` | %s | %s | %d | %d | %d |" % (
-            target.name, number_text(one["executions"]), number_text(rate), one.get("edges", 0),
+        lines.append("| `%s` | %s | %s | %s | %d | %d | %d |" % (
+            target.name, number_text(one["executions"]),
+            number_text(State(options.state).held(target)), number_text(rate), one.get("edges", 0),
             inputs, named))
     lines += ["", "Commits: %s." % (", ".join(sorted(commits)) or "none yet")]
     return "\n".join(lines)
@@ -522,9 +543,11 @@ def main():
     signal.signal(signal.SIGINT, session.stop)
     signal.signal(signal.SIGTERM, session.stop)
     if options.until:
+        # The quickest first, so that whoever stops it has most of them.
+        targets.sort(key=lambda target: session.state.seconds_for(
+            target, options.until - session.state.held(target)))
         def budget(target, done):
-            have = session.state.read().get(target.name, {}).get("executions", 0)
-            left = options.until - have
+            left = options.until - session.state.held(target)
             return {"seconds": CHUNK_SECONDS, "runs": left} if left > 0 else None
     elif options.runs:
         def budget(target, done):

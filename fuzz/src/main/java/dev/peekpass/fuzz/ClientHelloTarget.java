@@ -4,7 +4,7 @@ import dev.peekpass.wire.ClientHelloParser;
 
 /** The first bytes of a TLS connection. */
 public final class ClientHelloTarget {
-  private static final HeadCheck CHECK = new HeadCheck(ClientHelloParser::new);
+  private static final HeadCheck CHECK = new HeadCheck(ClientHelloParser::new, Earlier.TLS);
 
   private ClientHelloTarget() {}
 

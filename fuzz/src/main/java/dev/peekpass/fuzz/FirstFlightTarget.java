@@ -4,7 +4,7 @@ import dev.peekpass.wire.FirstFlightParser;
 
 /** The first bytes of a connection, whatever it speaks. */
 public final class FirstFlightTarget {
-  private static final HeadCheck CHECK = new HeadCheck(FirstFlightParser::new);
+  private static final HeadCheck CHECK = new HeadCheck(FirstFlightParser::new, Earlier.ALL);
 
   private FirstFlightTarget() {}
 

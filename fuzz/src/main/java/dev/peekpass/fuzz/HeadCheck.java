@@ -20,7 +20,8 @@ import java.util.function.Function;
  *       on says what a fresh one says;
  *   <li>every proper prefix of a head is incomplete, and what it is said to need does not reach
  *       beyond the byte that settles the verdict;
- *   <li>what follows a head does not matter.
+ *   <li>what follows a head does not matter;
+ *   <li>a parser that was used and reset says what a new one says.
  * </ul>
  *
  * <p>A hash of the input chooses the cut. That the work is linear, {@link LinearWorkTarget} shows.
@@ -31,6 +32,8 @@ final class HeadCheck {
 
   private static final byte[] NO_NAME = new byte[256];
 
+  private final Function<ParserScratch, HeadParser> kind;
+  private final List<byte[]> before;
   private final HeadParser usual;
   private final ParserScratch usualScratch = new ParserScratch(LIMIT_BYTES);
   private final HeadParser small;
@@ -38,6 +41,7 @@ final class HeadCheck {
   private final Draw draw = new Draw();
   private final Verdict whole = new Verdict();
   private final Verdict part = new Verdict();
+  private final Verdict anew = new Verdict();
 
   private HeadParser parser;
   private ParserScratch scratch;
@@ -47,8 +51,12 @@ final class HeadCheck {
    * Checks a kind of parser.
    *
    * @param kind makes one
+   * @param before what it may have read before it is reset, beside the input itself: heads that say
+   *     all that a head may say
    */
-  HeadCheck(Function<ParserScratch, HeadParser> kind) {
+  HeadCheck(Function<ParserScratch, HeadParser> kind, List<byte[]> before) {
+    this.kind = kind;
+    this.before = before;
     usual = kind.apply(usualScratch);
     small = kind.apply(smallScratch);
     parser = usual;
@@ -78,6 +86,35 @@ final class HeadCheck {
     }
     if (draw.oneIn(64)) {
       inSteps(bytes, input.length, 1 + draw.below(draw.oneIn(2) ? 1 : 7));
+    }
+    if (draw.oneIn(8)) {
+      asNew(bytes, input);
+    }
+  }
+
+  /**
+   * Uses the parser for another connection, resets it, and asks a new one, of new memory, too. The
+   * other connection follows from the input, so that a finding is one whatever was tried before.
+   */
+  private void asNew(ByteBuffer bytes, byte[] input) {
+    int chosen = draw.below(before.size() + 1);
+    byte[] other = chosen < before.size() ? before.get(chosen) : input;
+    int all = draw.oneIn(2) ? other.length : draw.below(other.length + 1);
+    int first = draw.oneIn(2) ? all : draw.below(all + 1);
+    parser.reset();
+    ByteBuffer earlier = ByteBuffer.wrap(other);
+    if (parser.parse(earlier.limit(first), first) instanceof Parsed.Incomplete && all > first) {
+      var _ = parser.parse(earlier.limit(all), all);
+    }
+    parser.reset();
+    say(bytes, input.length, part);
+    expectWhole("what a parser read before it was reset changes what it says");
+
+    ParserScratch memory = new ParserScratch(limitBytes);
+    Parsed<Peeked> parsed = kind.apply(memory).parse(bytes, input.length);
+    anew.take(parsed, memory);
+    if (!part.says(anew) || part.needed() != anew.needed()) {
+      throw Promise.broken("a parser that was reset says " + part + ", a new one " + anew);
     }
   }
 

@@ -7,10 +7,15 @@ import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.embedded.EmbeddedChannel;
 import io.netty.handler.ssl.AbstractSniHandler;
 import io.netty.util.concurrent.Future;
+import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.security.Principal;
+import java.security.PrivateKey;
+import java.security.cert.X509Certificate;
 import java.util.List;
+import javax.net.ssl.KeyManager;
 import javax.net.ssl.SNIMatcher;
 import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLContext;
@@ -19,6 +24,7 @@ import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.StandardConstants;
+import javax.net.ssl.X509ExtendedKeyManager;
 import org.jspecify.annotations.Nullable;
 
 /** ClientHellos beside two other readers: the JDK's TLS server, and Netty's handler of names. */
@@ -28,15 +34,27 @@ public final class HelloOracleTarget {
 
   private static final ParserScratch SCRATCH = new ParserScratch(LIMIT_BYTES);
   private static final ClientHelloParser PARSER = new ClientHelloParser(SCRATCH);
+  private static final int HANDSHAKE_RECORD = 22;
+
+  /**
+   * Groups that clients support and send no key for, so that most of them would be asked for one:
+   * that takes no arithmetic.
+   */
+  private static final String[] SELDOM_SHARED = {
+    "secp384r1", "secp521r1", "ffdhe2048", "ffdhe3072", "x448"
+  };
+
+  private static final Keys KEYS = new Keys();
   private static final SSLContext TLS = tls();
   private static final ByteBuffer PLAIN = ByteBuffer.allocate(LIMIT_BYTES + 2048);
+  private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
 
   private HelloOracleTarget() {}
 
   private static SSLContext tls() {
     try {
       SSLContext context = SSLContext.getInstance("TLS");
-      context.init(null, null, null);
+      context.init(new KeyManager[] {KEYS}, null, null);
       return context;
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException(e);
@@ -103,14 +121,65 @@ public final class HelloOracleTarget {
     }
   }
 
+  /** Is asked for a key once a hello has been read and a cipher suite chosen, and has none. */
+  private static final class Keys extends X509ExtendedKeyManager {
+    private boolean asked;
+
+    @Override
+    public @Nullable String chooseEngineServerAlias(
+        String keyType, Principal @Nullable [] issuers, SSLEngine engine) {
+      asked = true;
+      return null;
+    }
+
+    @Override
+    public @Nullable String chooseServerAlias(
+        String keyType, Principal @Nullable [] issuers, @Nullable Socket socket) {
+      return null;
+    }
+
+    @Override
+    public @Nullable String chooseClientAlias(
+        String[] keyTypes, Principal @Nullable [] issuers, @Nullable Socket socket) {
+      return null;
+    }
+
+    @Override
+    public String @Nullable [] getClientAliases(String keyType, Principal @Nullable [] issuers) {
+      return null;
+    }
+
+    @Override
+    public String @Nullable [] getServerAliases(String keyType, Principal @Nullable [] issuers) {
+      return null;
+    }
+
+    @Override
+    public X509Certificate @Nullable [] getCertificateChain(String alias) {
+      return null;
+    }
+
+    @Override
+    public @Nullable PrivateKey getPrivateKey(String alias) {
+      return null;
+    }
+  }
+
+  /**
+   * What the JDK's server makes of a hello. That it saw no name counts only when it goes on without
+   * one: it asks for a key, or the client for another hello (HelloRetryRequest).
+   */
   static Reading byTheJdk(byte[] input) {
     Matcher matcher = new Matcher();
+    KEYS.asked = false;
     SSLEngine engine = TLS.createSSLEngine();
     engine.setUseClientMode(false);
     SSLParameters parameters = engine.getSSLParameters();
     parameters.setSNIMatchers(List.of(matcher));
+    parameters.setNamedGroups(SELDOM_SHARED);
     engine.setSSLParameters(parameters);
     ByteBuffer bytes = ByteBuffer.wrap(input);
+    boolean goesOn = false;
     try {
       for (int round = 0; round < MOST_ROUNDS && matcher.name == null; round++) {
         SSLEngineResult result = engine.unwrap(bytes, PLAIN.clear());
@@ -120,21 +189,22 @@ public final class HelloOracleTarget {
               task = engine.getDelegatedTask()) {
             task.run();
           }
+        } else if (result.getHandshakeStatus() == SSLEngineResult.HandshakeStatus.NEED_WRAP) {
+          engine.wrap(NOTHING, PLAIN.clear());
+          goesOn = PLAIN.position() > 0 && PLAIN.get(0) == HANDSHAKE_RECORD;
+          break;
         } else if (result.getStatus() != SSLEngineResult.Status.OK || !bytes.hasRemaining()) {
           break;
         }
       }
     } catch (SSLException e) {
-      // It refuses the hello; the name may have been seen before.
-      return seen(matcher);
+      // It refuses the hello; what was seen before counts.
+      goesOn = false;
     }
-    return seen(matcher);
-  }
-
-  private static Reading seen(Matcher matcher) {
     byte[] name = matcher.name;
-    return name == null
-        ? Reading.REFUSED
-        : Reading.of(new String(name, StandardCharsets.ISO_8859_1));
+    if (name != null) {
+      return Reading.of(new String(name, StandardCharsets.ISO_8859_1));
+    }
+    return goesOn || KEYS.asked ? Reading.of(null) : Reading.REFUSED;
   }
 }

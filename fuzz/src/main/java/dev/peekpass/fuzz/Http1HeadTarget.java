@@ -4,7 +4,7 @@ import dev.peekpass.wire.Http1Parser;
 
 /** The first bytes of an HTTP/1 connection. */
 public final class Http1HeadTarget {
-  private static final HeadCheck CHECK = new HeadCheck(Http1Parser::new);
+  private static final HeadCheck CHECK = new HeadCheck(Http1Parser::new, Earlier.HTTP1);
 
   private Http1HeadTarget() {}
 

@@ -9,7 +9,7 @@ import java.util.Arrays;
  * client preface, so that executions are not spent on 24 bytes that never change.
  */
 public final class Http2HeadTarget {
-  private static final HeadCheck CHECK = new HeadCheck(Http2Parser::new);
+  private static final HeadCheck CHECK = new HeadCheck(Http2Parser::new, Earlier.HTTP2);
   private static final byte[] PREFACE =
       "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
 

@@ -28,6 +28,9 @@ public final class OfferTarget {
   public static void fuzzerTestOneInput(byte[] input) {
     DRAW.from(input);
     read(input);
+    if (DRAW.oneIn(16)) {
+      asNew(input);
+    }
     if (DRAW.oneIn(4)) {
       writeAndRead(input);
     }
@@ -68,6 +71,26 @@ public final class OfferTarget {
         // Nothing to look at.
       }
     }
+  }
+
+  /** A view that has read other messages says what a new one says. */
+  private static void asNew(byte[] input) {
+    ByteBuffer bytes = ByteBuffer.wrap(input);
+    FromProxy anew = new FromProxy();
+    FromProxy.Kind kind = anew.parse(bytes, input.length);
+    boolean same =
+        VIEW.parse(bytes, input.length) == kind
+            && switch (kind) {
+              case HELLO -> VIEW.version() == anew.version() && VIEW.words() == anew.words();
+              case OFFER -> {
+                int chosen = VIEW.count() == anew.count() ? DRAW.below(anew.count()) : 0;
+                yield VIEW.count() == anew.count()
+                    && VIEW.first() == anew.first()
+                    && VIEW.metadata(chosen).equals(anew.metadata(chosen));
+              }
+              case UNKNOWN, MALFORMED -> true;
+            };
+    Promise.keep(same, "a view that was used says otherwise than a new one");
   }
 
   private static void possible(Metadata metadata) {

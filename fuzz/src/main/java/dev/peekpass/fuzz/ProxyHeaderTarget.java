@@ -6,6 +6,8 @@ import dev.peekpass.wire.ProxyHeaderParser;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -23,6 +25,19 @@ public final class ProxyHeaderTarget {
     "\r\n\r\n\0\r\nQUIT\n".getBytes(StandardCharsets.US_ASCII),
     "\r\n\r\n\0\r\nQUIT\n!\021\0".getBytes(StandardCharsets.US_ASCII)
   };
+
+  /** What a parser may have read before it is reset: a line, and facts of all kinds. */
+  private static final List<byte[]> EARLIER =
+      List.of(
+          "PROXY TCP6 2001:db8::1 2001:db8::2 65535 443\r\n".getBytes(StandardCharsets.US_ASCII),
+          HexFormat.of()
+              .parseHex(
+                  "0d0a0d0a000d0a515549540a" // the signature
+                      + "2111" // PROXY, TCP over IPv4
+                      + "0018" // so many bytes
+                      + "c0000201c6336407dc0401bb"
+                      + "0100026832" // ALPN
+                      + "03000400000000")); // a checksum, which is wrong
 
   private static final ProxyHeaderParser USUAL = new ProxyHeaderParser(LIMIT_BYTES);
   private static final ProxyHeaderParser SMALL = new ProxyHeaderParser(SMALL_LIMIT_BYTES);
@@ -73,6 +88,28 @@ public final class ProxyHeaderTarget {
     }
     if (DRAW.oneIn(64)) {
       inSteps(parser, bytes, input.length, whole);
+    }
+    if (DRAW.oneIn(8)) {
+      asNew(parser, new ProxyHeaderParser(limit), bytes, input);
+    }
+  }
+
+  /** A parser that has had another connection, and was reset, beside a new one. */
+  static void asNew(
+      ProxyHeaderParser used, ProxyHeaderParser anew, ByteBuffer bytes, byte[] input) {
+    int chosen = DRAW.below(EARLIER.size() + 1);
+    byte[] other = chosen < EARLIER.size() ? EARLIER.get(chosen) : input;
+    int length = DRAW.oneIn(2) ? other.length : DRAW.below(other.length + 1);
+    used.reset();
+    var _ = used.parse(ByteBuffer.wrap(other).limit(length), length);
+    used.reset();
+    Parsed<ProxyHeader> first = used.parse(bytes, input.length);
+    Parsed<ProxyHeader> second = anew.parse(bytes, input.length);
+    same(first, second, "a parser that was reset says otherwise than a new one");
+    if (first instanceof Parsed.Incomplete<ProxyHeader>(int needed)
+        && second instanceof Parsed.Incomplete<ProxyHeader>(int neededAnew)) {
+      Promise.keep(
+          needed == neededAnew, "a parser that was reset needs other bytes than a new one");
     }
   }
 

@@ -45,8 +45,15 @@ public final class ReceiverMessageTarget {
     if (length == 0) {
       return;
     }
-    Promise.keep(AGAIN.parse(OUT, length) == kind && same(kind), "not read as it was written");
+    Promise.keep(
+        AGAIN.parse(OUT, length) == kind && same(kind, AGAIN), "not read as it was written");
     DRAW.from(input);
+    if (DRAW.oneIn(16)) {
+      FromReceiver anew = new FromReceiver();
+      Promise.keep(
+          anew.parse(bytes, input.length) == kind && same(kind, anew),
+          "a view that was used says otherwise than a new one");
+    }
     int cut = DRAW.below(input.length);
     FromReceiver.Kind part = AGAIN.parse(bytes, cut);
     // Less than a message is none; more than a message is the message.
@@ -55,20 +62,20 @@ public final class ReceiverMessageTarget {
         "a part of a message is taken for another");
   }
 
-  private static boolean same(FromReceiver.Kind kind) {
+  private static boolean same(FromReceiver.Kind kind, FromReceiver other) {
     return switch (kind) {
       case HELLO ->
-          AGAIN.maxConnections() == VIEW.maxConnections()
-              && AGAIN.claims() == VIEW.claims()
-              && AGAIN.granted() == VIEW.granted();
+          other.maxConnections() == VIEW.maxConnections()
+              && other.claims() == VIEW.claims()
+              && other.granted() == VIEW.granted();
       case ACK ->
-          AGAIN.draining() == VIEW.draining()
-              && AGAIN.load() == VIEW.load()
-              && AGAIN.settled() == VIEW.settled()
-              && AGAIN.granted() == VIEW.granted();
-      case REFUSE -> AGAIN.refused() == VIEW.refused();
+          other.draining() == VIEW.draining()
+              && other.load() == VIEW.load()
+              && other.settled() == VIEW.settled()
+              && other.granted() == VIEW.granted();
+      case REFUSE -> other.refused() == VIEW.refused();
       case DENY ->
-          AGAIN.deniedReason() == VIEW.deniedReason() && AGAIN.deniedUid() == VIEW.deniedUid();
+          other.deniedReason() == VIEW.deniedReason() && other.deniedUid() == VIEW.deniedUid();
       case UNKNOWN, MALFORMED -> true;
     };
   }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.peekpass.wire.FirstFlightParser;
 import dev.peekpass.wire.HeadParser;
 import dev.peekpass.wire.Http1Parser;
 import dev.peekpass.wire.Parsed;
@@ -34,7 +35,7 @@ class CheckTest {
 
   /** Heads that differ in a number, so that each is cut elsewhere. */
   private static void check(Function<ParserScratch, HeadParser> kind) {
-    HeadCheck check = new HeadCheck(kind);
+    HeadCheck check = new HeadCheck(kind, Earlier.HTTP1);
     for (int i = 0; i < 500; i++) {
       check.check((HEAD + i).getBytes(StandardCharsets.US_ASCII));
     }
@@ -99,6 +100,69 @@ class CheckTest {
                 }))
         .isInstanceOf(Promise.BrokenException.class)
         .hasMessageContaining("needs more than settles the whole");
+  }
+
+  @Test
+  void aParserThatKeepsWhatItReadBeforeItsResetIsFound() {
+    assertThatThrownBy(() ->
+            check(scratch ->
+                new Faulty(scratch) {
+                  private boolean tainted;
+
+                  @Override
+                  public Parsed<Peeked> parse(ByteBuffer bytes, int length) {
+                    boolean was = tainted;
+                    tainted |= length > 5 && bytes.get(4) == 'h';
+                    return was ? new Parsed.Foreign<>() : right.parse(bytes, length);
+                  }
+                }))
+        .isInstanceOf(Promise.BrokenException.class)
+        .hasMessageContaining("what a parser read before it was reset");
+  }
+
+  @Test
+  void aParserThatIsAnotherAfterAnyResetIsFound() {
+    assertThatThrownBy(() ->
+            check(scratch ->
+                new Faulty(scratch) {
+                  private boolean wasReset;
+
+                  @Override
+                  public void reset() {
+                    super.reset();
+                    wasReset = true;
+                  }
+
+                  @Override
+                  public Parsed<Peeked> parse(ByteBuffer bytes, int length) {
+                    return wasReset ? new Parsed.Foreign<>() : right.parse(bytes, length);
+                  }
+                }))
+        .isInstanceOf(Promise.BrokenException.class)
+        .hasMessageContaining("a parser that was reset says");
+  }
+
+  @Test
+  void whatWasReadBeforeSaysAllThatItMay() {
+    for (byte[] hello : Earlier.TLS) {
+      Peeked peeked = head(new ParserScratch(4096), hello);
+      assertThat(peeked.host().toString()).isEqualTo("b.example");
+      assertThat(peeked.alpn().toList()).containsExactly("h2", "http/1.1");
+      assertThat(peeked.encryptedClientHello()).isTrue();
+    }
+    assertThat(Earlier.TLS.stream().map(one -> head(new ParserScratch(4096), one).records()))
+        .containsExactly(1, 5);
+    Peeked first = head(new ParserScratch(4096), Earlier.HTTP1.getFirst());
+    assertThat(first.hostField().toString()).isEqualTo("a.example");
+    assertThat(first.port()).isEqualTo(8080);
+    assertThat(head(new ParserScratch(4096), Earlier.HTTP2.getFirst()).port()).isEqualTo(8080);
+  }
+
+  private static Peeked head(ParserScratch scratch, byte[] flight) {
+    Parsed<Peeked> parsed =
+        new FirstFlightParser(scratch).parse(ByteBuffer.wrap(flight), flight.length);
+    assertThat(parsed).isInstanceOf(Parsed.Found.class);
+    return scratch.soFar();
   }
 
   @Test

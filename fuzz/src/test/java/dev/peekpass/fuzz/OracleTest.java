@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
@@ -26,6 +27,18 @@ class OracleTest {
     assertThat(HelloOracleTarget.byTheJdk(hello)).isEqualTo(byNetty);
     byte[] split = captured("corpus/split-records-of-1.bin");
     assertThat(HelloOracleTarget.byNetty(split).host()).isNotEmpty();
+  }
+
+  @Test
+  void theJdkThatSeesNoNameIsToldFromOneThatRefuses() throws IOException {
+    for (String nameless :
+        new String[] {"openssl-tls13-no-sni.bin", "openssl-tls12-no-sni-alpn.bin", "curl-ip.bin"}) {
+      byte[] hello = captured("corpus/" + nameless);
+      assertThat(HelloOracleTarget.byTheJdk(hello)).as(nameless).isEqualTo(Reading.of(null));
+      byte[] cut = Arrays.copyOf(hello, hello.length - 1);
+      assertThat(HelloOracleTarget.byTheJdk(cut)).isEqualTo(Reading.REFUSED);
+    }
+    assertThat(HelloOracleTarget.byTheJdk(new byte[100])).isEqualTo(Reading.REFUSED);
   }
 
   @Test

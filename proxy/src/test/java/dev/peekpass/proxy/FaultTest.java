@@ -154,6 +154,25 @@ class FaultTest {
     assertThat(proxy.count(Outcome.PASSED)).as("where the kernel joined them").isOne();
   }
 
+  /** Of whoever is not trusted it waits apart, where it holds up nobody, and nobody it. */
+  @Test
+  void whatAReceiverHadIsNotHeldToTheOrderOfThoseThatNoneHad() {
+    proxy = proxy(SimulatedProxy.ONE_BACKEND.replace("persistent", "auto"));
+    proxy.receiver.user(1000);
+    proxy.receiver.planStream(0, 10, 10);
+    proxy.receiver.planFreeze(0, 6 * MILLI);
+    proxy.client(MILLI, 1 << 16);
+    proxy.receiver.planDeath(5 * MILLI, true);
+    Manners manners = new Manners();
+    manners.helloNanos = 100 * MILLI;
+    proxy.receiver.planAcknowledged(6 * MILLI, 10, 16, manners);
+    proxy.client(10 * MILLI, 1 << 16);
+    proxy.runUntil(2 * SECOND);
+
+    assertThat(proxy.count(Counter.TAKEN_BACK)).isOne();
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(2);
+  }
+
   @Test
   void anInterruptedHandOffGivesUpNoChannel() {
     proxy.receiver.planStream(0, 10, 10);

@@ -52,6 +52,24 @@ enum Mutation {
     }
   },
 
+  /** In how many pieces first bytes lie is not asked. */
+  LOOKS_THROUGH_ALL_PIECES("is looked through again and again") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      return asksForMemory(method, arguments) ? 0 : r;
+    }
+  },
+
+  /** Many segments are too many, whatever the kernel has made of them. */
+  TAKES_SEGMENTS_FOR_PIECES("an outcome that cannot be: REFUSED_TOO_LARGE") {
+    @Override
+    int call(Kernel kernel, Method method, Object[] arguments, int nth) {
+      int r = pass(kernel, method, arguments);
+      return asksForMemory(method, arguments) ? Integer.MAX_VALUE : r;
+    }
+  },
+
   /** What is looked at is taken away. */
   CONSUMES("bytes missing") {
     @Override
@@ -569,6 +587,11 @@ enum Mutation {
       ((SockAddr) arguments[1]).inet(high, low, 1);
     }
     return r;
+  }
+
+  /** Whether it asks how much memory a receive queue takes. */
+  private static boolean asksForMemory(Method method, Object[] arguments) {
+    return method.getName().equals("getsockopt") && arguments[2].equals(Linux.SO_MEMINFO);
   }
 
   // Types of messages: docs/protocol.md.

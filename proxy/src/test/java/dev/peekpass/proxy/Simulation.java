@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
  * kernel is simulated.
  */
 final class Simulation {
-  /** Of so many clients the segments of one are not joined. */
-  private static final int IN_PIECES = 7;
+  /** A client whose segments are tiny sends so many at least, if it has as many bytes. */
+  private static final int TINY_SEGMENTS = 250;
 
   private static final long MILLI = 1_000_000;
   private static final long SECOND = 1_000 * MILLI;
@@ -468,6 +468,14 @@ final class Simulation {
       long gap = chance.of(0L, 50_000L, 20 * MILLI, 500 * MILLI);
       Client.End end =
           chance.hits(6000) ? Client.End.SILENCE : chance.of(Client.End.FIN, Client.End.RESET);
+      if (chance.hits(200)) {
+        // Hundreds of segments, which the kernel joins, or cannot.
+        segment = Math.max(1, length / TINY_SEGMENTS);
+        gap = Math.min(gap, MILLI);
+        if (chance.hits(5000)) {
+          client.comesInPieces();
+        }
+      }
       client.plan(chance.below(within), sends, segment, gap, end);
     }
     if (chance.hits(500)) {
@@ -502,9 +510,6 @@ final class Simulation {
   private Client client(SocketPlan.Assigned socket, Flight flight) {
     TcpListener listener = simulated.listener(socket.socket().fd());
     Client client = new Client(world, clients++, listener, flight.bytes, flight);
-    if (clients % IN_PIECES == 0) {
-      client.comesInPieces();
-    }
     if (crowd == null) {
       if (chance.hits(8000)) {
         client.address(0, IPV4 | (0xc0000200L + chance.below(hosts)));

@@ -140,13 +140,11 @@ class SimulationTest {
   void theSeedsReachEveryOutcomeAndLimit() {
     Set<Outcome> outcomes = EnumSet.noneOf(Outcome.class);
     Set<Counter> counters =
-        // No log is simulated, nor how long a turn takes, nor more clients than have room; hundreds
-        // of segments come seldom (FaultTest has them).
+        // No log is simulated, nor how long a turn takes, nor more clients than have room.
         EnumSet.of(
             Counter.ACCESS_LOG_DROPPED,
             Counter.ACCESS_LOG_FAILED,
             Counter.STOOD_STILL,
-            Counter.IN_PIECES,
             Counter.CLIENT_FORGOTTEN,
             Counter.CLIENT_NOT_TRACKED);
     for (long seed = 0; seed < 500; seed++) {

@@ -576,7 +576,10 @@ final class Witness implements Observer {
     }
     BackendConfig routed = routed(story);
     boolean late = story.flight.isHttp2 && story.routedLate;
-    if (connection.offers() == 1 && !late && routed != null && isIn(story, routed)) {
+    // One that a receiver had before, by a plain method, has left in its turn; of one that is not
+    // trusted it waits apart.
+    boolean first = connection.offers() == 1 && story.passedNanos == 0;
+    if (first && !late && routed != null && isIn(story, routed)) {
       Long before = story.rules.lastOffered.put(routed, story.peekedNth);
       // An acknowledging receiver is offered several in a message: so no order among sockets.
       boolean ordered = routed.socketPaths().size() == 1 && !comesAgain(story, routed);

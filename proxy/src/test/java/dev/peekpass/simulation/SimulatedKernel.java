@@ -473,6 +473,7 @@ public final class SimulatedKernel implements Kernel {
     }
     leave(Call.RECV, from, n);
     if (peek) {
+      from.peeked();
       mayPoison(Call.RECV, from, buffer, n);
     }
     return n;

@@ -14,6 +14,7 @@ public final class TcpConnection extends OpenFile {
   private int delivered;
   private int segments;
   private boolean inPieces;
+  private int longPeeks;
   private int consumed;
   private boolean finReceived;
   private boolean reset;
@@ -204,9 +205,23 @@ public final class TcpConnection extends OpenFile {
     return inPieces && segments > 192;
   }
 
-  /** What its receive queue takes: as was measured of bytes that come one by one. */
+  /**
+   * It was looked at. Where it lies in many pieces that takes long, and may happen once: at first,
+   * when nobody is asked, or when the last piece came after it was asked.
+   */
+  void peeked() {
+    boolean takesLong = isInManyPieces() && bytesReceived() < 128L * segments;
+    if (takesLong && ++longPeeks > 1) {
+      throw new Violation(
+          this + " lies in " + segments + " pieces and is looked through again and again");
+    }
+  }
+
+  /**
+   * What its receive queue takes: as was measured of bytes that come one by one, a segment each.
+   */
   int queueMemory() {
-    return inPieces ? 1024 * segments : 53 * delivered;
+    return inPieces ? 1024 * segments : 53 * segments + delivered;
   }
 
   long bytesSent() {

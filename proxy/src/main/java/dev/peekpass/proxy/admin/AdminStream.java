@@ -8,7 +8,6 @@ import dev.peekpass.linux.Message;
 import dev.peekpass.linux.NativeBuffer;
 import dev.peekpass.linux.SystemCallException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Optional;
@@ -75,8 +74,7 @@ final class AdminStream implements AutoCloseable {
   /** Goes on where another object has stopped. */
   void resume(long untilNanos, String unread) {
     deadlineNanos = untilNanos;
-    byte[] bytes = unread.getBytes(StandardCharsets.ISO_8859_1);
-    read.add(ByteBuffer.wrap(bytes), bytes.length);
+    read.addRest(unread);
   }
 
   /** Sends a line; adds its end. */

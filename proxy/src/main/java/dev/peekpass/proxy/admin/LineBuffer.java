@@ -77,6 +77,12 @@ final class LineBuffer {
     return new String(bytes, from, end - from, StandardCharsets.ISO_8859_1);
   }
 
+  /** Goes on with what another one had not given as a line ({@link #rest}). */
+  void addRest(String rest) {
+    byte[] added = rest.getBytes(StandardCharsets.ISO_8859_1);
+    add(ByteBuffer.wrap(added), added.length);
+  }
+
   /** Whether nothing is left that is in no line. */
   boolean isEmpty() {
     return from == end;

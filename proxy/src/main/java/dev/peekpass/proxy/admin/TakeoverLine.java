@@ -34,17 +34,47 @@ record TakeoverLine(Word word, String rest) {
     return new TakeoverLine(word, space < 0 ? "" : line.substring(space + 1));
   }
 
+  /** What the new process says to an offer. */
+  sealed interface Answer {
+    /**
+     * One of the sockets is not wanted.
+     *
+     * @param index which, by its place
+     */
+    record Unwanted(int index) implements Answer {}
+
+    /**
+     * It can go on.
+     *
+     * @param admin with the admin socket, too
+     */
+    record Ready(boolean admin) implements Answer {}
+
+    /**
+     * It ends.
+     *
+     * @param why for people
+     */
+    record Refused(String why) implements Answer {}
+  }
+
   /**
-   * Reads the new process's {@code unwanted INDEX}.
+   * Reads a line of the new process.
    *
    * @param size how many sockets it was offered
-   * @return which it does not want, 0 to {@code size - 1}
-   * @throws IOException when the line is another
+   * @throws IOException when the line is in no protocol
    */
-  static int unwanted(String line, int size) throws IOException {
+  static Answer ofNew(String line, int size) throws IOException {
+    if (line.equals("ready") || line.equals("ready admin")) {
+      return new Answer.Ready(line.equals("ready admin"));
+    }
+    if (line.startsWith(TakeoverOffer.REFUSED)) {
+      return new Answer.Refused(
+          TakeoverRefusal.shown(line.substring(TakeoverOffer.REFUSED.length())));
+    }
     String number = line.startsWith("unwanted ") ? line.substring("unwanted ".length()) : "";
     if (number.matches("\\d{1,6}") && Integer.parseInt(number) < size) {
-      return Integer.parseInt(number);
+      return new Answer.Unwanted(Integer.parseInt(number));
     }
     throw new IOException("it says something that is not in the protocol");
   }

@@ -62,7 +62,7 @@ final class TakeoverOffer {
   static final int MAX_REFUSAL_CHARS = 400;
 
   /** A character has up to four bytes. */
-  private static final int MAX_LINE_BYTES = 4 * MAX_REFUSAL_CHARS;
+  static final int MAX_LINE_BYTES = 4 * MAX_REFUSAL_CHARS;
 
   /** How long a process may take to end, from its closing the connection. */
   private static final int END_MILLIS = 1000;
@@ -207,13 +207,13 @@ final class TakeoverOffer {
           stream
               .readLine(MAX_LINE_BYTES)
               .orElseThrow(() -> new IOException("it ended before it was ready"));
-      if (line.startsWith(REFUSED)) {
-        throw new IOException("it refuses: " + line.substring(REFUSED.length()));
+      switch (TakeoverLine.ofNew(line, ours.size())) {
+        case TakeoverLine.Answer.Refused(String why) -> throw new IOException("it refuses: " + why);
+        case TakeoverLine.Answer.Ready(boolean admin) -> {
+          return new Ready(unwanted, admin);
+        }
+        case TakeoverLine.Answer.Unwanted(int index) -> unwanted.add(ours.get(index));
       }
-      if (line.equals("ready admin") || line.equals("ready")) {
-        return new Ready(unwanted, line.equals("ready admin"));
-      }
-      unwanted.add(ours.get(TakeoverLine.unwanted(line, ours.size())));
     }
   }
 

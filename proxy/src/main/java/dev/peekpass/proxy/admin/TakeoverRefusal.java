@@ -23,18 +23,19 @@ final class TakeoverRefusal {
       return new VersionException("the running proxy is of an older version");
     }
     if (line.startsWith("error ")) {
-      return new IOException("the running proxy refuses: " + line.substring("error ".length()));
+      return new IOException(
+          "the running proxy refuses: " + shown(line.substring("error ".length())));
     }
     String json = "{\"ok\":false,\"error\":\"";
     if (line.startsWith(json) && line.endsWith("\"}")) {
       // What it says to whom it does not talk with at all, whatever is asked.
       String why = line.substring(json.length(), line.length() - 2).replace("\\\"", "\"");
-      return new IOException("the running proxy refuses, and goes on: " + why);
+      return new IOException("the running proxy refuses, and goes on: " + shown(why));
     }
     String said = line.length() > 40 ? line.substring(0, 40) + "…" : line;
     return new IOException(
         "the running proxy says something that is not in the protocol: \""
-            + said.replaceAll("\\p{Cntrl}", "?")
+            + shown(said)
             + "\"; it goes on: restart it instead");
   }
 
@@ -62,10 +63,20 @@ final class TakeoverRefusal {
         cause);
   }
 
+  /** What another process has said, as a line of a log can show it: no control characters. */
+  static String shown(String said) {
+    return said.replaceAll("\\p{Cc}", "?");
+  }
+
   /** How a new process says no, and why, in a line. */
   static String line(String why) {
-    String line = TakeoverOffer.REFUSED + why.replaceAll("\\p{Cntrl}", " ");
-    return line.substring(0, Math.min(line.length(), TakeoverOffer.MAX_REFUSAL_CHARS));
+    String line = TakeoverOffer.REFUSED + why.replaceAll("\\p{Cc}", " ");
+    int most = TakeoverOffer.MAX_REFUSAL_CHARS;
+    if (line.length() <= most) {
+      return line;
+    }
+    // Not between the two halves of a character.
+    return line.substring(0, Character.isHighSurrogate(line.charAt(most - 1)) ? most - 1 : most);
   }
 
   /** Bounds what the running proxy tells of. */
