@@ -40,7 +40,7 @@ final class Earlier {
     byte[] all = join(parts);
     byte[] number = new byte[lengthBytes];
     for (int i = 0; i < lengthBytes; i++) {
-      number[i] = (byte) (all.length >>> 8 * (lengthBytes - 1 - i));
+      number[i] = (byte) (all.length >>> (8 * (lengthBytes - 1 - i)));
     }
     return join(number, all);
   }
