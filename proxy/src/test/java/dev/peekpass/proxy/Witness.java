@@ -178,6 +178,9 @@ final class Witness implements Observer {
   /** Whether any fault was thrown, by which a channel may have been given up. */
   private boolean thrown;
 
+  /** Whether a fault came out of a look at clients in this turn, which nothing was seen by. */
+  private boolean lookFailed;
+
   /** Whether an error was thrown, so that everything is to be freed. */
   private boolean dying;
 
@@ -351,7 +354,7 @@ final class Witness implements Observer {
           case REFUSED_TOO_LARGE ->
               is(story, Flight.Verdict.TOO_LARGE) || connection.isInManyPieces();
           case REFUSED_UNAVAILABLE -> isUnavailable(story);
-          case TIMED_OUT -> isLate(story) && mayBeUnseen(story);
+          case TIMED_OUT -> isLate(story) && (mayBeUnseen(story) || lookFailed);
           case TRUNCATED -> connection.isFinReceived() && mayBeUnseen(story);
           case RESET -> connection.isReset();
           case SHED -> shortage != null || isFull(story.socket);
@@ -623,6 +626,7 @@ final class Witness implements Observer {
   public void onThrown(Call call, List<TcpConnection> concerned, boolean error) {
     faulted.addAll(concerned);
     thrown = true;
+    lookFailed |= call == Call.EPOLL_WAIT;
     dying |= error;
     progress();
   }
@@ -864,6 +868,7 @@ final class Witness implements Observer {
   @Override
   public void onFetched() {
     byClient.onFetched();
+    lookFailed = false;
     for (Story story : open) {
       story.completeWhenFetched = story.isComplete();
       story.receivedWhenFetched = story.connection.isReceived();

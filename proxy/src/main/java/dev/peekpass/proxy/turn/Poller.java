@@ -124,13 +124,17 @@ public final class Poller {
   }
 
   /**
-   * Waits for events; {@link #ready} and {@link #events} tell of each.
+   * Waits for events; {@link #ready} and {@link #events} tell of each. A wait that is interrupted
+   * comes to nothing, a look is made again: else somebody's time would be up whose bytes are there.
    *
    * @param timeoutMillis 0 looks only, -1 waits without end
    * @return how many came
    */
   int await(int timeoutMillis) {
-    int n = kernel.epollWait(epoll, events, timeoutMillis);
+    int n;
+    do {
+      n = kernel.epollWait(epoll, events, timeoutMillis);
+    } while (n == -Errno.EINTR && timeoutMillis == 0);
     if (n == -Errno.EINTR) {
       return 0;
     }

@@ -7,6 +7,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -86,6 +87,27 @@ class PollerTest {
     dispatch(0);
 
     assertThat(delivered).isEmpty();
+  }
+
+  @Test
+  void aLookThatWasInterruptedIsMadeAgain() throws Exception {
+    int[] left = {3};
+    Kernel interrupted =
+        (Kernel)
+            Proxy.newProxyInstance(
+                Kernel.class.getClassLoader(),
+                new Class<?>[] {Kernel.class},
+                (self, method, arguments) ->
+                    method.getName().equals("epollWait") && left[0]-- > 0
+                        ? (Object) (-Errno.EINTR)
+                        : method.invoke(kernel, arguments));
+    poller.close();
+    poller = new Poller(interrupted, 256);
+    poller.add(ready(), Linux.EPOLLIN, events -> delivered.add("seen"));
+
+    assertThat(poller.await(0)).isOne();
+    left[0] = 1;
+    assertThat(poller.await(1)).as("who waits is told").isZero();
   }
 
   @Test
