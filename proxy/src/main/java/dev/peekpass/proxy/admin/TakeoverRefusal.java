@@ -27,7 +27,8 @@ final class TakeoverRefusal {
           "the running proxy refuses: " + shown(line.substring("error ".length())));
     }
     String json = "{\"ok\":false,\"error\":\"";
-    if (line.startsWith(json) && line.endsWith("\"}")) {
+    boolean isJson = line.length() >= json.length() + 2 && line.startsWith(json);
+    if (isJson && line.endsWith("\"}")) {
       // What it says to whom it does not talk with at all, whatever is asked.
       String why = line.substring(json.length(), line.length() - 2).replace("\\\"", "\"");
       return new IOException("the running proxy refuses, and goes on: " + shown(why));

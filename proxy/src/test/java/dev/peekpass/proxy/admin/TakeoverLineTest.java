@@ -39,4 +39,13 @@ class TakeoverLineTest {
     assertThat(TakeoverRefusal.line(fits + "\ud83d\ude00")).isEqualTo("refused " + fits);
     assertThat(TakeoverRefusal.line(fits + "ab")).isEqualTo("refused " + fits + "a");
   }
+
+  @Test
+  void anAnswerThatEndsInItsBeginningIsNone() {
+    for (String cut : new String[] {"{\"ok\":false,\"error\":\"}", "error ", ""}) {
+      assertThat(TakeoverRefusal.unexpected(cut)).hasMessageContaining("the running proxy");
+    }
+    assertThat(TakeoverRefusal.unexpected("{\"ok\":false,\"error\":\"\"}"))
+        .hasMessageContaining("refuses");
+  }
 }
