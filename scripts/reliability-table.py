@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Prints the figures below it/target/reliability, and writes those of a full or long run into docs/reliability.md."""
-import json, os, sys
+import json, os, re, sys
 
 ORDER = ["downloads", "takeovers", "proxyKilled", "oneOfTwoKilled", "onlyOneKilled", "onlyOneRestarted", "frozen",
          "neverReads-stream", "neverReads-datagram", "neverReads-acknowledged", "lingers-persistent",
@@ -20,6 +20,26 @@ def read(name):
         return None
 
 
+DOCUMENT = "docs/reliability.md"
+
+
+def between(text, mark):
+    """What stands before, between and behind the marks of a table."""
+    begin, end = "<!-- %s: begin -->\n" % mark, "<!-- %s: end -->" % mark
+    head, rest = text.split(begin)
+    kept, tail = rest.split(end, 1)
+    return head + begin, kept, end + tail
+
+
+def before(mark):
+    """The rows that the document has, by scenario, and its dates: of what was not measured now."""
+    with open(DOCUMENT) as file:
+        kept = between(file.read(), mark)[1]
+    rows = {name: row for row in kept.splitlines() for name in re.findall(r"^\| \*\*([^*]+)\*\*:", row)}
+    measured = re.search(r"^Measured .*", kept, re.M)
+    return rows, set(re.findall(r"\d{4}-\d\d-\d\d", measured.group() if measured else ""))
+
+
 def ms(micros):
     return "%.1f" % (micros / 1000) if micros < 100_000 else "%d" % (micros / 1000)
 
@@ -28,9 +48,13 @@ def scenarios():
     lines = ["| scenario | connections | served | refused, reset at connect | lost with what was killed | lost otherwise "
              "| p50, p99, max ms | proxy's descriptors | |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
     dates = set()
+    rows, earlier = before("figures")
     for name in ORDER:
         r = read(name)
         if r is None or "connections" not in r:
+            if not quick and name in rows:
+                lines.append(rows[name])
+                dates |= earlier
             continue
         dates.add(r["date"])
         note = "; ".join(r["more"]) + "".join("; **broken: %s**" % b for b in r["broken"])
@@ -53,9 +77,13 @@ def abuse():
              "| MiB resident: before, most, bound | normal again after | descriptors | log, bytes | |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |"]
     dates, loads = set(), []
+    rows, earlier = before("abuse")
     for name in ABUSE:
         r = read("abuse-" + name)
         if r is None:
+            if not quick and name in rows:
+                lines.append(rows[name])
+                dates |= earlier
             continue
         dates.add(r["date"])
         loads.append(r["load_centi"] / 100)
@@ -69,7 +97,7 @@ def abuse():
             "{:,}".format(r["pending_most"]),
             mib(r["resident_before_kib"]), mib(r["resident_most_kib"]), mib(r["resident_bound_kib"]),
             ms(r["recovered_us"]), r["descriptors_before"], r["descriptors_after"], "{:,}".format(r["log_bytes"]), note))
-    if not dates:
+    if not loads:
         return ""
     return "\n".join(lines) + "\n\nMeasured %s; load average of the machine %.1f to %.1f.\n" % (
         ", ".join(sorted(dates)), min(loads), max(loads))
@@ -88,18 +116,17 @@ def peers():
 
 
 def put(text, mark, table):
-    begin, end = "<!-- %s: begin -->\n" % mark, "<!-- %s: end -->" % mark
-    head, rest = text.split(begin)
-    return head + begin + table + end + rest.split(end)[1]
+    head, _, tail = between(text, mark)
+    return head + table + tail
 
 
 tables = {"figures": scenarios(), "abuse": abuse(), "peers": peers()}
 print("\n".join(table for table in tables.values() if table))
 if not quick:
-    with open("docs/reliability.md") as file:
+    with open(DOCUMENT) as file:
         text = file.read()
     for mark, table in tables.items():
         if table:
             text = put(text, mark, table)
-    with open("docs/reliability.md", "w") as file:
+    with open(DOCUMENT, "w") as file:
         file.write(text)

@@ -5,9 +5,11 @@ from .candidate import Candidate
 
 REFERENCE = "C-one"
 DIRECT = "direct"
+NOT_CONFINED = ", not confined"
 
 CONFIGURATION = """\
 threads: {threads}
+confinement: {confinement}
 admin: "unix:{dir}/admin.sock"
 listeners: [ { bind: "127.0.0.1:{port}", peek-timeout: 2m, max-pending: 65536 } ]
 backends: { web: { handoff: "unix:{socket}", method: {method}{more} } }
@@ -26,11 +28,11 @@ METHODS = {
 }
 
 
-def peekpass(what, program=places.PEEKPASS, threads=1, suffix="", options=""):
+def peekpass(what, program=places.PEEKPASS, threads=1, suffix="", options="", confinement="enforce"):
     """`peekpass run` with one of METHODS; options are for its JVM."""
     socket, method, more = METHODS[what]
     text = CONFIGURATION
-    for name, value in (("threads", threads), ("socket", socket), ("method", method), ("more", more)):
+    for name, value in (("threads", threads), ("confinement", confinement), ("socket", socket), ("method", method), ("more", more)):
         text = text.replace("{%s}" % name, str(value))
     environment = {"PEEKPASS_NO_BUILD": "1"}
     if options:
@@ -50,5 +52,5 @@ def baseline():
 
 
 def methods(program):
-    """`./peekpass run` by each method."""
-    return [peekpass(what, program) for what in METHODS]
+    """`./peekpass run` by each method, and once as it was without confinement."""
+    return [*(peekpass(what, program) for what in METHODS), peekpass("persistent", program, suffix=NOT_CONFINED, confinement="off")]

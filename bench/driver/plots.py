@@ -9,7 +9,7 @@ TITLES = {
     "idle": "Memory of the proxy for a connection that is open and idle",
     "requests": "Proxy CPU a request on a connection that is kept",
     "downloads": "Proxy CPU a gigabyte of a download",
-    "start": "From exec until it listens",
+    "start": "From exec until it listens, or answers",
 }
 
 

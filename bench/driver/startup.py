@@ -1,4 +1,8 @@
-"""Start-up: from exec until it listens."""
+"""Start-up: from exec until it listens, and until it answers.
+
+The first of our two programs binds, so that connect(2) succeeds before anybody is served. Ours answers a host without a route
+itself, whatever its backends do; the peers listen when they serve.
+"""
 
 import socket
 import time
@@ -8,6 +12,7 @@ from .stage import say
 
 PATIENCE_SECONDS = 30
 STEP_SECONDS = 0.001
+ANSWERS = ", until it answers"
 
 
 def connects(port):
@@ -15,8 +20,15 @@ def connects(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def answers(port):
+    """Waits until it has answered, or closed."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: nobody.invalid\r\n\r\n")
+        return bool(client.recv(1))
+
+
 def once(stage, candidate):
-    """Milliseconds, on all cores; None when it does not start."""
+    """Milliseconds until it listens and, of ours, until it answers; on all cores. None when it does not start."""
     command, ports, log = stage.prepared(candidate)
     port = ports[candidate.port_of(candidate.kinds[0])]
     start = time.monotonic()
@@ -27,7 +39,9 @@ def once(stage, candidate):
                 say("%s has not started: %s" % (candidate.name, session.said()))
                 return None
             time.sleep(STEP_SECONDS)
-        return (time.monotonic() - start) * 1000
+        listens = time.monotonic()
+        answered = candidate.java and answers(port)
+        return (listens - start) * 1000, (time.monotonic() - start) * 1000 if answered else None
     finally:
         session.end()
         stage.returned(ports)
@@ -40,6 +54,9 @@ def measure(stage, candidates, rounds):
         for candidate in candidates:
             took = once(stage, candidate)
             if took is not None:
-                records.append(dict(step="start", round=number, candidate=candidate.name, ms=took))
+                listens, answered = took
+                records.append(dict(step="start", round=number, candidate=candidate.name, ms=listens))
+                if answered is not None:
+                    records.append(dict(step="start", round=number, candidate=candidate.name + ANSWERS, ms=answered))
     say("start-up: %d rounds" % rounds)
     return records

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from . import connections, established, first, memory, startup, syscalls, threads
 from .candidate import BOTH
-from .ours import DIRECT, peekpass
+from .ours import DIRECT, NOT_CONFINED, peekpass
 from .stage import Stage, say
 
 NO_AOT = "-XX:AOTMode=off"
@@ -39,9 +39,10 @@ def side_by_side(stage, candidates, counts):
 def starters(candidates, program):
     """As a user starts it, with the look whether the sources have changed; beside it the peers."""
     ours = replace(peekpass("persistent", program), environment={})
+    free = replace(peekpass("persistent", program, confinement="off"), name="./peekpass run" + NOT_CONFINED, environment={})
     without = replace(ours, name="./peekpass run, no AOT cache", environment={"PEEKPASS_JAVA_OPTS": NO_AOT})
     others = [candidate for candidate in candidates if candidate.command and not candidate.java]
-    return [replace(ours, name="./peekpass run"), without, *others]
+    return [replace(ours, name="./peekpass run"), free, without, *others]
 
 
 def run(candidates, counts, program):

@@ -116,7 +116,7 @@ def first(summary):
 def start(summary):
     names = list(dict.fromkeys(record["candidate"] for record in summary.of("start")))
     rows = [[name, with_range(summary.start(name), 0)] for name in sorted(names, key=lambda name: summary.start(name).median)]
-    return table(["exec to listening", "ms (min–max)"], rows)
+    return table(["exec to listening, or to the first answer", "ms (min–max)"], rows)
 
 
 def threads(summary):

@@ -34,6 +34,9 @@ class RefusedSenderTest {
   private static final int AT_ONCE = 1 << 16;
   private static final int IN_ALL = 1 << 20;
 
+  /** Each read counts as much as 4 KiB at least. */
+  private static final int MOST_READS = IN_ALL / 4096;
+
   /** What was read and not peeked at, one entry a call. */
   private final Queue<Read> reads = new ConcurrentLinkedQueue<>();
 
@@ -112,6 +115,26 @@ class RefusedSenderTest {
       Tests.await("it is cut off", () -> !write(client, piece));
 
       assertThat(dropped()).isBetween(IN_ALL, IN_ALL + AT_ONCE);
+    }
+  }
+
+  @Test
+  void oneThatSendsLittleAtATimeIsCutOffTheSame() throws Exception {
+    byte[] piece = new byte[16];
+    try (Running running = new Running(YAML, this::kernel);
+        Socket client = running.connect()) {
+      client.getOutputStream().write(HEAD.getBytes(StandardCharsets.US_ASCII));
+      Tests.await("it is refused", () -> running.count(Outcome.REFUSED_NO_ROUTE) == 1);
+      int sent = HEAD.length();
+      while (reads.size() < MOST_READS && sent < MOST_READS * piece.length * 2) {
+        assertThat(write(client, piece)).isTrue();
+        sent += piece.length;
+        int all = sent;
+        Tests.await("it is dropped", () -> dropped() >= all);
+      }
+
+      Tests.await("it is cut off", () -> !write(client, piece));
+      assertThat(reads.size()).isLessThanOrEqualTo(MOST_READS);
     }
   }
 

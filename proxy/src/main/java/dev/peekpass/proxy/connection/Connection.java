@@ -66,8 +66,14 @@ public final class Connection implements Pollable {
   /** How many bytes the last peek saw. */
   public int peekedBytes;
 
-  /** How many bytes were dropped of what its client sent, it being refused. */
-  public int droppedBytes;
+  /** How many times its head was looked at and not complete. */
+  public int looks;
+
+  /** Whether the next look waits for its time: see package listen. */
+  public boolean looksLater;
+
+  /** How many bytes may still be dropped of what its client sends, it being refused. */
+  public int mayDropBytes;
 
   public @Nullable Protocol protocol;
 
@@ -154,7 +160,8 @@ public final class Connection implements Pollable {
     peerPort = peer.port();
     acceptedNanos = nowNanos;
     peekedBytes = 0;
-    droppedBytes = 0;
+    looks = 0;
+    looksLater = false;
     protocol = null;
     route = RouteTable.NONE;
     backend = null;

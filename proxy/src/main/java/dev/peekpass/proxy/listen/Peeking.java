@@ -88,6 +88,7 @@ final class Peeking implements Origin, Stage {
   private final Pieces pieces;
   private final Pending pending;
   private final Shedding shedding;
+  private final LaterLooks laterLooks;
   private final Consumer<Connection> onTimeout = this::timedOut;
   private final ArrayDeque<Connection> spare = new ArrayDeque<>();
   private final Fallback.Reject reject;
@@ -111,6 +112,7 @@ final class Peeking implements Origin, Stage {
     Clients clients = around.clients();
     pieces = new Pieces(kernel);
     pending = new Pending(turn, ending, clients, config, label, this);
+    laterLooks = new LaterLooks(turn, this::lookAgain);
     shedding = new Shedding(turn, ending, clients, pending, config.maxPending(), label);
     reject = config.fallback() instanceof Fallback.Reject r ? r : ANSWER_ALL;
     noRoute = Answer.http1(reject.httpStatus(), "No site of this name is served here.");
@@ -201,7 +203,21 @@ final class Peeking implements Origin, Stage {
       ending.end(connection, Outcome.RESET);
       return;
     }
-    peek(connection, (events & (Linux.EPOLLRDHUP | Linux.EPOLLHUP)) != 0);
+    boolean ended = (events & (Linux.EPOLLRDHUP | Linux.EPOLLHUP)) != 0;
+    if (ended || !laterLooks.putsOff(connection)) {
+      peek(connection, ended);
+    }
+  }
+
+  private void lookAgain(Connection connection) {
+    if (!pending.has(connection)) {
+      return;
+    }
+    try {
+      peek(connection, false);
+    } catch (RuntimeException e) {
+      fail(connection, e);
+    }
   }
 
   @Override
@@ -360,9 +376,10 @@ final class Peeking implements Origin, Stage {
   }
 
   private void refuseInPieces(Connection connection) {
+    // Without an answer: what it is refused for would go on while the answer is read.
     turn.count(Counter.IN_PIECES);
     connection.reason = IN_PIECES;
-    refuse(connection, Outcome.REFUSED_TOO_LARGE);
+    ending.end(connection, Outcome.REFUSED_TOO_LARGE);
   }
 
   private void refuse(Connection connection, Outcome outcome) {
@@ -370,6 +387,7 @@ final class Peeking implements Origin, Stage {
   }
 
   private void awaitMore(Connection connection) {
+    connection.looks++;
     if (pending.has(connection)) {
       return;
     }
@@ -405,7 +423,7 @@ final class Peeking implements Origin, Stage {
 
   /** Does what is due; returns when something is due next, or {@link Long#MAX_VALUE}. */
   long runTimers(long nowNanos) {
-    return pending.expire(nowNanos, onTimeout);
+    return Math.min(laterLooks.run(nowNanos), pending.expire(nowNanos, onTimeout));
   }
 
   private void timedOut(Connection late) {

@@ -36,6 +36,14 @@ public final class Refuser implements Stage {
   /** And in all; a client that sends more is cut off. */
   private static final int MAX_DROP_BYTES = 1 << 20;
 
+  /** The same beyond what was peeked, of one whose head is too large: hardly an honest client. */
+  private static final int MAX_DROP_OF_TOO_LARGE = 1 << 16;
+
+  /**
+   * A read counts for as many at least: a client that sends a byte at a time costs a read for each.
+   */
+  private static final int LEAST_DROP_BYTES = 1 << 12;
+
   private final Turn turn;
   private final Ending ending;
   private final Kernel kernel;
@@ -82,6 +90,10 @@ public final class Refuser implements Stage {
       ending.release(connection);
       return;
     }
+    connection.mayDropBytes =
+        outcome == Outcome.REFUSED_TOO_LARGE
+            ? connection.peekedBytes + MAX_DROP_OF_TOO_LARGE
+            : MAX_DROP_BYTES;
     Dropped dropped = drop(connection);
     Answer answer = answer(connection.protocol, outcome, reject, noRoute);
     if (dropped == Dropped.GIVEN_UP || answer == null) {
@@ -188,8 +200,8 @@ public final class Refuser implements Stage {
         return n == -Errno.EAGAIN ? Dropped.FOR_NOW : Dropped.GIVEN_UP;
       }
       left -= n;
-      connection.droppedBytes += n;
-      if (connection.droppedBytes >= MAX_DROP_BYTES) {
+      connection.mayDropBytes -= Math.max(n, LEAST_DROP_BYTES);
+      if (connection.mayDropBytes <= 0) {
         return Dropped.GIVEN_UP;
       }
     }
