@@ -36,11 +36,6 @@ import org.jspecify.annotations.Nullable;
  * would come back to a queue that is being emptied.
  */
 public final class Backend implements Passing {
-  /** First wait before trying a socket again that cannot tell when to, and the longest. */
-  private static final long RETRY_MIN_NANOS = 5_000_000;
-
-  private static final long RETRY_MAX_NANOS = 250_000_000;
-
   private final Turn turn;
   private final Ending ending;
   private final Gathering gathering;
@@ -66,8 +61,7 @@ public final class Backend implements Passing {
   private boolean flushAsked;
   private boolean drained;
   private long passedCount;
-  private long retryAtNanos = Long.MAX_VALUE;
-  private long retryNanos = RETRY_MIN_NANOS;
+  private final Retry retry;
 
   /**
    * Makes a backend without a channel that is open.
@@ -82,6 +76,7 @@ public final class Backend implements Passing {
     this.config = config;
     this.drained = drained;
     aside = turn.newCloser();
+    retry = new Retry(turn);
     atOnce = config.batch();
     batch = new Batch(Math.max(atOnce, Channel.MOST_AT_ONCE));
     handOffTimeoutNanos = config.handOffTimeout().toNanos();
@@ -143,6 +138,7 @@ public final class Backend implements Passing {
       return;
     }
     if (!waiting.isEmpty()) {
+      awaitGathered();
       await(connection);
       return;
     }
@@ -232,9 +228,7 @@ public final class Backend implements Passing {
 
   private void awaitReceiver(Connection connection) {
     turn.wakeBy(connection.deadlineNanos);
-    if (retryAtNanos == Long.MAX_VALUE) {
-      scheduleRetry(turn.nowNanos());
-    }
+    retry.begin();
   }
 
   /**
@@ -280,9 +274,7 @@ public final class Backend implements Passing {
   @Override
   public void pump() {
     if (!waiting.isEmpty()) {
-      for (Connection c = gathered.first(); c != null; c = gathered.first()) {
-        await(c);
-      }
+      awaitGathered();
     }
     while (!waiting.isEmpty() && passContained(waiting)) {}
     if (!bound.isEmpty()) {
@@ -297,6 +289,13 @@ public final class Backend implements Passing {
     rest();
   }
 
+  /** Something older was taken back since they came: they wait behind it, before what comes. */
+  private void awaitGathered() {
+    for (Connection c = gathered.first(); c != null; c = gathered.first()) {
+      await(c);
+    }
+  }
+
   private boolean anyWaits() {
     return !waiting.isEmpty() || !bound.isEmpty();
   }
@@ -307,8 +306,7 @@ public final class Backend implements Passing {
 
   private void rest() {
     if (!anyWaits()) {
-      retryAtNanos = Long.MAX_VALUE;
-      retryNanos = RETRY_MIN_NANOS;
+      retry.rest();
     }
   }
 
@@ -355,27 +353,20 @@ public final class Backend implements Passing {
       gathering.giveOn(late);
     }
     rest();
-    if (retryAtNanos <= nowNanos) {
+    if (retry.isDue(nowNanos)) {
       int before = waitingCount();
       receivers.tryAll(pumping);
       if (anyWaits()) {
-        boolean progress = waitingCount() < before;
-        retryNanos = progress ? RETRY_MIN_NANOS : Math.min(2 * retryNanos, RETRY_MAX_NANOS);
-        scheduleRetry(nowNanos);
+        retry.again(nowNanos, waitingCount() < before);
       }
     }
     long deadline = Math.min(waiting.nextDeadlineNanos(), bound.nextDeadlineNanos());
-    return Math.min(retryAtNanos, deadline);
+    return Math.min(retry.atNanos(), deadline);
   }
 
   private @Nullable Connection firstExpired(long nowNanos) {
     Connection late = waiting.firstExpired(nowNanos);
     return late != null ? late : bound.firstExpired(nowNanos);
-  }
-
-  private void scheduleRetry(long nowNanos) {
-    retryAtNanos = nowNanos + retryNanos;
-    turn.wakeBy(retryAtNanos);
   }
 
   /** What is to be told of it. */
