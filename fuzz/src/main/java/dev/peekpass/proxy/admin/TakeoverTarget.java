@@ -8,7 +8,6 @@ import java.util.Locale;
 
 /** What the two processes of a takeover say: every line is understood in one way, or refused. */
 public final class TakeoverTarget {
-  private static final int MAX_LINE_BYTES = 4096;
   private static final int MOST_SOCKETS = 1 << 20;
 
   private static final Draw DRAW = new Draw();
@@ -18,7 +17,7 @@ public final class TakeoverTarget {
   /** Takes one input: all that comes over a connection, taken for either process's words. */
   public static void fuzzerTestOneInput(byte[] input) {
     DRAW.from(input);
-    List<String> lines = Lines.of(input, MAX_LINE_BYTES, DRAW);
+    List<String> lines = Lines.of(input, LineBytes.OF_OLD, DRAW);
     if (lines.isEmpty()) {
       return;
     }

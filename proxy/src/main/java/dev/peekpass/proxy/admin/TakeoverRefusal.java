@@ -65,7 +65,7 @@ final class TakeoverRefusal {
   /** How a new process says no, and why, in a line. */
   static String line(String why) {
     String line = TakeoverOffer.REFUSED + why.replaceAll("\\p{Cntrl}", " ");
-    return line.substring(0, Math.min(line.length(), TakeoverOffer.MAX_REFUSAL_CHARS));
+    return line.substring(0, Math.min(line.length(), LineBytes.REFUSAL_CHARS));
   }
 
   /** Bounds what the running proxy tells of. */
