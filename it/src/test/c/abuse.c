@@ -21,22 +21,14 @@
 // At the end each process prints a line: opened N refused N closed N reset N answered N segments N bytes N most-open N
 // ended-at N, the last in microseconds of CLOCK_MONOTONIC; then all that are open are closed at once.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clients.h"
 
 enum { MOST_BYTES = 16 << 20, RING_BYTES = 1 << 20, PROCESSES = 16, SPARE_DESCRIPTORS = 32, AT_ONCE = 64 };
 
@@ -82,26 +74,12 @@ static struct flight flights[8];
 static uint32_t flight_count;
 static struct connection *connections;
 static uint32_t *free_slots, *active, free_count, active_count, open_limit, address_count = 1, first_address;
-static struct sockaddr_in to = {.sin_family = AF_INET};
-static const char *host = "localhost";
-static int epoll_fd;
 static uint64_t opened, refused, closed, was_reset, answered, segments, bytes, most_open;
 static volatile sig_atomic_t stopped;
 
 static void on_signal(int signal) {
     (void)signal;
     stopped = 1;
-}
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
 // ---- What is sent
@@ -449,25 +427,17 @@ static int begin(void) {
     uint32_t slot = free_slots[--free_count];
     struct connection *c = &connections[slot];
     *c = (struct connection){.state = CONNECTING, .flight = &flights[opened % flight_count]};
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        die("socket: raise the limit of open files");
-    int one = 1;
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    c->fd = new_socket();
     uint32_t address = (uint32_t)(opened + first_address) % address_count;
     struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f020001 + (address / 250 << 8) + address % 250)};
-    if (bind(c->fd, (struct sockaddr *)&from, sizeof from))
-        die("bind");
+    bind_from(c->fd, &from);
     opened++;
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) {
-        int no_port = errno == EADDRNOTAVAIL;
-        failed(slot, errno);
-        return !no_port;
+    int error = begin_connect(c->fd);
+    if (error != 0) {
+        failed(slot, error);
+        return error != EADDRNOTAVAIL;
     }
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u32 = slot};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event))
-        die("epoll_ctl");
+    watch(c->fd, slot);
     return 1;
 }
 

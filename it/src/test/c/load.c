@@ -14,26 +14,18 @@
 // Held downloads read 8 KiB a second; once all are under way it prints how many, and how many of them have neither all of the body nor the
 // rest of it in their socket's buffer. On SIGUSR1 they read as fast as they can.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "clients.h"
 
 enum { SLOTS = 65536, HEAD_BYTES = 1024, CHUNK_BYTES = 65536, OPENING = 200, HELD_RECEIVE_BUFFER = 16384, HELD_SEGMENT = 1400, HELD_BYTES_A_SECOND = 8192 };
 #define PATIENCE_NS 90000000000ull
@@ -55,12 +47,11 @@ struct connection {
 
 static struct connection *connections;
 static uint32_t free_slots[SLOTS], free_count, used_slots;  // the lowest are used first, and none from used_slots on
-static struct sockaddr_in to = {.sin_family = AF_INET};
-static const char *host = "localhost", *path = "/";
+static const char *path = "/";
 static char *body;
 static size_t body_length;
 static FILE *log_file;
-static int epoll_fd, held_count, pause_millis, split_millis;
+static int held_count, pause_millis, split_millis;
 static struct half { uint32_t slot, number; } halves[SLOTS];  // those with half a head, oldest first; a ring
 static uint32_t halves_first, halves_end;
 static uint32_t started, ended, total = UINT32_MAX, under_way, most_open = SLOTS;
@@ -71,17 +62,6 @@ static void on_signal(int signal) {
         released = 1;
     else
         stopped = 1;
-}
-
-static void die(const char *what) {
-    perror(what);
-    exit(1);
-}
-
-static uint64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
 static void finish(struct connection *c, const char *outcome) {
@@ -254,12 +234,8 @@ static void begin(void) {
     c->number = ++started;
     c->begun = now();
     c->state = CONNECTING;
-    c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->fd < 0)
-        die("socket: raise the limit of open files");
-    int one = 1, small = HELD_RECEIVE_BUFFER, segment = HELD_SEGMENT;
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    c->fd = new_socket();
+    int small = HELD_RECEIVE_BUFFER, segment = HELD_SEGMENT;
     if (held_count) {
         // As on a network: with loopback's segments of 64 KiB the sender's buffers grow to megabytes, and take the whole download.
         setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
@@ -267,15 +243,13 @@ static void begin(void) {
     }
     // Many addresses, so that no port is used again while the last connection from there is in TIME_WAIT.
     c->from = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + c->number % 250)};
-    if (bind(c->fd, (struct sockaddr *)&c->from, sizeof c->from))
-        die("bind");
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) {
-        fail(c, errno);
+    bind_from(c->fd, &c->from);
+    int error = begin_connect(c->fd);
+    if (error != 0) {
+        fail(c, error);
         return;
     }
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data.u32 = slot};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &event))
-        die("epoll_ctl");
+    watch(c->fd, slot);
 }
 
 // Those that paused and may go on, and those that have waited too long.

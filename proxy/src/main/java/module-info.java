@@ -11,6 +11,7 @@ module dev.peekpass.proxy {
 
   exports dev.peekpass.proxy;
   exports dev.peekpass.proxy.admin;
+  exports dev.peekpass.proxy.advice;
   exports dev.peekpass.proxy.config;
   exports dev.peekpass.proxy.confine;
   exports dev.peekpass.proxy.output;

@@ -11,6 +11,7 @@ import java.io.PrintWriter;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -26,8 +27,10 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:the configuration has no mistake (warnings go to standard error)",
-      "1:it has, or cannot be read: FILE:LINE:COLUMN: what is wrong, what to write instead;"
-          + " with --receivers=strict also when a receiver does not let this user in",
+      "1:it has, or cannot be read: FILE:LINE:COLUMN: what is wrong, what to write instead; or run"
+          + " could not start with it: there is no such user or group, or that user may not read"
+          + " the file or make the admin socket; with --receivers=strict also when a receiver does"
+          + " not let the proxy's user in",
       "2:the arguments are wrong"
     })
 public final class CheckCommand implements Callable<Integer> {
@@ -37,6 +40,9 @@ public final class CheckCommand implements Callable<Integer> {
     strict,
     off
   }
+
+  private static final ReceiverCheck.Answer NOT_ASKED =
+      new ReceiverCheck.Answer(List.of(), List.of());
 
   @Spec private CommandSpec spec = CommandSpec.create();
 
@@ -52,8 +58,9 @@ public final class CheckCommand implements Callable<Integer> {
       paramLabel = "HOW",
       defaultValue = "warn",
       description =
-          "Connects to the backends' sockets, hands nothing over, and says which do not let this user"
-              + " in: warn (the default), strict (then it ends with 1), or off.")
+          "Connects to the backends' sockets, hands nothing over, and says which do not let the"
+              + " proxy's user in: warn (the default), strict (then it ends with 1), or off. Started"
+              + " by root it does so as user: of the configuration, else as who starts it.")
   private Receivers receivers = Receivers.warn;
 
   CheckCommand() {}
@@ -67,15 +74,24 @@ public final class CheckCommand implements Callable<Integer> {
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) -> {
         String shown = file.equals("-") ? "<stdin>" : file;
         warnings.forEach(warning -> err.println("warning: " + warning));
-        ReceiverCheck.Answer answer =
-            receivers == Receivers.off
-                ? new ReceiverCheck.Answer(List.of(), List.of())
-                : ReceiverCheck.ask(LinuxKernel.open(), configuration.backends());
+        StartCheck start =
+            new StartCheck(
+                LinuxKernel.open(),
+                configuration,
+                file.equals("-") ? Optional.empty() : Optional.of(file),
+                System.getenv());
+        ReceiverCheck.Answer answer = start.with(() -> ask(configuration)).orElse(NOT_ASKED);
+        start.errors().forEach(error -> err.println(shown + ": " + error));
+        start.warnings().forEach(warning -> err.println("warning: " + shown + ": " + warning));
         String label = receivers == Receivers.strict ? "" : "warning: ";
         for (ReceiverCheck.Complaint complaint : answer.complaints()) {
           err.println(label + shown + ":" + complaint.backend().line() + ": " + complaint);
         }
+        start.notes().forEach(note -> err.println("note: " + note));
         answer.notes().forEach(note -> err.println("note: " + note));
+        if (!start.errors().isEmpty()) {
+          yield 1;
+        }
         out.println(shown + ": ok, " + summary(configuration));
         yield receivers == Receivers.strict && !answer.complaints().isEmpty() ? 1 : 0;
       }
@@ -84,6 +100,13 @@ public final class CheckCommand implements Callable<Integer> {
         yield 1;
       }
     };
+  }
+
+  /** As the calling thread's user. */
+  private ReceiverCheck.Answer ask(Configuration configuration) {
+    return receivers == Receivers.off
+        ? NOT_ASKED
+        : ReceiverCheck.ask(LinuxKernel.open(), configuration.backends());
   }
 
   private static String summary(Configuration configuration) {

@@ -1,5 +1,6 @@
 package dev.peekpass.cli;
 
+import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Mistake;
 import java.io.IOException;
@@ -18,8 +19,6 @@ import java.util.function.Consumer;
 
 /** Reads a configuration from where {@code -c} says. */
 final class ConfigurationFile {
-  static final String MAY_NOT_BE_READ = "the file may not be read";
-
   private ConfigurationFile() {}
 
   /**
@@ -39,12 +38,24 @@ final class ConfigurationFile {
    */
   static ConfigurationReader.Result read(
       String name, InputStream standardInput, Consumer<String> seen) {
-    return check(name, () -> name.equals("-") ? some(standardInput) : some(name), seen);
+    UnreadableFile ifNot = UnreadableFile.byThisUser(LinuxKernel.open().geteuid());
+    return check(name, () -> name.equals("-") ? some(standardInput) : some(name), seen, ifNot);
+  }
+
+  /**
+   * Reads a file again, for a proxy that serves.
+   *
+   * @param confined whether it is confined to files
+   */
+  static ConfigurationReader.Result readAgain(String name, boolean confined) {
+    int uid = LinuxKernel.open().geteuid();
+    return check(name, () -> some(name), bytes -> {}, UnreadableFile.byTheProxy(uid, confined));
   }
 
   /** Checks what was read before. */
   static ConfigurationReader.Result of(String name, String text) {
-    return check(name, () -> text.getBytes(StandardCharsets.UTF_8), bytes -> {});
+    UnreadableFile never = new UnreadableFile("nobody", false);
+    return check(name, () -> text.getBytes(StandardCharsets.UTF_8), bytes -> {}, never);
   }
 
   private interface Source {
@@ -52,7 +63,7 @@ final class ConfigurationFile {
   }
 
   private static ConfigurationReader.Result check(
-      String name, Source source, Consumer<String> seen) {
+      String name, Source source, Consumer<String> seen, UnreadableFile ifNot) {
     String shown = name.equals("-") ? "<stdin>" : name;
     try {
       byte[] bytes = source.read();
@@ -73,7 +84,7 @@ final class ConfigurationFile {
     } catch (NoSuchFileException e) {
       return unreadable(shown, "there is no such file", "write the path of a configuration");
     } catch (AccessDeniedException e) {
-      return unreadable(shown, MAY_NOT_BE_READ, "change its permissions");
+      return new ConfigurationReader.Mistakes(List.of(ifNot.mistake(name)));
     } catch (CharacterCodingException e) {
       return unreadable(shown, "the file is not UTF-8", "save it in UTF-8");
     } catch (IOException | InvalidPathException e) {

@@ -300,23 +300,7 @@ final class RunCommand implements Callable<Integer> {
                   "it is no regular file, which may never end or be empty when it is read again",
                   "start the proxy with -c and a file")));
     }
-    ConfigurationReader.Result read = ConfigurationFile.read(file, System.in);
-    boolean hidden =
-        confined
-            && read instanceof ConfigurationReader.Mistakes(List<Mistake> mistakes)
-            && mistakes.getFirst().message().equals(ConfigurationFile.MAY_NOT_BE_READ);
-    return hidden
-        ? new ConfigurationReader.Mistakes(
-            List.of(
-                new Mistake(
-                    file,
-                    1,
-                    1,
-                    "the file may not be read by the proxy, which is confined to what it was"
-                        + " started with",
-                    "change its permissions; if it leads to another directory, or was put in the"
-                        + " place of one in a directory of many others: peekpass run --takeover")))
-        : read;
+    return ConfigurationFile.readAgain(file, confined);
   }
 
   private static String nonZero(Map<? extends Enum<?>, Long> counts) {

@@ -37,9 +37,9 @@ import org.slf4j.LoggerFactory;
  * A proxy from its configuration to its serving (docs/adr/0023-start-in-steps.md).
  *
  * <pre>{@code
- * prepare   LOAD      the program's classes
+ * prepare             what the first program has left of a takeover (stage)
+ *    │      LOAD      the program's classes
  *    │      ASK       the running proxy for its sockets          (--takeover)
- *    │                or what the first program has left of that (stage)
  *    │      ADMIN     the admin socket: passed, or bound
  *    │      BIND      what is missing; the loops and their threads, which wait
  *    │      ANSWER    what answers on the admin socket, which waits
@@ -137,32 +137,43 @@ final class Start implements AutoCloseable {
    * @throws IOException with the remedy; {@link #close} must follow
    */
   void prepare() throws IOException {
+    orTellOld(this::prepareAll);
+  }
+
+  private interface Part {
+    void run() throws IOException;
+  }
+
+  /** Whatever fails before this process may accept, the running proxy's log is to say why. */
+  private void orTellOld(Part part) throws IOException {
     try {
-      prepareAll();
-    } catch (IOException e) {
-      tellOld(e);
+      part.run();
+    } catch (IOException | RuntimeException | Error e) {
+      synchronized (this) {
+        if (old != null && !stopped) {
+          old.refuse(Objects.toString(e.getMessage(), e.toString()));
+        }
+      }
       throw e;
     }
   }
 
-  /** The running proxy's log is to say why this one ends. */
-  private synchronized void tellOld(IOException e) {
-    if (old != null && !stopped) {
-      old.refuse(String.valueOf(e.getMessage()));
-    }
-  }
-
   private void prepareAll() throws IOException {
+    boolean second = options.handed() != null;
+    if (second) {
+      // Before anything can fail, so that the running proxy hears of it.
+      takeOverFrom(ask());
+    }
     begin(Step.LOAD);
     LOG.debug("{} classes are loaded", ProgramClasses.load());
     begin(Step.ASK);
-    Takeover asked = ask();
-    synchronized (this) {
-      old = asked;
-    }
-    if (asked != null && options.handed() == null) {
-      boolean named = configuration.privileges().user().isPresent();
-      Running.requireNoPromotion(asked, kernel.geteuid(), named);
+    if (!second) {
+      Takeover asked = ask();
+      takeOverFrom(asked);
+      if (asked != null) {
+        boolean named = configuration.privileges().user().isPresent();
+        Running.requireNoPromotion(asked, kernel.geteuid(), named);
+      }
     }
     begin(Step.ADMIN);
     admin = adminSocket();
@@ -180,6 +191,10 @@ final class Start implements AutoCloseable {
       server = AdminServer.prepare(kernels, answering, answered, options.times());
       admin = answered;
     }
+  }
+
+  private synchronized void takeOverFrom(@Nullable Takeover asked) {
+    old = asked;
   }
 
   /** The next step, unless a signal has ended the start. */
@@ -257,16 +272,15 @@ final class Start implements AutoCloseable {
    * @throws IOException when that one goes on instead; {@link #close} must follow
    */
   void serve() throws IOException {
-    begin(Step.CONFINE);
-    try {
+    orTellOld(() -> {
+      begin(Step.CONFINE);
       confinement.confineFromHere(kernel);
-    } catch (IOException e) {
-      tellOld(e);
-      throw e;
-    }
-    begin(Step.READY);
+      begin(Step.READY);
+      if (old != null) {
+        requireRoom();
+      }
+    });
     if (old != null) {
-      requireRoom();
       old.awaitTaken(proxy().unwanted(), admin != null && admin.isInherited());
     }
     begin(Step.ACCEPT);

@@ -1,14 +1,22 @@
 package dev.peekpass.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ch.qos.logback.classic.Logger;
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.read.ListAppender;
+import dev.peekpass.cli.stage.HandedDown;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.admin.AdminClient;
+import dev.peekpass.proxy.admin.CarriedTakeover;
+import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.confine.Bounds;
 import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
@@ -21,11 +29,18 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.slf4j.LoggerFactory;
 
 /**
  * A takeover in which one call of the new process fails, each in turn: either it takes over all the
@@ -48,6 +63,9 @@ class StartShortageTest {
           "shutdown",
           "peerCredentials");
 
+  private static final TakeoverTimes TIMES =
+      new TakeoverTimes(Duration.ofSeconds(5), Duration.ofSeconds(2));
+
   @TempDir private Path dir;
 
   /** Counts the calls of the thread that starts a proxy, and fails one of them. */
@@ -58,6 +76,9 @@ class StartShortageTest {
     private final int errno;
     private String failed = "";
     private boolean over;
+
+    /** From when on there is no descriptor for what shall be made. */
+    private boolean full;
 
     Shortage(int failing, int errno) {
       this.failing = failing;
@@ -71,6 +92,9 @@ class StartShortageTest {
               Kernel.class.getClassLoader(),
               new Class<?>[] {Kernel.class},
               (self, method, arguments) -> {
+                if (full && method.getName().equals("eventfd")) {
+                  return -errno;
+                }
                 boolean counts =
                     !over
                         && Thread.currentThread() == starting
@@ -107,18 +131,20 @@ class StartShortageTest {
   }
 
   private Start start(Shortage shortage, boolean takeover) {
-    return new Start(
-        configuration(),
-        shortage::open,
-        new Start.Options(
-            null,
-            takeover ? "" : null,
-            () -> ConfigurationReader.read("a.yaml", ""),
-            "a.yaml",
-            (lines, length, givesUp) -> 0,
-            Map.of(),
-            new TakeoverTimes(Duration.ofSeconds(5), Duration.ofSeconds(2)),
-            step -> {}));
+    return new Start(configuration(), shortage::open, options(null, takeover, step -> {}));
+  }
+
+  private static Start.Options options(
+      @Nullable HandedDown handed, boolean takeover, Consumer<Start.Step> observer) {
+    return new Start.Options(
+        handed,
+        takeover ? "" : null,
+        () -> ConfigurationReader.read("a.yaml", ""),
+        "a.yaml",
+        (lines, length, givesUp) -> 0,
+        Map.of(),
+        TIMES,
+        observer);
   }
 
   private Start old() throws IOException {
@@ -206,6 +232,88 @@ class StartShortageTest {
     end(old);
     assertThat(ended).hasSizeGreaterThan(8);
     assertThat(survived).contains("");
+  }
+
+  /** Those that the running proxy's side logs, and what a test waits for in them. */
+  private static final class Told implements AutoCloseable {
+    private final Logger log = (Logger) LoggerFactory.getLogger("dev.peekpass.proxy.admin");
+    private final ListAppender<ILoggingEvent> appender = new ListAppender<>();
+
+    Told() {
+      appender.list = new CopyOnWriteArrayList<>();
+      appender.start();
+      log.addAppender(appender);
+    }
+
+    void await(String text) {
+      long began = System.nanoTime();
+      while (appender.list.stream().noneMatch(one -> one.getFormattedMessage().contains(text))) {
+        assertThat(System.nanoTime() - began).as("%s", appender.list).isLessThan(9_000_000_000L);
+        Thread.onSpinWait();
+      }
+    }
+
+    @Override
+    public void close() {
+      log.detachAppender(appender);
+    }
+  }
+
+  /**
+   * Whatever fails in the second program of a start is told to the running proxy, whose log is
+   * where somebody looks later.
+   */
+  @ParameterizedTest
+  @EnumSource(
+      value = Start.Step.class,
+      names = {"LOAD", "ASK", "ADMIN", "BIND", "ANSWER", "CONFINE", "READY"})
+  void whatFailsInASecondProgramIsToldToTheOldOne(Start.Step step) throws Exception {
+    Start old = old();
+    try (Told told = new Told()) {
+      Optional<String> admin = Optional.of(dir.resolve("admin.sock").toString());
+      CarriedTakeover carried = Takeover.begin(LinuxKernel.open(), admin.get(), TIMES).carry();
+      Start.Options options =
+          options(
+              new HandedDown("", List.of(), admin, Optional.of(carried), Bounds.NONE),
+              true,
+              at -> {
+                if (at == step) {
+                  throw new IllegalStateException("the fault of this test");
+                }
+              });
+      try (Start young = new Start(configuration(), LinuxKernel::open, options)) {
+        assertThatThrownBy(() -> prepareAndServe(young)).hasMessage("the fault of this test");
+      }
+      told.await("given up: it refuses: the fault of this test; going on");
+      assertServes(old, "after " + step);
+    } finally {
+      end(old);
+    }
+  }
+
+  @Test
+  void thatThereIsNoRoomForChannelsIsSaidAndTold() throws Exception {
+    Start old = old();
+    try (Told told = new Told()) {
+      Shortage shortage = new Shortage(0, Errno.EMFILE);
+      Start.Options options = options(null, true, step -> shortage.full = step == Start.Step.READY);
+      try (Start young = new Start(configuration(), shortage::open, options)) {
+        assertThatThrownBy(() -> prepareAndServe(young))
+            .isInstanceOf(IOException.class)
+            .hasMessageMatching(
+                "\\d+ descriptors for channels and connections: EMFILE: raise the limit .*");
+      }
+      told.await("descriptors for channels and connections: EMFILE: raise the limit of open files");
+      told.await("; going on");
+      assertServes(old, "after that");
+    } finally {
+      end(old);
+    }
+  }
+
+  private static void prepareAndServe(Start start) throws IOException {
+    start.prepare();
+    start.serve();
   }
 
   /** The other side of a connection closes its own a little later, and so do threads that end. */

@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A takeover in which one of the two processes is killed, stopped or told to end, at each step of
@@ -302,6 +303,29 @@ class TakeoverFaultTest {
       assertThat(young.awaitEnd()).as(young.errors()).isZero();
 
       assertThat(young.errors()).contains("stopped by a signal before it served");
+      assertServes(old, port);
+      assertEndsWell(old);
+    }
+  }
+
+  /** What fails before it has asked is nothing to the old one, which was not asked. */
+  @ParameterizedTest
+  @ValueSource(strings = {"thread: 1", "admin: \"unix:%s/nowhere/admin.sock\""})
+  void aNewProcessThatEndsBeforeItHasAskedSaysWhy(String key) throws Exception {
+    try (HeldProcess old = old(LONGER)) {
+      int port = old.port();
+      Path file = dir.resolve("peekpass.yaml");
+      String text = Files.readString(file).replaceAll("admin: .*", key.formatted(dir));
+      Files.writeString(file, text);
+      try (HeldProcess young = HeldProcess.start(dir, "young", null, true, LONGER, LONG)) {
+        assertThat(young.awaitEnd()).as(young.errors()).isOne();
+        assertThat(young.errors())
+            .contains(
+                key.startsWith("thread")
+                    ? "\"thread\" is not a key of a configuration"
+                    : "peekpass: admin socket unix:" + dir + "/nowhere/admin.sock: ");
+      }
+      assertThat(old.errors()).doesNotContain("takeover", "ERROR");
       assertServes(old, port);
       assertEndsWell(old);
     }

@@ -399,6 +399,157 @@ class ConfinedProxyTest {
     }
   }
 
+  /**
+   * Where a default place is the old user's, its successor gets the directory, and its own file: a
+   * user that serves no more could put whatever socket it likes in the place of the old one.
+   */
+  @Test
+  void theDirectoryGoesOverToWhoTakesOver() throws Exception {
+    Path run = dir.resolve("run");
+    Files.setPosixFilePermissions(run, PosixFilePermissions.fromString("rwx------"));
+    write("", "\"127.0.0.1:0\"");
+    List<String> asService =
+        List.of(
+            "env",
+            "RUNTIME_DIRECTORY=" + run,
+            program.toString(),
+            "run",
+            "-c",
+            dir + "/etc/peekpass.yaml",
+            "--takeover");
+    Running current = Running.start(dir, "root", asService);
+    try {
+      Running first = current;
+      first.awaitOutput("it runs", () -> first.errors().contains("running as process"));
+      assertThat(Files.getAttribute(admin(), "unix:uid")).isEqualTo(0);
+      for (String user : List.of("daemon", "games")) {
+        write("user: " + user, "\"127.0.0.1:0\"");
+        Running next = Running.start(dir, user, asService);
+        Running old = current;
+        current = next;
+        next.awaitOutput("it runs", () -> next.errors().contains("took over"));
+        assertThat(old.await()).as(old.errors()).isZero();
+        Running.Done uid = Running.run(dir, "id", "-u", user);
+        int number = Integer.parseInt(uid.output().trim());
+        assertThat(Files.getAttribute(run, "unix:uid")).isEqualTo(number);
+        next.awaitOutput("the file is its own", () -> uidOf(admin()) == number);
+        assertThat(next.errors()).doesNotContain("admin socket stays");
+        Running.Done status = command("status", "--json", "--admin", "unix:" + admin());
+        assertThat(status.output()).contains("\"pid\":" + next.process.pid());
+        // The receiver lets daemon in only.
+        assertThat(get(next.port(0))).startsWith("HTTP/1.1 ");
+      }
+      assertThat(current.stop()).isZero();
+      assertThat(admin()).doesNotExist();
+    } finally {
+      current.close();
+    }
+  }
+
+  private static int uidOf(Path file) {
+    try {
+      return (int) Files.getAttribute(file, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+    } catch (IOException e) {
+      return -1;
+    }
+  }
+
+  /** Who serves, what is wrong, and what to do: an editor of root's leaves files like these. */
+  @Test
+  void aReloadOfAFileThatTheUserMayNotReadSaysWhoMayNotAndWhatToDo() throws Exception {
+    Path file = write("user: daemon", "\"127.0.0.1:0\"");
+    try (Running proxy = start("proxy")) {
+      Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+      Running.Done hidden = command("reload", "--admin", "unix:" + admin());
+      assertThat(hidden.status()).isOne();
+      String why =
+          file
+              + ":1:1: the proxy, which runs as user daemon (uid 1), may not read the file,"
+              + " give it to a group of that user and let that group read it (chgrp G "
+              + file;
+      assertThat(hidden.errors()).contains(why);
+      assertThat(proxy.errors()).contains(why, "reload refused");
+
+      Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-r--r--"));
+      Path etc = file.getParent();
+      Files.setPosixFilePermissions(etc, PosixFilePermissions.fromString("rwx------"));
+      Running.Done closed = command("reload", "--admin", "unix:" + admin());
+      Files.setPosixFilePermissions(etc, PosixFilePermissions.fromString("rwxr-xr-x"));
+      assertThat(closed.errors())
+          .contains("(uid 1), cannot enter " + etc + ", move that to /etc/peekpass or the like");
+
+      // In another directory: its mode is right, and the proxy is confined.
+      Path elsewhere = Files.createDirectories(dir.resolve("elsewhere")).resolve("other.yaml");
+      Files.move(file, elsewhere);
+      Files.createSymbolicLink(file, elsewhere);
+      Running.Done confined = command("reload", "--admin", "unix:" + admin());
+      assertThat(confined.errors())
+          .contains("(uid 1), may not read the file, since it is confined", "run --takeover");
+      Files.move(elsewhere, file, StandardCopyOption.REPLACE_EXISTING);
+      assertThat(command("reload", "--admin", "unix:" + admin()).output()).contains("reloaded");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+    }
+  }
+
+  /** Without confinement it has given up root all the same. */
+  @Test
+  void aReloadThatWantsAPortBelow1024IsTaughtToTakeOver() throws Exception {
+    int port = 1023;
+    while (!isFree(port)) {
+      port--;
+    }
+    write("user: daemon\nconfinement: off", "\"127.0.0.1:0\"");
+    try (Running proxy = start("proxy")) {
+      write("user: daemon\nconfinement: off", "\"127.0.0.1:0\", \"127.0.0.1:" + port + "\"");
+      Running.Done more = command("reload", "--admin", "unix:" + admin());
+      assertThat(more.status()).isOne();
+      assertThat(more.errors()).contains("EACCES", "has given its privileges up", "--takeover");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+    }
+  }
+
+  /** As the user that is to serve, whoever starts check. */
+  @Test
+  void checkByRootFindsWhatTheUserMayNot() throws Exception {
+    Path file = write("user: daemon", "\"127.0.0.1:0\"");
+    String[] check = {"check", "-c", file.toString()};
+    Running.Done good = command(check);
+    assertThat(good.errors()).isEmpty();
+    assertThat(good.status()).isZero();
+
+    Path run = dir.resolve("run");
+    Files.setPosixFilePermissions(run, PosixFilePermissions.fromString("rwxr-xr-x"));
+    Path socket = dir.resolve("shop.sock");
+    Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rw-------"));
+    Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-------"));
+    Running.Done bad = command(check);
+    assertThat(bad.status()).isOne();
+    assertThat(bad.output()).isEmpty();
+    assertThat(bad.errors())
+        .contains(
+            "user daemon may not read the file, give it to a group of that user",
+            "admin.sock: user daemon cannot make the admin socket in " + run,
+            "backend shop: unix:" + socket + ": uid 1 may not connect to it");
+    // What it says is what a start says.
+    Running.Done start = command("run", "-c", file.toString());
+    assertThat(start.status()).isOne();
+    assertThat(start.errors()).contains("user daemon cannot read " + file);
+  }
+
+  @Test
+  void aTakeoverThatEndsBeforeItHasAskedSaysWhyAndTheOldOneGoesOn() throws Exception {
+    write("user: daemon", "\"127.0.0.1:0\"");
+    try (Running proxy = start("proxy")) {
+      write("user: no-such-user", "\"127.0.0.1:0\"");
+      Running.Done done = command("run", "-c", dir + "/etc/peekpass.yaml", "--takeover");
+      assertThat(done.status()).isOne();
+      assertThat(done.errors()).contains("there is no user no-such-user: make it (useradd");
+      assertThat(proxy.errors()).doesNotContain("takeover");
+      assertThat(get(proxy.port(0))).endsWith(BODY);
+      assertThat(proxy.stop()).isZero();
+    }
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {
@@ -409,9 +560,11 @@ class ConfinedProxyTest {
   void whoCannotBeHadIsSaidBeforeAnythingIsDone(String keysAndError) throws Exception {
     String[] parts = keysAndError.split("[|]", 2);
     write(parts[0], "\"127.0.0.1:0\"");
-    Running.Done done = command("run", "-c", dir + "/etc/peekpass.yaml");
-    assertThat(done.status()).isOne();
-    assertThat(done.errors()).contains(parts[1]);
+    for (String command : List.of("check", "run")) {
+      Running.Done done = command(command, "-c", dir + "/etc/peekpass.yaml");
+      assertThat(done.status()).isOne();
+      assertThat(done.errors()).contains(parts[1]);
+    }
   }
 
   @Test

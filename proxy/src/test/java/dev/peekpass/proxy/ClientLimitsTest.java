@@ -62,7 +62,11 @@ class ClientLimitsTest {
   }
 
   private Socket connect(Running running, String from) throws IOException {
-    String address = running.proxy.addresses().getFirst();
+    return connect(running, from, 0);
+  }
+
+  private Socket connect(Running running, String from, int listener) throws IOException {
+    String address = running.proxy.addresses().get(listener);
     Socket socket = new Socket();
     clients.add(socket);
     socket.bind(new InetSocketAddress(from, 0));
@@ -241,6 +245,34 @@ class ClientLimitsTest {
       assertTurnedAway(oldest);
       assertServed(running, next);
       assertServed(running, other);
+    }
+  }
+
+  /** One that had two on each of ten listeners passed for lighter than one that has three. */
+  @Test
+  void atTheDescriptorLimitWhoSpreadsOverTenListenersIsWeighedByAllThatItHas() throws Exception {
+    SteeredKernel kernel = new SteeredKernel();
+    String more = "  - { bind: \"127.0.0.1:0\", peek-timeout: 60s, defer-accept: false }\n";
+    String ten = yaml("", "").replace("backends:", more.repeat(9) + "backends:");
+    try (Running running = new Running(ten, kernel)) {
+      List<Socket> honest = new ArrayList<>();
+      for (int i = 0; i < 3; i++) {
+        honest.add(pending(running, "127.0.1.1"));
+      }
+      for (int i = 0; i < 20; i++) {
+        long before = running.count(Counter.INCOMPLETE_AT_FIRST_PEEK);
+        send(connect(running, HOSTILE, i % 10), HALF);
+        Tests.await(
+            "it is pending", () -> running.count(Counter.INCOMPLETE_AT_FIRST_PEEK) == before + 1);
+      }
+      AtomicInteger left = new AtomicInteger(16);
+      kernel.fail("accept4", none -> left.getAndDecrement() > 0 ? -Errno.EMFILE : 0);
+      Socket late = pending(running, "127.0.1.2");
+      Tests.await("all are given up", () -> running.count(Outcome.SHED) == 16);
+      assertServed(running, late);
+      for (Socket client : honest) {
+        assertServed(running, client);
+      }
     }
   }
 

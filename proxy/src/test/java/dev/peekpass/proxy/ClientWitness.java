@@ -236,20 +236,56 @@ final class ClientWitness {
         .count();
   }
 
-  /** Nobody else had more: on its socket, and on any where it was given up for descriptors. */
+  /** Nobody else had more: on its socket; over all, where it was given up for descriptors. */
   private void judgeShed(Seen one, boolean overAll) {
-    ClientPrefix prefix = scope(one).limits.prefix();
-    long had = 1 + pendingOf(one, prefix, other -> other.socket == one.socket);
-    for (Seen other : open) {
-      if (other.isPending() && (overAll || other.socket == one.socket)) {
-        ClientPrefix its = scope(other).limits.prefix();
-        long has = pendingOf(other, its, third -> third.socket == other.socket);
-        require(has <= had, one, "is shed as one of " + had + ", and a client has " + has);
-        boolean alike = overAll && had == 1 && other.socket != one.socket;
-        boolean older = other.acceptedNanos < one.acceptedNanos - MAX_DEFERRED_NANOS;
-        require(!alike || !older, one, "is shed, and another listener has an older one");
-      }
+    if (!overAll) {
+      requireHeaviest(one, scope(one).limits.prefix(), other -> other.socket == one.socket);
+      return;
     }
+    ClientPrefix prefix = inAll.limits.prefix();
+    if (socketsWithPending(one) == 1 && heavier(one, prefix, other -> true).isPresent()) {
+      // Where it is the only one, who is a client is said there.
+      prefix = scope(one).limits.prefix();
+    }
+    requireHeaviest(one, prefix, other -> true);
+    boolean alone = pendingOf(one, prefix, other -> true) == 0;
+    for (Seen other : open) {
+      boolean alike = alone && other.isPending() && other.socket != one.socket;
+      boolean older = other.acceptedNanos < one.acceptedNanos - MAX_DEFERRED_NANOS;
+      require(!alike || !older, one, "is shed, and another listener has an older one");
+    }
+  }
+
+  private void requireHeaviest(Seen one, ClientPrefix prefix, Predicate<Seen> where) {
+    heavier(one, prefix, where)
+        .ifPresent(other -> {
+          throw new Violation(
+              "the %s is shed as one of %d, and the client of the %s has %d"
+                  .formatted(
+                      one.connection,
+                      1 + pendingOf(one, prefix, where),
+                      other.connection,
+                      pendingOf(other, prefix, where)));
+        });
+  }
+
+  /** One whose client has more than the one that is shed had. */
+  private Optional<Seen> heavier(Seen one, ClientPrefix prefix, Predicate<Seen> where) {
+    long had = 1 + pendingOf(one, prefix, where);
+    return open.stream()
+        .filter(Seen::isPending)
+        .filter(where)
+        .filter(other -> pendingOf(other, prefix, where) > had)
+        .findFirst();
+  }
+
+  /** How many sockets have pending connections, or had before one was shed. */
+  private long socketsWithPending(@Nullable Seen shed) {
+    return open.stream()
+        .filter(other -> other == shed || other.isPending())
+        .map(other -> other.socket)
+        .distinct()
+        .count();
   }
 
   /** Whoever is refused has had its answer, and goes before anybody who is incomplete. */
@@ -263,7 +299,14 @@ final class ClientWitness {
   /** At the end of a turn: limits hold, and the loop counts what is there. */
   void onWait() {
     Map<Counted, Integer> must = new HashMap<>();
-    boolean counts = inAll.limits.maxPending().isPresent();
+    boolean counts = inAll.limits.maxPending().isPresent() || socketsWithPending(null) > 1;
+    if (clients != null && clients.countsInAll() != counts) {
+      if (counts) {
+        throw new Violation("clients are not counted over all listeners");
+      }
+      // A socket that has none pending is one of several, too.
+      counts = true;
+    }
     for (Seen one : open) {
       if (one.isPending()) {
         Scope scope = scope(one);

@@ -208,7 +208,7 @@ public final class FirstStage {
           passed.add(one.fd());
         });
     List<TransferredSocket> opened = ListeningSockets.open(kernel, configuration, held);
-    prepareAdmin(identity);
+    prepareAdmin(identity, carried.map(CarriedTakeover::adminPath).equals(adminPath));
     if (identity.changes()) {
       for (TransferredSocket socket : opened) {
         // Sockets share a port (SO_REUSEPORT) where they are of one user: a reload may want that.
@@ -266,7 +266,7 @@ public final class FirstStage {
    * What the running proxy has stays as it is: its file is replaced by the second program, once
    * nothing can fail.
    */
-  private void prepareAdmin(Identity identity) {
+  private void prepareAdmin(Identity identity, boolean takenOver) {
     if (adminPath.isEmpty()) {
       return;
     }
@@ -277,7 +277,7 @@ public final class FirstStage {
       }
       if (identity.changes()
           && AdminPath.isStandardPlace(path, kernel.geteuid(), request.environment())
-          && !AdminSocket.giveDirectory(kernel, path, identity.uid(), identity.gid())) {
+          && !AdminSocket.giveDirectory(kernel, path, identity.uid(), identity.gid(), takenOver)) {
         LOG.debug("admin socket: others use the directory of {}", path);
       }
     } catch (IOException e) {

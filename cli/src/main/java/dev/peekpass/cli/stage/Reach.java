@@ -17,8 +17,8 @@ final class Reach {
     Path hidden = unsearchable(path);
     if (hidden != null) {
       throw new IOException(
-          "user %s cannot enter %s, and needs %s, which is in there (%s): let it (chmod o+x %s), or move that elsewhere"
-              .formatted(user, hidden, what, file, hidden));
+          "user %s cannot enter %s, and needs %s, which is in there (%s): %s"
+              .formatted(user, hidden, what, file, Remedies.ofHidden(hidden, what)));
     }
     if (Files.exists(path) && !Files.isReadable(path)) {
       throw new IOException(

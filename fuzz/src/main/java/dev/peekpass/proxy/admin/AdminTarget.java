@@ -21,7 +21,7 @@ public final class AdminTarget {
   /** Takes one input: all that comes over a connection. */
   public static void fuzzerTestOneInput(byte[] input) {
     DRAW.from(input);
-    List<String> lines = Lines.of(input, AdminServer.MAX_REQUEST_BYTES, DRAW);
+    List<String> lines = Lines.of(input, LineBytes.REQUEST, DRAW);
     if (lines.isEmpty()) {
       return;
     }

@@ -11,7 +11,6 @@ import java.util.Locale;
 
 /** What the two processes of a takeover say: every line is understood in one way, or refused. */
 public final class TakeoverTarget {
-  private static final int MAX_LINE_BYTES = 4096;
   private static final int MOST_SOCKETS = 1 << 20;
 
   private static final Draw DRAW = new Draw();
@@ -21,7 +20,7 @@ public final class TakeoverTarget {
   /** Takes one input: all that comes over a connection, taken for either process's words. */
   public static void fuzzerTestOneInput(byte[] input) {
     DRAW.from(input);
-    List<String> lines = Lines.of(input, MAX_LINE_BYTES, DRAW);
+    List<String> lines = Lines.of(input, LineBytes.OF_OLD, DRAW);
     if (lines.isEmpty()) {
       return;
     }
@@ -80,7 +79,7 @@ public final class TakeoverTarget {
   private static void shown(IOException told) {
     String message = String.valueOf(told.getMessage());
     Promise.keep(isPlain(message), "a message that does not fit in a line of a log");
-    Promise.keep(message.length() <= MAX_LINE_BYTES + 200, "a message that is too long");
+    Promise.keep(message.length() <= LineBytes.OF_NEW + 200, "a message that is too long");
   }
 
   private static boolean isPlain(String text) {
@@ -94,7 +93,7 @@ public final class TakeoverTarget {
     LineBuffer there = new LineBuffer();
     there.add(ByteBuffer.wrap(sent), sent.length);
     try {
-      String read = there.next(TakeoverOffer.MAX_LINE_BYTES);
+      String read = there.next(LineBytes.OF_NEW);
       Promise.keep(line.equals(read) && there.isEmpty(), "a refusal is not read as it was written");
       Promise.keep(
           TakeoverLine.ofNew(line, 0) instanceof TakeoverLine.Answer.Refused(String told)
@@ -114,7 +113,7 @@ public final class TakeoverTarget {
     List<String> all = new ArrayList<>();
     try {
       for (String line = null; all.size() < taken; all.add(line)) {
-        line = first.next(MAX_LINE_BYTES);
+        line = first.next(LineBytes.OF_NEW);
         if (line == null) {
           break;
         }
@@ -122,9 +121,9 @@ public final class TakeoverTarget {
       LineBuffer second = new LineBuffer();
       second.addRest(first.rest());
       second.add(ByteBuffer.wrap(input, come, input.length - come).slice(), input.length - come);
-      for (String line = second.next(MAX_LINE_BYTES);
+      for (String line = second.next(LineBytes.OF_NEW);
           line != null;
-          line = second.next(MAX_LINE_BYTES)) {
+          line = second.next(LineBytes.OF_NEW)) {
         all.add(line);
       }
     } catch (LineBuffer.TooLongException e) {

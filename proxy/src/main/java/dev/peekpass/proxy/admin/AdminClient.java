@@ -14,9 +14,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Asks a running proxy something over its admin socket. */
 public final class AdminClient {
-  /** A status of ten thousand backends has some two million bytes. */
-  private static final int MAX_ANSWER_BYTES = 64 << 20;
-
   /** Longer than a proxy takes for a reload, in which a loop may be waited for. */
   private static final long DEADLINE_MILLIS = 60_000;
 
@@ -58,7 +55,7 @@ public final class AdminClient {
         // One that is refused at once is answered and closed before it is read.
         unsent = e;
       }
-      Optional<String> answer = stream.readLine(MAX_ANSWER_BYTES);
+      Optional<String> answer = stream.readLine(LineBytes.ANSWER);
       if (answer.isPresent()) {
         return answer.get();
       }

@@ -100,7 +100,7 @@ final class AdminConnection {
     }
     Optional<String> line;
     try {
-      line = stream.readLine(AdminServer.MAX_REQUEST_BYTES);
+      line = stream.readLine(LineBytes.REQUEST);
     } catch (LineBuffer.TooLongException e) {
       stream.send(Operations.error(Objects.toString(e.getMessage())));
       return;

@@ -23,7 +23,6 @@ import org.slf4j.LoggerFactory;
 public final class AdminServer {
   private static final Logger LOG = LoggerFactory.getLogger(AdminServer.class);
 
-  static final int MAX_REQUEST_BYTES = 256;
   static final int MAX_CONNECTIONS = 8;
 
   /** From a connection to its whole request, and from the answer to its having been read. */

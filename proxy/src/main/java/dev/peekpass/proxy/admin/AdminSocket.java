@@ -175,34 +175,59 @@ public final class AdminSocket {
   /**
    * Gives the directory of a socket to the user whose process is to listen there, unless somebody
    * else has something in it: a proxy that answers there, or whatever files. A dead proxy's file,
-   * with which that user could do nothing, is removed.
+   * with which that user could do nothing, is removed. That of a proxy that is being taken over
+   * stays until it is replaced: root can use it whoever the directory's owner is.
    *
+   * @param takenOver whether the proxy that answers there is the one to take over from
    * @return whether it is that user's
    */
-  public static boolean giveDirectory(Kernel kernel, String path, int uid, int gid)
-      throws IOException {
+  public static boolean giveDirectory(
+      Kernel kernel, String path, int uid, int gid, boolean takenOver) throws IOException {
     Path file = Path.of(path);
     Path directory = Objects.requireNonNull(file.getParent(), "absolute");
     boolean given = ownerOf(directory) == uid;
     if (given && (!Files.exists(file, LinkOption.NOFOLLOW_LINKS) || ownerOf(file) == uid)) {
       return true;
     }
-    try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
-      for (Path entry : entries) {
-        if (!entry.equals(file) && !TEMPORARY.matcher(entry.getFileName().toString()).matches()) {
-          return given;
-        }
-      }
-    }
-    try {
-      AdminFile.requireFree(kernel, file);
-    } catch (SystemCallException e) {
+    if (hasOtherFiles(directory, file)) {
       return given;
     }
-    Files.deleteIfExists(file);
+    if (!takenOver) {
+      try {
+        AdminFile.requireFree(kernel, file);
+      } catch (SystemCallException e) {
+        return given;
+      }
+      Files.deleteIfExists(file);
+    }
     Files.setAttribute(directory, "unix:uid", uid, LinkOption.NOFOLLOW_LINKS);
     Files.setAttribute(directory, "unix:gid", gid, LinkOption.NOFOLLOW_LINKS);
     return true;
+  }
+
+  /**
+   * Whether a start would give a directory to a user, or it is that user's; as {@link
+   * #giveDirectory}, but for a proxy that answers there, which can be taken over.
+   */
+  public static boolean isToBeGiven(String path, int uid) {
+    Path file = Path.of(path);
+    Path directory = Objects.requireNonNull(file.getParent(), "absolute");
+    try {
+      return ownerOf(directory) == uid || !hasOtherFiles(directory, file);
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  private static boolean hasOtherFiles(Path directory, Path file) throws IOException {
+    try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory)) {
+      for (Path entry : entries) {
+        if (!entry.equals(file) && !TEMPORARY.matcher(entry.getFileName().toString()).matches()) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   private static int ownerOf(Path file) throws IOException {

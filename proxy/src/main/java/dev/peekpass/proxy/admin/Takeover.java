@@ -31,7 +31,6 @@ import org.slf4j.LoggerFactory;
 public final class Takeover implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Takeover.class);
 
-  private static final int MAX_LINE_BYTES = 4096;
   private static final int MAX_SOCKETS = 100_000;
 
   /** How long a process may take to end, from its closing the connection. */
@@ -206,7 +205,7 @@ public final class Takeover implements AutoCloseable {
   private Optional<String> nextLine() throws IOException {
     @Nullable IOException broken = null;
     try {
-      Optional<String> line = stream.readLine(MAX_LINE_BYTES);
+      Optional<String> line = stream.readLine(LineBytes.OF_OLD);
       if (line.isPresent()) {
         return line;
       }
@@ -321,7 +320,7 @@ public final class Takeover implements AutoCloseable {
     Optional<String> line;
     try {
       stream.within(END_MILLIS);
-      line = stream.readLine(MAX_LINE_BYTES);
+      line = stream.readLine(LineBytes.OF_OLD);
     } catch (IOException e) {
       late.addSuppressed(e);
       line = Optional.empty();
@@ -359,7 +358,7 @@ public final class Takeover implements AutoCloseable {
     }
     try {
       stream.within(LET_GO_MILLIS);
-      var _ = stream.readLine(MAX_LINE_BYTES);
+      var _ = stream.readLine(LineBytes.OF_OLD);
     } catch (IOException e) {
       LOG.debug("takeover: {}", e.getMessage());
     }

@@ -59,11 +59,6 @@ final class TakeoverOffer {
   /** How a new process says, instead of {@code ready}, that it ends, before the reason. */
   static final String REFUSED = "refused ";
 
-  static final int MAX_REFUSAL_CHARS = 400;
-
-  /** A character has up to four bytes. */
-  static final int MAX_LINE_BYTES = 4 * MAX_REFUSAL_CHARS;
-
   /** How long a process may take to end, from its closing the connection. */
   private static final int END_MILLIS = 1000;
 
@@ -205,7 +200,7 @@ final class TakeoverOffer {
     while (true) {
       String line =
           stream
-              .readLine(MAX_LINE_BYTES)
+              .readLine(LineBytes.OF_NEW)
               .orElseThrow(() -> new IOException("it ended before it was ready"));
       switch (TakeoverLine.ofNew(line, ours.size())) {
         case TakeoverLine.Answer.Refused(String why) -> throw new IOException("it refuses: " + why);
@@ -241,7 +236,7 @@ final class TakeoverOffer {
         stream.within(ACCEPTING_MILLIS);
         String line =
             stream
-                .readLine(MAX_LINE_BYTES)
+                .readLine(LineBytes.OF_NEW)
                 .orElseThrow(() -> new IOException("it ended before it accepted"));
         if (!line.equals("accepting")) {
           throw new IOException("it says something that is not in the protocol");

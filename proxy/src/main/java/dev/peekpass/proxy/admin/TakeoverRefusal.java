@@ -72,7 +72,7 @@ final class TakeoverRefusal {
   /** How a new process says no, and why, in a line. */
   static String line(String why) {
     String line = TakeoverOffer.REFUSED + why.replaceAll("\\p{Cc}", " ");
-    int most = TakeoverOffer.MAX_REFUSAL_CHARS;
+    int most = LineBytes.REFUSAL_CHARS;
     if (line.length() <= most) {
       return line;
     }

@@ -51,11 +51,21 @@ public final class ReceiverAdvice {
     Path file = Path.of(path);
     @Nullable Path hidden = unsearchable(file);
     if (hidden != null) {
-      return "this user may not search the directory " + hidden + ": chmod o+x, or " + GROUP;
+      return "this user may not search the directory " + hidden + ": " + toReach(hidden);
     }
     return isNoSocket(file)
         ? "this is no socket: correct the path, or start the receiver"
         : "this user may not write to the socket: " + GROUP;
+  }
+
+  private static String toReach(Path hidden) {
+    return PathAdvice.isPrivate(hidden)
+        ? "let the receiver bind in a directory of its own, such as /run/NAME, and leave "
+            + hidden
+            + " closed"
+        : "let a group that this user is in search it ("
+            + PathAdvice.toGroup(hidden)
+            + "); after usermod -aG G USER start the proxy anew";
   }
 
   /** The first directory on the way to a file that hides what is in it, if one does. */

@@ -1,4 +1,4 @@
-/** What to do about receivers that do not let a proxy in. No state. */
+/** What to do about receivers, files and directories that do not let a proxy in. No state. */
 @NullMarked
 package dev.peekpass.proxy.advice;
 

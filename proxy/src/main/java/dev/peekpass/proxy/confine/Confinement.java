@@ -29,18 +29,27 @@ public final class Confinement {
   private static final String NONE = "none";
 
   private final Bounds bounds;
+
+  /** Whether another program of the start has given up what this one does without. */
+  private final boolean second;
+
   private final List<String> lacks;
   private volatile String calls = NONE;
 
-  /** One with these bounds, in which system calls are not filtered yet. */
+  /** That of the second program of a start, in which system calls are not filtered yet. */
   public Confinement(Bounds bounds) {
+    this(bounds, true);
+  }
+
+  private Confinement(Bounds bounds, boolean second) {
     this.bounds = bounds;
+    this.second = second;
     lacks = new ArrayList<>(bounds.lacks());
   }
 
   /** That of a process that nobody confines. */
   public static Confinement none() {
-    return new Confinement(Bounds.NONE);
+    return new Confinement(Bounds.NONE, false);
   }
 
   /**
@@ -168,9 +177,12 @@ public final class Confinement {
     return bounds.refusal(next);
   }
 
-  /** Whether it was started with more privileges than it has now. */
+  /**
+   * Whether it may have been started with more privileges than it has now: by {@code user}, or for
+   * its confinement.
+   */
   public boolean hasGivenUpPrivileges() {
-    return bounds.mode() != ConfinementMode.OFF;
+    return second;
   }
 
   /** {@code none}, {@code audited} or {@code enforced}. */

@@ -138,7 +138,8 @@ public final class FileRules {
       return file.toString();
     }
     String name = directory.toString();
-    boolean shared = SHARED.contains(name) || name.equals(home) || (root && ETC.contains(name));
+    boolean somebodys = name.equals(home) || Path.of("/home").equals(directory.getParent());
+    boolean shared = SHARED.contains(name) || somebodys || (root && ETC.contains(name));
     return shared ? file.toString() : name;
   }
 }

@@ -126,6 +126,10 @@ public final class Connection implements Pollable {
   public @Nullable Connection olderOfClient;
   public @Nullable Connection newerOfClient;
 
+  // The same over all listeners.
+  public @Nullable Connection olderOfClientInAll;
+  public @Nullable Connection newerOfClientInAll;
+
   private final byte[] host = new byte[HostName.MAX_BYTES];
   private int hostLength;
 

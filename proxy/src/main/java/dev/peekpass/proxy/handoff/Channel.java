@@ -13,6 +13,7 @@ import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.connection.Holder;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.turn.LineLimit;
 import dev.peekpass.proxy.turn.Turn;
 
 /**

@@ -1,5 +1,6 @@
 package dev.peekpass.proxy.handoff;
 
+import dev.peekpass.proxy.turn.LineLimit;
 import dev.peekpass.proxy.turn.Turn;
 import dev.peekpass.wire.FromReceiver;
 

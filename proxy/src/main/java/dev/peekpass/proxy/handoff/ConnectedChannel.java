@@ -8,6 +8,7 @@ import dev.peekpass.proxy.connection.Batch;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.status.ChannelState;
 import dev.peekpass.proxy.status.Counter;
+import dev.peekpass.proxy.turn.LineLimit;
 import dev.peekpass.proxy.turn.Pollable;
 import dev.peekpass.proxy.turn.Turn;
 import org.jspecify.annotations.Nullable;

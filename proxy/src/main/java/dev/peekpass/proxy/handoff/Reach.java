@@ -3,6 +3,7 @@ package dev.peekpass.proxy.handoff;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.proxy.status.ChannelState;
+import dev.peekpass.proxy.turn.LineLimit;
 import dev.peekpass.proxy.turn.Turn;
 
 /**

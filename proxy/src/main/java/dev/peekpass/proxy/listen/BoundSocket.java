@@ -29,7 +29,8 @@ public record BoundSocket(BindAddress bind, IpAddress address, int port, Fd fd, 
   private static final String REMEDY_IN_USE =
       "another process listens there: stop it, or bind another port (ss -ltnp shows which)";
   private static final String REMEDY_DENIED =
-      "ports below 1024 need CAP_NET_BIND_SERVICE: run as root, or setcap or AmbientCapabilities=";
+      "ports below 1024 need CAP_NET_BIND_SERVICE: start it as root with user: in the configuration,"
+          + " or with AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit";
   private static final String REMEDY_NO_ADDRESS =
       "this host has no such address: correct it, or bind 0.0.0.0 or [::]";
 

@@ -4,21 +4,15 @@ import dev.peekpass.proxy.config.ClientLimits;
 import dev.peekpass.proxy.config.ClientPrefix;
 import dev.peekpass.proxy.connection.Connection;
 import dev.peekpass.proxy.status.ListenerStatus;
-import java.util.Arrays;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The incomplete connections of one listening socket by their clients: how many each has, which has
  * most, and which connection of it is the oldest. It stays with the socket through reloads.
- *
- * <p>Clients stand in {@link #order} by their number of connections, falling; {@link #atLeast} says
- * where those with as many begin. A number changes by one, so that to keep it takes one swap.
  */
 @SuppressWarnings("EnumOrdinal") // an index within one process
 final class ClientCounts {
-  private static final int FEW = 16;
-
   /** How often a line for the same reason is logged at most. */
   private static final long LINE_NANOS = 60_000_000_000L;
 
@@ -31,11 +25,7 @@ final class ClientCounts {
 
   private ClientLimits limits;
 
-  /** Entries by their count, the largest first. */
-  private int[] order = new int[FEW];
-
-  /** How many clients have at least so many; of 0 nothing is said. */
-  private int[] atLeast = new int[FEW];
+  private final ClientOrder order;
 
   private boolean open;
 
@@ -54,6 +44,7 @@ final class ClientCounts {
     this.clients = clients;
     this.limits = limits;
     table = clients.table();
+    order = new ClientOrder(table);
   }
 
   /** Begins to count. */
@@ -124,8 +115,8 @@ final class ClientCounts {
     int entry = table.findOrAdd(scope, high, low);
     connection.clientEntry = entry;
     if (entry != ClientTable.NONE) {
-      table.link(entry, connection);
-      oneMore(entry);
+      table.link(entry, connection, false);
+      order.oneMore(entry);
     }
     clients.addInAll(connection);
   }
@@ -135,68 +126,22 @@ final class ClientCounts {
     int entry = connection.clientEntry;
     if (entry != ClientTable.NONE) {
       connection.clientEntry = ClientTable.NONE;
-      table.unlink(entry, connection);
-      oneLess(entry);
+      table.unlink(entry, connection, false);
+      order.oneLess(entry);
       table.releaseIfIdle(entry);
     }
     clients.removeInAll(connection);
     forgetKeeperIfOver();
   }
 
-  private void oneMore(int entry) {
-    int count = table.count(entry);
-    if (count + 1 == atLeast.length) {
-      atLeast = Arrays.copyOf(atLeast, 2 * atLeast.length);
-    }
-    int to = atLeast[count + 1];
-    if (count == 0) {
-      if (to == order.length) {
-        order = Arrays.copyOf(order, 2 * order.length);
-      }
-      put(to, entry);
-    } else {
-      swap(table.place(entry), to);
-    }
-    atLeast[count + 1]++;
-    table.count(entry, count + 1);
-  }
-
-  private void oneLess(int entry) {
-    int count = table.count(entry);
-    atLeast[count]--;
-    swap(table.place(entry), atLeast[count]);
-    table.count(entry, count - 1);
-  }
-
-  private void swap(int one, int other) {
-    int entry = order[one];
-    put(one, order[other]);
-    put(other, entry);
-  }
-
-  private void put(int place, int entry) {
-    order[place] = entry;
-    table.place(entry, place);
-  }
-
   /** How many clients have incomplete connections. */
   int clientsHere() {
-    return atLeast[1];
+    return order.size();
   }
 
   /** How many the client has that has most. */
   int most() {
-    return clientsHere() == 0 ? 0 : table.count(order[0]);
-  }
-
-  /** The address of the client that has most; there must be one. */
-  long heaviestHigh() {
-    return table.high(order[0]);
-  }
-
-  /** See {@link #heaviestHigh}. */
-  long heaviestLow() {
-    return table.low(order[0]);
+    return order.most();
   }
 
   /** How many incomplete connections a client has. */
@@ -235,13 +180,13 @@ final class ClientCounts {
 
   /** The oldest of the client that has most, or null when nobody has two. */
   @Nullable Connection oldestOfHeaviest() {
-    return most() < 2 ? null : table.oldest(order[0]);
+    return most() < 2 ? null : table.oldest(order.get(0));
   }
 
   /** Gives each connection that is counted, client by client. */
   void forEach(Consumer<Connection> action) {
     for (int i = 0; i < clientsHere(); i++) {
-      Connection each = table.oldest(order[i]);
+      Connection each = table.oldest(order.get(i));
       while (each != null) {
         Connection next = each.newerOfClient;
         action.accept(each);
@@ -253,7 +198,8 @@ final class ClientCounts {
   /** Gives the number of each client. */
   void report(Clients.Visitor visitor) {
     for (int i = 0; i < clientsHere(); i++) {
-      visitor.visit(label, table.high(order[i]), table.low(order[i]), table.count(order[i]));
+      visitor.visit(
+          label, table.high(order.get(i)), table.low(order.get(i)), table.count(order.get(i)));
     }
   }
 

@@ -268,35 +268,55 @@ final class ClientTable {
     return oldest[entry];
   }
 
-  /** Puts a connection behind the others of its client. */
-  void link(int entry, Connection connection) {
+  /**
+   * Puts a connection behind the others of its client.
+   *
+   * @param inAll whether the entry is one over all listeners; the links are others then
+   */
+  void link(int entry, Connection connection, boolean inAll) {
     Connection before = newest[entry];
-    connection.olderOfClient = before;
-    connection.newerOfClient = null;
+    older(connection, before, inAll);
+    newer(connection, null, inAll);
     newest[entry] = connection;
     if (before == null) {
       oldest[entry] = connection;
     } else {
-      before.newerOfClient = connection;
+      newer(before, connection, inAll);
     }
   }
 
-  /** Takes a connection out from among the others of its client. */
-  void unlink(int entry, Connection connection) {
-    Connection before = connection.olderOfClient;
-    Connection after = connection.newerOfClient;
+  /** Takes a connection out from among the others of its client, see {@link #link}. */
+  void unlink(int entry, Connection connection, boolean inAll) {
+    Connection before = inAll ? connection.olderOfClientInAll : connection.olderOfClient;
+    Connection after = inAll ? connection.newerOfClientInAll : connection.newerOfClient;
     if (before == null) {
       oldest[entry] = after;
     } else {
-      before.newerOfClient = after;
+      newer(before, after, inAll);
     }
     if (after == null) {
       newest[entry] = before;
     } else {
-      after.olderOfClient = before;
+      older(after, before, inAll);
     }
-    connection.olderOfClient = null;
-    connection.newerOfClient = null;
+    older(connection, null, inAll);
+    newer(connection, null, inAll);
+  }
+
+  private static void older(Connection of, @Nullable Connection other, boolean inAll) {
+    if (inAll) {
+      of.olderOfClientInAll = other;
+    } else {
+      of.olderOfClient = other;
+    }
+  }
+
+  private static void newer(Connection of, @Nullable Connection other, boolean inAll) {
+    if (inAll) {
+      of.newerOfClientInAll = other;
+    } else {
+      of.newerOfClient = other;
+    }
   }
 
   /**

@@ -13,10 +13,15 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Clients {
   private final ClientTable table;
+
+  /** The clients over all listeners, where that matters: see {@link #countsInAll}. */
+  private final ClientOrder order;
+
   private final List<ClientCounts> sockets = new ArrayList<>();
   private ClientLimits inAll = ClientLimits.NONE;
   private int scopes;
   private int scopeInAll;
+  private boolean countsInAll;
 
   /** Makes one that knows nobody. */
   public Clients(Turn turn) {
@@ -25,6 +30,7 @@ public final class Clients {
 
   Clients(Turn turn, int capacity) {
     table = new ClientTable(turn, capacity);
+    order = new ClientOrder(table);
   }
 
   /** Is shown what is counted. */
@@ -62,6 +68,34 @@ public final class Clients {
   void add(ClientCounts socket) {
     sockets.removeIf(ClientCounts::isOver);
     sockets.add(socket);
+    countInAll(false);
+  }
+
+  /**
+   * Whether clients are counted over all listeners, too: where that is limited, and where there are
+   * several sockets, so that what a client has on one of them is not all that it has.
+   */
+  public boolean countsInAll() {
+    return countsInAll;
+  }
+
+  /**
+   * Begins to count over all listeners, or ends it, as it must be now.
+   *
+   * @param anew whether who is whose client has changed
+   */
+  private void countInAll(boolean anew) {
+    boolean wanted = sockets.size() > 1 || inAll.maxPending().isPresent();
+    if (wanted == countsInAll && !(wanted && anew)) {
+      return;
+    }
+    countsInAll = wanted;
+    List<Connection> all = new ArrayList<>();
+    sockets.forEach(socket -> socket.forEach(all::add));
+    // Of each client the oldest must be first, whatever listener it came by.
+    all.sort((one, other) -> Long.signum(one.acceptedNanos - other.acceptedNanos));
+    all.forEach(this::removeInAll);
+    all.forEach(this::addInAll);
   }
 
   /** What a client may do over all listeners from now on. Costs nothing where that is as before. */
@@ -75,24 +109,18 @@ public final class Clients {
     if (!same) {
       scopeInAll = newScope();
     }
-    if (!same || before.maxPending().isPresent() != to.maxPending().isPresent()) {
-      for (ClientCounts socket : sockets) {
-        socket.forEach(connection -> {
-          removeInAll(connection);
-          addInAll(connection);
-        });
-      }
-    }
+    countInAll(!same);
   }
 
   void addInAll(Connection connection) {
-    if (inAll.maxPending().isEmpty()) {
+    if (!countsInAll) {
       return;
     }
     int entry = findOrAddInAll(connection.peerHigh, connection.peerLow);
     connection.clientEntryInAll = entry;
     if (entry != ClientTable.NONE) {
-      table.count(entry, table.count(entry) + 1);
+      table.link(entry, connection, true);
+      order.oneMore(entry);
     }
   }
 
@@ -100,7 +128,8 @@ public final class Clients {
     int entry = connection.clientEntryInAll;
     if (entry != ClientTable.NONE) {
       connection.clientEntryInAll = ClientTable.NONE;
-      table.count(entry, table.count(entry) - 1);
+      table.unlink(entry, connection, true);
+      order.oneLess(entry);
       table.releaseIfIdle(entry);
     }
   }
@@ -120,22 +149,19 @@ public final class Clients {
         scopeInAll, inAll.prefix().high(high, low), inAll.prefix().low(high, low));
   }
 
-  /** How many incomplete connections a client has over all listeners, where that is limited. */
+  /** How many incomplete connections a client has over all listeners, where they are counted. */
   int pendingInAll(long high, long low) {
     int entry =
         table.find(scopeInAll, inAll.prefix().high(high, low), inAll.prefix().low(high, low));
     return entry == ClientTable.NONE ? 0 : table.count(entry);
   }
 
-  /** The oldest of the client that has most on one listener, or null when nobody has two. */
+  /** The oldest of the client that has most over all listeners, or null when nobody has two. */
   @Nullable Connection oldestOfHeaviest() {
-    ClientCounts heaviest = null;
-    for (ClientCounts socket : sockets) {
-      if (heaviest == null || socket.most() > heaviest.most()) {
-        heaviest = socket;
-      }
+    if (sockets.size() > 1) {
+      return order.most() < 2 ? null : table.oldest(order.get(0));
     }
-    return heaviest == null ? null : heaviest.oldestOfHeaviest();
+    return sockets.isEmpty() ? null : sockets.getFirst().oldestOfHeaviest();
   }
 
   /** The oldest of all listeners, whoever's, or null. */
@@ -150,7 +176,7 @@ public final class Clients {
     return oldest;
   }
 
-  /** Shows what is counted: on each listening socket, and over all where that is limited. */
+  /** Shows what is counted: on each listening socket, and over all where that is done. */
   public void report(Visitor visitor) {
     for (ClientCounts socket : sockets) {
       socket.report(visitor);

@@ -361,11 +361,15 @@ public final class Listener implements Pollable {
    * over, or the kernel may hold them back until their first bytes come.
    */
   public void beginClosing() {
+    beginClosing(false);
+  }
+
+  private void beginClosing(boolean ends) {
     if (closing) {
       return;
     }
     closing = true;
-    filter.attach();
+    filter.attach(ends);
   }
 
   /** Whether no new connection begins here. */
@@ -380,7 +384,7 @@ public final class Listener implements Pollable {
    * @param byNanos when what is queued still is given up
    */
   public void endClosing(long byNanos) {
-    beginClosing();
+    beginClosing(true);
     endByNanos = Math.min(endByNanos, byNanos);
     turn.wakeBy(turn.nowNanos());
   }

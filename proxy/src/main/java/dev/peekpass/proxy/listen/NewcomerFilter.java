@@ -5,6 +5,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.SocketFilter;
 import dev.peekpass.linux.TcpInfo;
 import dev.peekpass.proxy.turn.Turn;
+import org.slf4j.event.Level;
 
 /**
  * The filter of a listening socket that is closing, which lets no new connection begin
@@ -56,16 +57,23 @@ final class NewcomerFilter {
     return inherits;
   }
 
-  /** Lets no new connection begin, if the kernel allows that. */
-  void attach() {
+  /**
+   * Lets no new connection begin, if the kernel allows that. Kernels since mid-2026 do so with
+   * CAP_NET_ADMIN only, which a proxy that serves as another user has not: nobody needs to do
+   * anything about it, so that it is no warning, and at a stop, where the socket is closed within
+   * moments, it is nothing at all.
+   *
+   * @param ends whether it is closed as soon as nobody is queued
+   */
+  void attach(boolean ends) {
     attached = true;
     try {
       int r = turn.kernel().attachFilter(bound.fd(), NO_NEW_CONNECTIONS);
       if (r == -Errno.EPERM) {
-        errors.warn(
-            "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed; this"
-                + " kernel keeps them away for root's processes only (CAP_NET_ADMIN)",
-            -r);
+        String said =
+            "listener {}: new connections are let in until it is closed, since this kernel"
+                + " keeps them away with CAP_NET_ADMIN only (SO_ATTACH_FILTER: EPERM)";
+        turn.log().atLevel(ends ? Level.DEBUG : Level.INFO).log(said, bound.label());
       } else if (r < 0) {
         errors.warn(
             "setsockopt SO_ATTACH_FILTER: {}: new connections are let in until it is closed", -r);

@@ -145,7 +145,7 @@ class AdminServerTest {
   @Test
   void junkEndsWithItsConnection() throws IOException {
     try (SocketChannel channel = connect()) {
-      write(channel, "x".repeat(2 * AdminServer.MAX_REQUEST_BYTES));
+      write(channel, "x".repeat(2 * LineBytes.REQUEST));
       assertThat(read(channel)).contains("\"ok\":false");
     }
     assertThat(AdminClient.ask(kernel, path(), "status")).startsWith("{\"ok\":true,");
@@ -154,11 +154,11 @@ class AdminServerTest {
   @Test
   void aRequestThatIsTooLongIsRefusedInOnePieceAsInMany() throws IOException {
     try (SocketChannel channel = connect()) {
-      write(channel, "drain " + "x".repeat(AdminServer.MAX_REQUEST_BYTES) + "\n");
+      write(channel, "drain " + "x".repeat(LineBytes.REQUEST) + "\n");
       assertThat(read(channel)).contains("\"ok\":false", "has over 256 bytes");
     }
     try (SocketChannel channel = connect()) {
-      write(channel, "drain " + "x".repeat(AdminServer.MAX_REQUEST_BYTES));
+      write(channel, "drain " + "x".repeat(LineBytes.REQUEST));
       assertThat(read(channel)).contains("\"ok\":false", "has over 256 bytes");
     }
   }

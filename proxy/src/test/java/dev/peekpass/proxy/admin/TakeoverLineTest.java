@@ -34,7 +34,7 @@ class TakeoverLineTest {
 
   @Test
   void aReasonIsNotCutWithinACharacter() {
-    String fits = "x".repeat(TakeoverOffer.MAX_REFUSAL_CHARS - "refused ".length() - 1);
+    String fits = "x".repeat(LineBytes.REFUSAL_CHARS - "refused ".length() - 1);
 
     assertThat(TakeoverRefusal.line(fits + "\ud83d\ude00")).isEqualTo("refused " + fits);
     assertThat(TakeoverRefusal.line(fits + "ab")).isEqualTo("refused " + fits + "a");

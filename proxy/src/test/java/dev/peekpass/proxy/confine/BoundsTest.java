@@ -77,6 +77,9 @@ class BoundsTest {
         .isEqualTo("/etc/peekpass");
     assertThat(FileRules.forReload(Path.of("/home/me/a.yaml"), "/home/me", false))
         .isEqualTo("/home/me/a.yaml");
+    // Started by another, who has another home.
+    assertThat(FileRules.forReload(Path.of("/home/me/a.yaml"), "/root", true))
+        .isEqualTo("/home/me/a.yaml");
     assertThat(FileRules.forReload(Path.of("/a.yaml"), "/root", false)).isEqualTo("/a.yaml");
   }
 

@@ -11,8 +11,10 @@ import dev.peekpass.proxy.connection.Connection;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
@@ -111,15 +113,59 @@ final class ClientCountsTest {
     assertThat(counts.scope()).isEqualTo(scope + 2);
   }
 
+  /** Against a list of who came, in order: over several sockets, one of which closes. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3, 4})
+  void theHeaviestOverAllSocketsAndItsOldestAreKnownAtAnyTime(long seed) {
+    Random random = new Random(seed);
+    clients.limitInAll(new ClientLimits(OptionalInt.empty(), Optional.empty(), HOSTS));
+    List<ClientCounts> sockets = new ArrayList<>(List.of(counts()));
+    Map<Connection, ClientCounts> all = new LinkedHashMap<>();
+    for (int step = 0; step < 5000; step++) {
+      if (step % 1000 == 500) {
+        sockets.add(counts());
+      }
+      if (step == 4000) {
+        sockets.removeFirst().close();
+      }
+      if (all.isEmpty() || random.nextInt(100) < (step / 1000 % 2 == 0 ? 60 : 40)) {
+        Connection one = from(random.nextInt(3) == 0 ? 7 : random.nextInt(100));
+        one.acceptedNanos = step;
+        ClientCounts socket = sockets.get(random.nextInt(sockets.size()));
+        socket.add(one);
+        all.put(one, socket);
+      } else {
+        Connection one = List.copyOf(all.keySet()).get(random.nextInt(all.size()));
+        Objects.requireNonNull(all.remove(one)).remove(one);
+      }
+      Map<Long, Integer> numbers = new HashMap<>();
+      all.keySet().forEach(one -> numbers.merge(one.peerLow, 1, Integer::sum));
+      int most = numbers.values().stream().mapToInt(n -> n).max().orElse(0);
+      Connection oldest = clients.oldestOfHeaviest();
+      if (most < 2) {
+        assertThat(oldest).isNull();
+      } else {
+        assertThat(oldest).isNotNull();
+        long heaviest = oldest == null ? -1 : oldest.peerLow;
+        assertThat(numbers).containsEntry(heaviest, most);
+        assertThat(all.keySet().stream().filter(one -> one.peerLow == heaviest).findFirst())
+            .containsSame(oldest);
+      }
+    }
+    all.forEach((one, socket) -> socket.remove(one));
+    assertThat(clients.tracked()).as("nothing is left").isZero();
+  }
+
   @Test
   void overAllListenersItIsCountedFromWhenThatIsLimitedOn() {
     ClientCounts here = counts();
-    ClientCounts there = counts();
     Connection one = from(1);
     Connection two = from(1);
     here.add(one);
-    there.add(two);
     assertThat(clients.pendingInAll(0, 1)).isZero();
+    ClientCounts there = counts();
+    there.add(two);
+    assertThat(clients.pendingInAll(0, 1)).as("with several sockets too").isEqualTo(2);
     clients.limitInAll(new ClientLimits(OptionalInt.of(9), Optional.empty(), HOSTS));
     assertThat(clients.pendingInAll(0, 1)).isEqualTo(2);
     clients.limitInAll(
@@ -129,7 +175,6 @@ final class ClientCountsTest {
     here.remove(one);
     assertThat(clients.pendingInAll(0, 99)).isEqualTo(2);
     clients.limitInAll(ClientLimits.NONE);
-    assertThat(clients.pendingInAll(0, 99)).isZero();
     there.remove(two);
     assertThat(clients.oldestOfHeaviest()).isNull();
   }

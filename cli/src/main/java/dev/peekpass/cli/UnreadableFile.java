@@ -1,0 +1,74 @@
+package dev.peekpass.cli;
+
+import dev.peekpass.proxy.advice.PathAdvice;
+import dev.peekpass.proxy.advice.ReceiverAdvice;
+import dev.peekpass.proxy.config.Mistake;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Why a configuration may not be read, and what to do.
+ *
+ * @param who may not, as a message begins
+ * @param confined whether that process is confined to files
+ */
+record UnreadableFile(String who, boolean confined) {
+  private static final String BETTER = "/etc/peekpass";
+
+  /** One that reads as this process's user and is not confined. */
+  static UnreadableFile byThisUser(int uid) {
+    return new UnreadableFile("this user (uid " + Integer.toUnsignedString(uid) + ")", false);
+  }
+
+  /** A proxy that serves as this process's user. */
+  static UnreadableFile byTheProxy(int uid, boolean confined) {
+    String name = System.getProperty("user.name", "?");
+    return new UnreadableFile(
+        "the proxy, which runs as user %s (uid %s),".formatted(name, Integer.toUnsignedString(uid)),
+        confined);
+  }
+
+  /**
+   * Whether the mode of the file, or of a directory on the way, lets the calling thread read it.
+   */
+  static boolean isHidden(Path file) {
+    return ReceiverAdvice.unsearchable(file) != null
+        || (Files.exists(file) && !Files.isReadable(file));
+  }
+
+  /**
+   * Says so, by who the calling thread is.
+   *
+   * @param shown the file as it was named
+   */
+  Mistake mistake(String shown) {
+    Path file = Path.of(shown);
+    @Nullable Path hidden = ReceiverAdvice.unsearchable(file);
+    if (hidden != null) {
+      return at(shown, who + " cannot enter " + hidden, PathAdvice.toEnter(hidden, BETTER));
+    }
+    if (!Files.isReadable(file)) {
+      return at(
+          shown,
+          who + " may not read the file",
+          "give it to a group of that user and let that group read it (chgrp G %s && chmod g+r %s)"
+              .formatted(shown, shown));
+    }
+    return confined
+        ? at(
+            shown,
+            who + " may not read the file, since it is confined to what it was started with",
+            "if it leads to another directory, or was put in the place of one in a directory of many"
+                + " others: peekpass run --takeover, and keep it in a directory of its own, such as "
+                + BETTER)
+        : at(
+            shown,
+            who + " may not read the file, though its mode lets that user",
+            "see the log of the security module (SELinux, AppArmor) that forbids it");
+  }
+
+  private static Mistake at(String file, String message, String remedy) {
+    return new Mistake(file, 1, 1, message, remedy);
+  }
+}
