@@ -93,6 +93,9 @@ final class RunCommand implements Callable<Integer> {
   /** Whether files are confined, set once. */
   private volatile boolean confined;
 
+  /** Where the file was when files were confined; set before that. */
+  private ConfigurationDirectory directory = ConfigurationDirectory.of("-");
+
   private final TakeoverTimes times;
   private final Consumer<Start.Step> observer;
 
@@ -181,6 +184,7 @@ final class RunCommand implements Callable<Integer> {
         FirstStage.warnOfRoot();
       }
     }
+    directory = ConfigurationDirectory.of(file);
     confined = handed != null && handed.bounds().landlock() > 0;
     Start.Options options =
         new Start.Options(
@@ -305,18 +309,22 @@ final class RunCommand implements Callable<Integer> {
         confined
             && read instanceof ConfigurationReader.Mistakes(List<Mistake> mistakes)
             && mistakes.getFirst().message().equals(ConfigurationFile.MAY_NOT_BE_READ);
-    return hidden
-        ? new ConfigurationReader.Mistakes(
-            List.of(
-                new Mistake(
-                    file,
-                    1,
-                    1,
-                    "the file may not be read by the proxy, which is confined to what it was"
-                        + " started with",
-                    "change its permissions; if it leads to another directory, or was put in the"
-                        + " place of one in a directory of many others: peekpass run --takeover")))
-        : read;
+    return hidden ? new ConfigurationReader.Mistakes(List.of(hidden())) : read;
+  }
+
+  private Mistake hidden() {
+    String remedy =
+        directory.isAnother()
+            ? directory
+                + " is not the directory that was there when it started: peekpass run --takeover"
+            : "change its permissions; if it leads to another directory, or was put in the place of"
+                + " one in a directory of many others: peekpass run --takeover";
+    return new Mistake(
+        file,
+        1,
+        1,
+        "the file may not be read by the proxy, which is confined to what it was started with",
+        remedy);
   }
 
   private static String nonZero(Map<? extends Enum<?>, Long> counts) {
