@@ -32,9 +32,7 @@ final class ConfigurationDirectory {
   /** Device and inode, which no other has while rules about it are in force. */
   private static @Nullable Object identityOf(@Nullable Path path) {
     try {
-      return path == null
-          ? null
-          : Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+      return path == null ? null : Files.readAttributes(path, BasicFileAttributes.class).fileKey();
     } catch (IOException e) {
       return null;
     }

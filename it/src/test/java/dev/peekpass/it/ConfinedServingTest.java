@@ -99,9 +99,7 @@ class ConfinedServingTest {
     assertThat(state(status(), "tls")).doesNotContain("unhealthy");
 
     String said = "pid " + proxy.process.pid() + " uid 1: ";
-    Running.await(
-        "it is alive",
-        () -> manager.output().contains(said + "WATCHDOG=1"));
+    Running.await("it is alive", () -> manager.output().contains(said + "WATCHDOG=1"));
     assertThat(manager.output())
         .contains(said + "READY=1 MAINPID=" + proxy.process.pid() + " STATUS=Listening on");
 
@@ -239,7 +237,8 @@ class ConfinedServingTest {
   }
 
   private void configMap(String version, String yaml) throws IOException {
-    Path made = ConfinedSite.open(Files.createDirectory(site.etc.resolve(".." + version)), "rwxr-xr-x");
+    Path made =
+        ConfinedSite.open(Files.createDirectory(site.etc.resolve(".." + version)), "rwxr-xr-x");
     Files.writeString(made.resolve("peekpass.yaml"), yaml);
     Path link = Files.createSymbolicLink(site.etc.resolve("..data_tmp"), made.getFileName());
     Files.move(link, site.etc.resolve("..data"), StandardCopyOption.ATOMIC_MOVE);

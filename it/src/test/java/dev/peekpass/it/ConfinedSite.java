@@ -132,7 +132,11 @@ final class ConfinedSite implements AutoCloseable {
         Pattern.compile("<!-- receiver: " + kind + " -->\n```python\n(.*?)```", Pattern.DOTALL)
             .matcher(document);
     assertThat(matcher.find()).isTrue();
-    return python(kind, socket, matcher.group(1).replace("0o660", "0o666").replace("HTTP/1.0", "HTTP/1.1"), socket.toString());
+    return python(
+        kind,
+        socket,
+        matcher.group(1).replace("0o660", "0o666").replace("HTTP/1.0", "HTTP/1.1"),
+        socket.toString());
   }
 
   /** As the other, of a program of {@code it/src/test/resources}. */

@@ -18,9 +18,10 @@ import java.util.function.Predicate;
  * it and get as far as that.
  *
  * <p>Good clients come at a steady rate, from 250 addresses and [::1], each with a request on a
- * connection of its own; every second head comes in two segments, {@link #SPLIT_MILLIS} apart. They come in quiet
- * times and while the proxy is attacked, by turns, so that what else the machine does falls on
- * both. The attackers, and the backend that they reach, yield the processors to others (nice).
+ * connection of its own; every second head comes in two segments, {@link #SPLIT_MILLIS} apart. They
+ * come in quiet times and while the proxy is attacked, by turns, so that what else the machine does
+ * falls on both. The attackers, and the backend that they reach, yield the processors to others
+ * (nice).
  */
 final class AbuseSite implements AutoCloseable {
   static final String ABUSED_HOST = "abused.example.test";
