@@ -43,7 +43,7 @@ class ConfinedTakeoverTest {
           List.of("sendto 1 1 ready", "given up: it ended before it was ready"),
           List.of("sendto 1 1 accepting", "given up: it ended before it accepted"));
 
-  @TempDir private static Path shared;
+  @TempDir private static Path built;
   @TempDir private Path dir;
   private ConfinedSite site;
 
@@ -65,7 +65,7 @@ class ConfinedTakeoverTest {
   }
 
   private static List<String> around(String rule) throws IOException {
-    List<String> before = new ArrayList<>(List.of(Tool.compile(shared, "outer").toString()));
+    List<String> before = new ArrayList<>(List.of(Tool.compile(built, "outer").toString()));
     before.addAll(List.of(rule.split(" ", -1)));
     before.add("--");
     return before;
@@ -239,25 +239,24 @@ class ConfinedTakeoverTest {
     String one = "\"127.0.0.1:" + port + "\"";
     write("user: root", all);
     Running root = site.start("root", List.of());
-    write(ConfinedSite.AS_DAEMON, one);
+    write(ConfinedSite.AS_DAEMON, all);
     Running daemon = next(root, "daemon", List.of());
+    // What root has bound is not the user's to share: a takeover can, and the error says so.
+    write(ConfinedSite.AS_DAEMON, one);
+    assertThat(site.ask("reload")).contains("EADDRINUSE", "peekpass run -c FILE --takeover");
     assertServes(daemon, port, "1");
-    // By itself.
+    Running shared = next(daemon, "shared", List.of());
+    assertServes(shared, port, "1");
+    // By itself, now that it is its own.
     write(ConfinedSite.AS_DAEMON, all);
     assertThat(site.ask("reload")).startsWith("{\"ok\":true");
     // As root, who takes over from the user.
     write(ConfinedSite.AS_DAEMON, one);
-    Running again = next(daemon, "daemon-again", List.of());
+    Running again = next(shared, "again", List.of());
     assertServes(again, port, "1");
     write("user: root", all);
-    Running roots = next(again, "root-again", List.of());
+    Running roots = next(again, "roots", List.of());
     assertServes(roots, port, "0");
-    // What root has bound is not the user's to share: a takeover can, and the error says so.
-    write(ConfinedSite.AS_DAEMON, all);
-    Running last = next(roots, "last", List.of());
-    write(ConfinedSite.AS_DAEMON, one);
-    assertThat(site.ask("reload")).contains("EADDRINUSE", "peekpass run -c FILE --takeover");
-    assertServes(last, port, "1");
-    assertThat(last.stop()).isZero();
+    assertThat(roots.stop()).isZero();
   }
 }
