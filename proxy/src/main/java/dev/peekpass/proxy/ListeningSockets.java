@@ -15,7 +15,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,6 +47,8 @@ public final class ListeningSockets {
               : null;
       there.add(new Held(BoundSocket.inherited(kernel, socket.fd(), bind), SocketPlan.NO_LOOP));
     }
+    int self = kernel.geteuid();
+    Set<Integer> owners = new HashSet<>();
     SocketPlan plan;
     try {
       plan =
@@ -53,9 +57,11 @@ public final class ListeningSockets {
               configuration,
               configuration.threads(),
               there,
-              one -> letShare(kernel, one.socket().fd()));
+              one -> letShare(kernel, one.socket().fd(), self, owners));
     } finally {
-      ProcessCalls.setfsuid(kernel.geteuid());
+      if (!owners.isEmpty()) {
+        ProcessCalls.setfsuid(self);
+      }
     }
     List<TransferredSocket> opened = new ArrayList<>();
     for (int loop = 0; loop < configuration.threads(); loop++) {
@@ -71,11 +77,16 @@ public final class ListeningSockets {
     return opened;
   }
 
-  private static void letShare(Kernel kernel, Fd fd) {
+  /** Lets it share its port with one that is opened next, and that then is of the same user. */
+  private static void letShare(Kernel kernel, Fd fd, int self, Set<Integer> owners) {
     kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1);
     try {
-      Path socket = Path.of("/proc/self/fd/" + fd.number());
-      ProcessCalls.setfsuid((int) Files.getAttribute(socket, "unix:uid"));
+      int owner = (int) Files.getAttribute(Path.of("/proc/self/fd/" + fd.number()), "unix:uid");
+      // Not where nothing changes: a service manager's filter may kill for that call.
+      if (owner != self || !owners.isEmpty()) {
+        owners.add(owner);
+        ProcessCalls.setfsuid(owner);
+      }
     } catch (IOException e) {
       LOG.debug("{}: whose it is is not known: {}", fd, e.toString());
     }
