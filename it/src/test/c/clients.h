@@ -29,8 +29,8 @@ static uint64_t now(void) {
 }
 
 // A socket that is to be bound to an address, and gets its port with connect.
-static int new_socket(void) {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+static int new_socket_of(int family) {
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         die("socket: raise the limit of open files");
     int one = 1;
@@ -39,14 +39,22 @@ static int new_socket(void) {
     return fd;
 }
 
+static inline int new_socket(void) {
+    return new_socket_of(AF_INET);
+}
+
 static void bind_from(int fd, const struct sockaddr_in *from) {
     if (bind(fd, (const struct sockaddr *)from, sizeof *from))
         die("bind");
 }
 
 // 0, or what connect says beside that it is under way.
+static int begin_connect_to(int fd, const struct sockaddr *address, socklen_t length) {
+    return connect(fd, address, length) && errno != EINPROGRESS ? errno : 0;
+}
+
 static int begin_connect(int fd) {
-    return connect(fd, (const struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS ? errno : 0;
+    return begin_connect_to(fd, (const struct sockaddr *)&to, sizeof to);
 }
 
 static void watch(int fd, uint32_t slot) {

@@ -1,7 +1,7 @@
 // New TCP connections to loopback, each with one HTTP request of its own number and one line in a log. One thread, epoll; it opens
 // connections by the clock, however slow the answers come.
 //
-//   load -p PORT -H HOST -u PATH [-f FILE] -o LOG -r RATE [-n COUNT] [-w MILLIS] [-c MOST] [-s MILLIS]
+//   load -p PORT -H HOST -u PATH [-f FILE] -o LOG -r RATE [-n COUNT] [-w MILLIS] [-c MOST] [-s MILLIS] [-6]
 //                         RATE connections a second, COUNT of them or until SIGTERM
 //   load -p PORT -H HOST -u PATH -f FILE -o LOG -k COUNT
 //                         COUNT slow downloads, held until SIGUSR1
@@ -9,6 +9,7 @@
 // The answer must be 200, with FILE as its body, byte by byte (any body where there is no -f), and then end. With -w a client pauses after
 // the first bytes of the body; with -c at most so many are open at once, and the rate is lower when answers come slowly. With -s every second
 // head comes in two segments with such a pause between them, as over a network; BEGUN is later by that pause, so that ENDED - BEGUN lacks it.
+// With -6 every fifth is to [::1], and from there.
 // A line: NUMBER BEGUN ENDED CLIENT BACKEND OUTCOME, with times in microseconds of CLOCK_MONOTONIC, the X-Backend of the answer or -, and
 // an outcome: ok, refused, reset-at-connect, reset, no-answer, short, wrong-body, bad-head, status-NNN, late, other-errno-N.
 // Held downloads read 8 KiB a second; once all are under way it prints how many, and how many of them have neither all of the body nor the
@@ -40,7 +41,7 @@ struct connection {
     uint64_t begun, resume;  // nanoseconds
     size_t got;              // of the body
     size_t head_length;
-    struct sockaddr_in from;
+    union { struct sockaddr_in in; struct sockaddr_in6 in6; struct sockaddr any; } from;
     char backend[32];
     char head[HEAD_BYTES];
 };
@@ -51,7 +52,7 @@ static const char *path = "/";
 static char *body;
 static size_t body_length;
 static FILE *log_file;
-static int held_count, pause_millis, split_millis;
+static int held_count, pause_millis, split_millis, by_ipv6;
 static struct half { uint32_t slot, number; } halves[SLOTS];  // those with half a head, oldest first; a ring
 static uint32_t halves_first, halves_end;
 static uint32_t started, ended, total = UINT32_MAX, under_way, most_open = SLOTS;
@@ -65,10 +66,11 @@ static void on_signal(int signal) {
 }
 
 static void finish(struct connection *c, const char *outcome) {
-    char from[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &c->from.sin_addr, from, sizeof from);
+    char from[INET_ADDRSTRLEN] = "[::1]";
+    if (c->from.any.sa_family == AF_INET)
+        inet_ntop(AF_INET, &c->from.in.sin_addr, from, sizeof from);
     fprintf(log_file, "%u %llu %llu %s:%d %s %s\n", c->number, (unsigned long long)(c->begun / 1000),
-            (unsigned long long)(now() / 1000), from, ntohs(c->from.sin_port), c->backend[0] ? c->backend : "-", outcome);
+            (unsigned long long)(now() / 1000), from, ntohs(c->from.in.sin_port), c->backend[0] ? c->backend : "-", outcome);
     close(c->fd);
     if (held_count && c->paused && under_way)
         under_way--;
@@ -97,7 +99,7 @@ static size_t write_request(struct connection *c, char *text, size_t size) {
 static void request(struct connection *c) {
     char text[512];
     socklen_t length = sizeof c->from;
-    getsockname(c->fd, (struct sockaddr *)&c->from, &length);
+    getsockname(c->fd, &c->from.any, &length);
     size_t n = write_request(c, text, sizeof text);
     if (split_millis && c->number % 2) {
         n /= 2;
@@ -234,7 +236,8 @@ static void begin(void) {
     c->number = ++started;
     c->begun = now();
     c->state = CONNECTING;
-    c->fd = new_socket();
+    int family = by_ipv6 && c->number % 5 == 0 ? AF_INET6 : AF_INET;
+    c->fd = new_socket_of(family);
     int small = HELD_RECEIVE_BUFFER, segment = HELD_SEGMENT;
     if (held_count) {
         // As on a network: with loopback's segments of 64 KiB the sender's buffers grow to megabytes, and take the whole download.
@@ -242,9 +245,16 @@ static void begin(void) {
         setsockopt(c->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
     }
     // Many addresses, so that no port is used again while the last connection from there is in TIME_WAIT.
-    c->from = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + c->number % 250)};
-    bind_from(c->fd, &c->from);
-    int error = begin_connect(c->fd);
+    int error;
+    if (family == AF_INET) {
+        c->from.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010001 + c->number % 250)};
+        bind_from(c->fd, &c->from.in);
+        error = begin_connect(c->fd);
+    } else {
+        struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_port = to.sin_port, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+        c->from.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+        error = begin_connect_to(c->fd, (const struct sockaddr *)&to6, sizeof to6);
+    }
     if (error != 0) {
         fail(c, error);
         return;
@@ -280,7 +290,7 @@ static uint32_t truly_under_way(void) {
 
 static void read_options(int argc, char **argv, double *rate, const char **log_path) {
     const char *file = NULL;
-    for (int option; (option = getopt(argc, argv, "p:H:u:f:o:r:n:w:c:k:s:")) > 0;) {
+    for (int option; (option = getopt(argc, argv, "p:H:u:f:o:r:n:w:c:k:s:6")) > 0;) {
         switch (option) {
         case 'p': to.sin_port = htons((uint16_t)atoi(optarg)); break;
         case 'H': host = optarg; break;
@@ -290,6 +300,7 @@ static void read_options(int argc, char **argv, double *rate, const char **log_p
         case 'r': *rate = atof(optarg); break;
         case 'n': total = (uint32_t)strtoul(optarg, NULL, 10); break;
         case 'c': most_open = (uint32_t)strtoul(optarg, NULL, 10); break;
+        case '6': by_ipv6 = 1; break;
         case 's': split_millis = atoi(optarg); break;
         case 'w': pause_millis = atoi(optarg); break;
         case 'k': total = (uint32_t)(held_count = atoi(optarg)); break;

@@ -1,7 +1,7 @@
-"""lingers.py SOCKET TYPE PORT HOST ROUNDS: a receiver that makes close(2) wait for whoever closes last.
+"""lingers.py SOCKET TYPE PORT HOST ROUNDS [stay]: a receiver that makes close(2) wait for whoever closes last.
 
 Each round a client of its own asks for HOST and does not read. The receiver writes more than the client takes, sets SO_LINGER for
-30 s and closes; only then does it acknowledge. By the stream it is as fast as it can.
+30 s and closes; only then does it acknowledge. By the stream it is as fast as it can. With stay it has its clients until it is ended.
 """
 import os, socket, struct, sys, threading, time
 
@@ -9,6 +9,7 @@ path, kind, port, host, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys
 acknowledged = kind == "acknowledged"
 server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET if acknowledged else socket.SOCK_STREAM)
 server.bind(path)
+os.chmod(path, 0o666)
 server.listen(64)
 deaf, channel = [], None
 
@@ -55,4 +56,6 @@ for number in range(rounds):
         settled = struct.unpack_from("<Q", data, 8)[0] + data[1]
         channel.send(struct.pack("<BBHIQQ", 0x02, 0, 0xFFFF, 0, settled, settled + 256))
 print("done", flush=True)
+while len(sys.argv) > 6:
+    time.sleep(60)
 os._exit(0)

@@ -16,6 +16,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Reads a configuration from where {@code -c} says. */
 final class ConfigurationFile {
@@ -45,16 +46,17 @@ final class ConfigurationFile {
   /**
    * Reads a file again, for a proxy that serves.
    *
-   * @param confined whether it is confined to files
+   * @param confinedTo the directory that it was started with, if it is confined to files
    */
-  static ConfigurationReader.Result readAgain(String name, boolean confined) {
+  static ConfigurationReader.Result readAgain(
+      String name, @Nullable ConfigurationDirectory confinedTo) {
     int uid = LinuxKernel.open().geteuid();
-    return check(name, () -> some(name), bytes -> {}, UnreadableFile.byTheProxy(uid, confined));
+    return check(name, () -> some(name), bytes -> {}, UnreadableFile.byTheProxy(uid, confinedTo));
   }
 
   /** Checks what was read before. */
   static ConfigurationReader.Result of(String name, String text) {
-    UnreadableFile never = new UnreadableFile("nobody", false);
+    UnreadableFile never = new UnreadableFile("nobody", null);
     return check(name, () -> text.getBytes(StandardCharsets.UTF_8), bytes -> {}, never);
   }
 

@@ -93,6 +93,9 @@ final class RunCommand implements Callable<Integer> {
   /** Whether files are confined, set once. */
   private volatile boolean confined;
 
+  /** Where the file was when files were confined; set before that. */
+  private ConfigurationDirectory directory = ConfigurationDirectory.of("-");
+
   private final TakeoverTimes times;
   private final Consumer<Start.Step> observer;
 
@@ -181,6 +184,7 @@ final class RunCommand implements Callable<Integer> {
         FirstStage.warnOfRoot();
       }
     }
+    directory = ConfigurationDirectory.of(file);
     confined = handed != null && handed.bounds().landlock() > 0;
     Start.Options options =
         new Start.Options(
@@ -300,7 +304,7 @@ final class RunCommand implements Callable<Integer> {
                   "it is no regular file, which may never end or be empty when it is read again",
                   "start the proxy with -c and a file")));
     }
-    return ConfigurationFile.readAgain(file, confined);
+    return ConfigurationFile.readAgain(file, confined ? directory : null);
   }
 
   private static String nonZero(Map<? extends Enum<?>, Long> counts) {

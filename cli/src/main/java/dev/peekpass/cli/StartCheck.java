@@ -110,7 +110,7 @@ final class StartCheck {
 
   private void requireReadableFile(String user) {
     file.filter(name -> UnreadableFile.isHidden(Path.of(name).toAbsolutePath()))
-        .map(name -> new UnreadableFile("user " + user, false).mistake(name))
+        .map(name -> new UnreadableFile("user " + user, null).mistake(name))
         .ifPresent(mistake -> errors.add(mistake.message() + ", " + mistake.remedy()));
   }
 

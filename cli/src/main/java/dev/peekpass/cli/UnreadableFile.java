@@ -11,22 +11,23 @@ import org.jspecify.annotations.Nullable;
  * Why a configuration may not be read, and what to do.
  *
  * @param who may not, as a message begins
- * @param confined whether that process is confined to files
+ * @param confinedTo the configuration's directory when that process was started, if it is confined
+ *     to files
  */
-record UnreadableFile(String who, boolean confined) {
+record UnreadableFile(String who, @Nullable ConfigurationDirectory confinedTo) {
   private static final String BETTER = "/etc/peekpass";
 
   /** One that reads as this process's user and is not confined. */
   static UnreadableFile byThisUser(int uid) {
-    return new UnreadableFile("this user (uid " + Integer.toUnsignedString(uid) + ")", false);
+    return new UnreadableFile("this user (uid " + Integer.toUnsignedString(uid) + ")", null);
   }
 
   /** A proxy that serves as this process's user. */
-  static UnreadableFile byTheProxy(int uid, boolean confined) {
+  static UnreadableFile byTheProxy(int uid, @Nullable ConfigurationDirectory confinedTo) {
     String name = System.getProperty("user.name", "?");
     return new UnreadableFile(
         "the proxy, which runs as user %s (uid %s),".formatted(name, Integer.toUnsignedString(uid)),
-        confined);
+        confinedTo);
   }
 
   /**
@@ -55,13 +56,17 @@ record UnreadableFile(String who, boolean confined) {
           "give it to a group of that user and let that group read it (chgrp G %s && chmod g+r %s)"
               .formatted(shown, shown));
     }
-    return confined
+    ConfigurationDirectory started = confinedTo;
+    return started != null
         ? at(
             shown,
             who + " may not read the file, since it is confined to what it was started with",
-            "if it leads to another directory, or was put in the place of one in a directory of many"
-                + " others: peekpass run --takeover, and keep it in a directory of its own, such as "
-                + BETTER)
+            started.isAnother()
+                ? started
+                    + " is not the directory that was there when it started: peekpass run --takeover"
+                : "if it leads to another directory, or was put in the place of one in a directory of many"
+                    + " others: peekpass run --takeover, and keep it in a directory of its own, such as "
+                    + BETTER)
         : at(
             shown,
             who + " may not read the file, though its mode lets that user",

@@ -15,10 +15,9 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.TreeSet;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -36,79 +35,55 @@ class ConfinedProxyTest {
   private static final String HOST = "shop.example.test";
   private static final String BODY = "<h1>the shop</h1>\n";
 
-  /** A user that every system has. Not nobody, whom no receiver lets in (docs/operations.md). */
-  private static final String DAEMON = "1";
+  /** Enough for several times the memory that is there at the start, which is 8 MiB. */
+  private static final int ROUTES = 8000;
+
+  private static final long MORE_KIB = 12 << 10;
+
+  private static final String DAEMON = ConfinedSite.DAEMON;
+
+  /** What no test changes: a server for all, and where its socket is. */
+  @TempDir private static Path shared;
+
+  private static Running server;
 
   @TempDir private Path dir;
+  private ConfinedSite site;
   private Path program;
-  private Running server;
 
-  @BeforeEach
-  void startServer() throws IOException {
-    Assumptions.assumeTrue(
-        Running.run(dir, "id", "-u").output().trim().equals("0"),
-        "SKIPPED: only root can become another user");
-    Files.setPosixFilePermissions(dir, PosixFilePermissions.fromString("rwxr-xr-x"));
-    Tool.require("setpriv");
-    Assumptions.assumeTrue(
-        Running.run(dir, "id", "-u", "daemon").output().trim().equals(DAEMON),
-        "SKIPPED: there is no user daemon with the number 1 here");
-    Assumptions.assumeTrue(
-        Running.run(
-                    dir,
-                    "setpriv",
-                    "--reuid=" + DAEMON,
-                    "--clear-groups",
-                    System.getProperty("java.home") + "/bin/java",
-                    "-version")
-                .status()
-            == 0,
-        "SKIPPED: another user cannot run this JDK");
-    program = copyProgram();
-    Path site = Files.createDirectories(dir.resolve("site"));
-    Files.writeString(site.resolve("index.html"), BODY);
-    Path socket = dir.resolve("shop.sock");
+  @BeforeAll
+  static void startServer() throws IOException {
+    ConfinedSite.open(shared, "rwxr-xr-x");
+    Path pages = Files.createDirectories(shared.resolve("site"));
+    Files.writeString(pages.resolve("index.html"), BODY);
+    Path socket = socket();
     server =
         Running.peekpass(
-            dir,
+            shared,
             "serve",
             "serve",
-            site.toString(),
+            pages.toString(),
             "--handoff",
             "unix:" + socket,
             "--allow-uid",
             DAEMON);
     server.awaitOutput("the socket is there", () -> Files.exists(socket));
-    Files.setPosixFilePermissions(socket, PosixFilePermissions.fromString("rwxrwxrwx"));
-    Path run = Files.createDirectories(dir.resolve("run"));
-    Files.setPosixFilePermissions(run, PosixFilePermissions.fromString("rwxrwxrwx"));
-    Files.createDirectories(dir.resolve("etc"));
+    ConfinedSite.open(socket, "rwxrwxrwx");
   }
 
-  @AfterEach
-  void stopServer() {
-    if (server != null) {
-      server.close();
-    }
+  @AfterAll
+  static void stopServer() {
+    server.close();
   }
 
-  /** The program where another user can read it: a checkout in a home may be closed. */
-  private Path copyProgram() throws IOException {
-    Path to = dir.resolve("program");
-    List<Path> files =
-        new ArrayList<>(List.of(Path.of("peekpass"), Path.of("scripts/find-jdk.sh")));
-    try (Stream<Path> jars = Files.list(Running.ROOT.resolve("cli/target/lib"))) {
-      jars.filter(jar -> jar.toString().endsWith(".jar"))
-          .forEach(jar -> files.add(Running.ROOT.relativize(jar)));
-    }
-    for (Path file : files) {
-      Path copy = to.resolve(file);
-      Files.createDirectories(copy.getParent());
-      Files.copy(Running.ROOT.resolve(file), copy, StandardCopyOption.COPY_ATTRIBUTES);
-    }
-    Running.Done done = Running.run(dir, "chmod", "-R", "a+rX", to.toString());
-    assertThat(done.status()).as(done.errors()).isZero();
-    return to.resolve("peekpass");
+  @BeforeEach
+  void makeSite() throws IOException {
+    site = new ConfinedSite(dir);
+    program = ConfinedSite.program();
+  }
+
+  private static Path socket() {
+    return shared.resolve("shop.sock");
   }
 
   private Path admin() {
@@ -126,7 +101,7 @@ class ConfinedProxyTest {
         backends: { shop: { handoff: "unix:%s" } }
         routes: [ { host: %s, backend: shop } ]
         """
-            .formatted(keys, admin(), binds, dir.resolve("shop.sock"), HOST));
+            .formatted(keys, admin(), binds, socket(), HOST));
     // As editors do.
     return Files.move(
         beside, dir.resolve("etc/peekpass.yaml"), StandardCopyOption.REPLACE_EXISTING);
@@ -167,19 +142,8 @@ class ConfinedProxyTest {
     }
   }
 
-  /** What all threads of a process have in a line of /proc/PID/task/TID/status. */
   private static Set<String> ofAllThreads(Running proxy, String field) throws IOException {
-    Set<String> values = new TreeSet<>();
-    try (Stream<Path> threads = Files.list(Path.of("/proc/" + proxy.process.pid() + "/task"))) {
-      for (Path thread : threads.toList()) {
-        for (String line : Running.read(thread.resolve("status")).split("\n", -1)) {
-          if (line.startsWith(field + ":")) {
-            values.add(line.substring(field.length() + 1).strip().replaceAll("\\s+", " "));
-          }
-        }
-      }
-    }
-    return values;
+    return ConfinedSite.ofAllThreads(proxy.process.pid(), field);
   }
 
   private static void assertIsDaemon(Running proxy) throws IOException {
@@ -242,7 +206,9 @@ class ConfinedProxyTest {
         List.of(
             "env",
             "PEEKPASS_NO_AOT=1",
-            "PEEKPASS_JAVA_OPTS=-XX:-UseSerialGC -XX:+Use" + collector + " -Xmx160m",
+            "PEEKPASS_JAVA_OPTS=-XX:-UseSerialGC -XX:+Use"
+                + collector
+                + " -Xmx64m -Xlog:gc=info:stderr",
             program.toString(),
             "run",
             "-c",
@@ -253,16 +219,28 @@ class ConfinedProxyTest {
       Path file = dir.resolve("etc/peekpass.yaml");
       StringBuilder more = new StringBuilder(Files.readString(file).replaceAll("routes:.*\n", ""));
       more.append("routes:\n- { host: " + HOST + ", backend: shop }\n");
-      for (int i = 0; i < 30_000; i++) {
+      for (int i = 0; i < ROUTES; i++) {
         more.append("- { host: h").append(i).append(".example.test, backend: shop }\n");
       }
       Files.writeString(file, more);
-      assertThat(command("reload", "--admin", "unix:" + admin()).output()).contains("reloaded");
+      int before = proxy.errors().length();
+      long resident = residentKib(proxy);
+      assertThat(site.ask("reload")).startsWith("{\"ok\":true");
+      // It has got more memory, and has collected, with the threads that are for that.
+      assertThat(residentKib(proxy)).isGreaterThan(resident + MORE_KIB);
+      assertThat(proxy.errors().substring(before)).contains("[gc");
+      assertIsDaemon(proxy);
       assertThat(get(proxy.port(0))).endsWith(BODY);
       assertThat(proxy.stop()).isZero();
       assertThat(proxy.output() + proxy.errors())
           .doesNotContain("Failed to", "OutOfMemory", "Operation not permitted");
     }
+  }
+
+  private static long residentKib(Running proxy) {
+    return Long.parseLong(
+        Running.read(Path.of("/proc/" + proxy.process.pid() + "/status"))
+            .replaceAll("(?s).*VmRSS:\\s*(\\d+).*", "$1"));
   }
 
   @Test

@@ -109,6 +109,16 @@ public final class ProcessCalls {
     return call("setresuid", uid, uid, uid, 0, 0);
   }
 
+  /**
+   * setfsuid(2): as whom files are made and looked at, and sockets made. Root's thread keeps all
+   * privileges that are not about files, and is as before with 0.
+   *
+   * @return as whom it was before, whether it could be changed or not
+   */
+  public static int setfsuid(int uid) {
+    return call("setfsuid", uid, 0, 0, 0, 0);
+  }
+
   /** prctl(2) with PR_CAPBSET_READ: 1, 0, or -EINVAL for a capability that there is not. */
   public static int hasBoundingCapability(int capability) {
     return call("prctl", PR_CAPBSET_READ, capability, 0, 0, 0);

@@ -209,7 +209,7 @@ public final class FirstStage {
         });
     List<TransferredSocket> opened = ListeningSockets.open(kernel, configuration, held);
     prepareAdmin(identity, carried.map(CarriedTakeover::adminPath).equals(adminPath));
-    if (identity.changes()) {
+    if (kernel.geteuid() == 0) {
       for (TransferredSocket socket : opened) {
         // Sockets share a port (SO_REUSEPORT) where they are of one user: a reload may want that.
         int r = ProcessCalls.fchown(socket.fd(), identity.uid(), identity.gid());

@@ -114,7 +114,10 @@ final class ForbiddenThings {
       say("open-null", close(open(arena, "/dev/null", 1)));
       say("unix", close(call("socket", 1, 1, 0, 0, 0)));
       say("inet", close(call("socket", 2, 1, 0, 0, 0)));
-      say("kill-self", call("kill", ProcessHandle.current().pid(), 0, 0, 0, 0));
+      long self = ProcessHandle.current().pid();
+      say("kill-self", call("kill", self, 0, 0, 0, 0));
+      // As a loop that waits is got out (StallWatch).
+      say("tgkill-self", call("tgkill", self, self, 0, 0, 0));
       say("prlimit-get", call("prlimit64", 0, 7, 0, zeros.address(), 0));
     }
     trySockets();
@@ -282,7 +285,9 @@ final class ForbiddenThings {
       say("open_by_handle_at", call("open_by_handle_at", -100, zeros.address(), 0, 0, 0));
       say("keyctl", call("keyctl", 0, -1, 0, 0, 0));
       say("finit_module", call("finit_module", 0, 0, 0, 0, 0));
-      say("kill-other", call("kill", Long.parseLong(arguments[4]), 0, 0, 0, 0));
+      long other = Long.parseLong(arguments[4]);
+      say("kill-other", call("kill", other, 0, 0, 0, 0));
+      say("tgkill-other", call("tgkill", other, other, 0, 0, 0));
       say("prlimit-set", call("prlimit64", 0, 7, zeros.address(), 0, 0));
       say("ioctl-tiocsti", call("ioctl", 0, 0x5412, zeros.address(), 0, 0));
       say("seccomp", call("seccomp", 2, 0, zeros.address(), 0, 0));

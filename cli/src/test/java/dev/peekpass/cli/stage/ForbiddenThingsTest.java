@@ -57,6 +57,7 @@ class ForbiddenThingsTest {
           Map.entry("keyctl", "EPERM"),
           Map.entry("finit_module", "EPERM"),
           Map.entry("kill-other", "EPERM"),
+          Map.entry("tgkill-other", "EPERM"),
           Map.entry("personality", "EPERM"),
           Map.entry("prlimit-set", "EPERM"),
           Map.entry("prctl-dumpable", "EPERM"),
@@ -126,6 +127,7 @@ class ForbiddenThingsTest {
           Map.entry("inet", "0"),
           Map.entry("thread", "0"),
           Map.entry("kill-self", "0"),
+          Map.entry("tgkill-self", "0"),
           Map.entry("prlimit-get", "0"),
           Map.entry("open-configuration", "0"),
           Map.entry("open-null", "0"));

@@ -17,10 +17,11 @@ import java.util.function.Predicate;
  * A proxy with one thread before two backends: one for good clients, and one for those that abuse
  * it and get as far as that.
  *
- * <p>Good clients come at a steady rate, from 250 addresses, each with a request on a connection of
- * its own; every second head comes in two segments, {@link #SPLIT_MILLIS} apart. They come in quiet
- * times and while the proxy is attacked, by turns, so that what else the machine does falls on
- * both. The attackers, and the backend that they reach, yield the processors to others (nice).
+ * <p>Good clients come at a steady rate, from 250 addresses and [::1], each with a request on a
+ * connection of its own; every second head comes in two segments, {@link #SPLIT_MILLIS} apart. They
+ * come in quiet times and while the proxy is attacked, by turns, so that what else the machine does
+ * falls on both. The attackers, and the backend that they reach, yield the processors to others
+ * (nice).
  */
 final class AbuseSite implements AutoCloseable {
   static final String ABUSED_HOST = "abused.example.test";
@@ -62,6 +63,7 @@ final class AbuseSite implements AutoCloseable {
   AbuseSite(Path dir, Scale scale, int descriptors, String listener) throws IOException {
     this.scale = scale;
     all = new Deployment(dir, PAYLOAD_BYTES);
+    all.ipv6 = Files.exists(Path.of("/proc/net/if_inet6"));
     all.serve("a", "--quiet");
     all.serveAside("b", "--quiet");
     all.configure(
@@ -120,7 +122,7 @@ final class AbuseSite implements AutoCloseable {
     List<Span> hangUps = new ArrayList<>();
     Map<String, Long> done = new TreeMap<>();
     List<Entry> entries;
-    try (LoadProgram load = all.load(RATE, "-s", "" + SPLIT_MILLIS);
+    try (LoadProgram load = load();
         ProxyWatch watch = new ProxyWatch(all, proxy)) {
       load.awaitMore(RATE / 3);
       for (int round = 0; round < rounds; round++) {
@@ -147,6 +149,9 @@ final class AbuseSite implements AutoCloseable {
     awaitIdle(figures);
     figures.count(entries, entry -> false);
     figures.promise(
+        "some of them come by IPv6, if there is any",
+        !all.ipv6 || entries.stream().anyMatch(entry -> entry.client().startsWith("[::1]")));
+    figures.promise(
         "no good client is refused or fails",
         figures.number("served") == figures.number("connections"));
     latencies(figures, entries, quiet, attacked, hangUps);
@@ -161,6 +166,11 @@ final class AbuseSite implements AutoCloseable {
     figures.promise("it lives", proxy.process.isAlive());
     done(figures, attack, done);
     return figures.write();
+  }
+
+  private LoadProgram load() throws IOException {
+    String split = "" + SPLIT_MILLIS;
+    return all.ipv6 ? all.load(RATE, "-s", split, "-6") : all.load(RATE, "-s", split);
   }
 
   /** How much the machine had to do before, in hundredths (proc_loadavg(5)); also of others. */

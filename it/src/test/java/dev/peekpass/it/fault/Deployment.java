@@ -39,6 +39,10 @@ final class Deployment implements AutoCloseable {
   final Path dir;
   final Path payload;
   final int port;
+
+  /** Whether it listens on [::1], too; set before it is configured. */
+  boolean ipv6;
+
   final List<Running> servers = new ArrayList<>();
   final List<Running> proxies = new ArrayList<>();
   private final List<LoadProgram> loads = new ArrayList<>();
@@ -127,15 +131,20 @@ final class Deployment implements AutoCloseable {
         access-log: %s
         threads: %d
         listeners:
-          - { bind: "127.0.0.1:%d"%s }
+          - { bind: [%s]%s }
         backends:
         %sroutes:
         %s\
         """
-            .formatted(log, threads, port, listener, backends.indent(2), routes.indent(2));
+            .formatted(log, threads, binds(), listener, backends.indent(2), routes.indent(2));
     // A reload must see the one or the other, whole.
     Path next = Files.writeString(dir.resolve("next.yaml"), Running.withAdmin(dir, yaml));
     Files.move(next, dir.resolve("peekpass.yaml"), StandardCopyOption.ATOMIC_MOVE);
+  }
+
+  private String binds() {
+    String both = "\"127.0.0.1:%d\"" + (ipv6 ? ", \"[::1]:%<d\"" : "");
+    return both.formatted(port);
   }
 
   /** Writes the configuration that most use: one acknowledged backend of these sockets. */

@@ -16,7 +16,7 @@ final class ConfinementReport {
     json.name("confinement").open('{');
     json.name("mode").value(bounds.mode().name().toLowerCase(Locale.ROOT));
     try {
-      ThreadFacts facts = ThreadFacts.read();
+      ThreadFacts facts = confinement.threads();
       json.name("uid").value(facts.uid()).name("gid").value(facts.gid());
       json.name("groups").value(facts.groups());
       json.name("capabilities").value(facts.capabilities());

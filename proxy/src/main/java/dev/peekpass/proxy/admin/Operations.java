@@ -142,6 +142,10 @@ public final class Operations {
       String message = message(e);
       if (e.errno() == Errno.EACCES && confinement.hasGivenUpPrivileges()) {
         message += "; this proxy has given its privileges up: peekpass run -c FILE --takeover";
+      } else if (e.errno() == Errno.EADDRINUSE && confinement.hasGivenUpPrivileges()) {
+        message +=
+            "; if that is a socket of this proxy's own, which another user opened, and that this"
+                + " reload puts another in the place of: peekpass run -c FILE --takeover";
       }
       LOG.error("reload refused: {}; nothing has changed", message);
       return error(message);

@@ -28,6 +28,9 @@ public final class Confinement {
 
   private static final String NONE = "none";
 
+  /** That without clone3, and the other. */
+  private static final int FILTERS = 2;
+
   private final Bounds bounds;
 
   /** Whether another program of the start has given up what this one does without. */
@@ -35,6 +38,9 @@ public final class Confinement {
 
   private final List<String> lacks;
   private volatile String calls = NONE;
+
+  /** How many filters of system calls each thread has when those of this class are in force. */
+  private volatile int filters = FILTERS;
 
   /** That of the second program of a start, in which system calls are not filtered yet. */
   public Confinement(Bounds bounds) {
@@ -65,6 +71,8 @@ public final class Confinement {
       return;
     }
     requireConfinedFiles();
+    // Around it there may be a container's.
+    filters = FILTERS + ThreadFacts.filters();
     SystemCallTable table = SystemCallTable.of(System.getProperty("os.arch", "")).orElse(null);
     int r = table == null ? -Errno.ENOSYS : filter(kernel, table);
     if (r < 0) {
@@ -94,7 +102,7 @@ public final class Confinement {
       var _ = new SeccompFilter(CallFilter.program(table.get(), false, 1));
       var _ = new SeccompFilter(CallFilter.withoutClone3(table.get()));
     }
-    LOG.debug("{}", ThreadFacts.read());
+    LOG.debug("{}", ThreadFacts.read(FILTERS));
   }
 
   private int filter(Kernel kernel, SystemCallTable table) {
@@ -158,13 +166,22 @@ public final class Confinement {
     }
   }
 
-  private static void requireFilteredCalls() throws IOException {
-    ThreadFacts facts = ThreadFacts.read();
+  private void requireFilteredCalls() throws IOException {
+    ThreadFacts facts = threads();
     if (facts.filtered() != facts.threads() || !facts.noNewPrivileges()) {
       throw new IOException(
           "system calls are filtered for %d of %d threads only: confinement: off starts without, if that must be"
               .formatted(facts.filtered(), facts.threads()));
     }
+  }
+
+  /**
+   * What the kernel says of all threads.
+   *
+   * @throws IOException when /proc cannot be read
+   */
+  public ThreadFacts threads() throws IOException {
+    return ThreadFacts.read(filters);
   }
 
   /** What it was confined to when it started. */

@@ -23,7 +23,7 @@ import java.util.TreeSet;
  * @param capabilities effective, in hexadecimal
  * @param bounding what could ever be had again, in hexadecimal
  * @param noNewPrivileges whether no thread can get privileges by execve(2)
- * @param filtered how many threads have a filter of system calls
+ * @param filtered how many threads have the filters of system calls that are asked for
  */
 public record ThreadFacts(
     int threads,
@@ -41,13 +41,29 @@ public record ThreadFacts(
   /**
    * Asks.
    *
+   * @param filters how many a thread must have to count as filtered; a container's count, too
    * @throws IOException when /proc cannot be read
    */
-  public static ThreadFacts read() throws IOException {
-    return read(Path.of("/proc/self/task"));
+  public static ThreadFacts read(int filters) throws IOException {
+    return read(Path.of("/proc/self/task"), filters);
   }
 
-  static ThreadFacts read(Path tasks) throws IOException {
+  /** How many filters of system calls the calling thread has; 0 before Linux 5.10 too. */
+  static int filters() throws IOException {
+    return filters(fields(Files.readAllLines(Path.of("/proc/thread-self/status"))));
+  }
+
+  private static int filters(Map<String, String> fields) {
+    return Integer.parseInt(fields.getOrDefault("Seccomp_filters", "0"));
+  }
+
+  private static boolean isFiltered(Map<String, String> fields, int filters) {
+    // Before Linux 5.10 it is only known whether there is any.
+    return SECCOMP_MODE_FILTER.equals(fields.get("Seccomp"))
+        && (!fields.containsKey("Seccomp_filters") || filters(fields) >= filters);
+  }
+
+  static ThreadFacts read(Path tasks, int filters) throws IOException {
     List<Map<String, String>> all = new ArrayList<>();
     try (DirectoryStream<Path> entries = Files.newDirectoryStream(tasks)) {
       for (Path entry : entries) {
@@ -68,7 +84,7 @@ public record ThreadFacts(
         values(all, "CapEff", 0),
         values(all, "CapBnd", 0),
         all.stream().allMatch(one -> "1".equals(one.get("NoNewPrivs"))),
-        (int) all.stream().filter(one -> SECCOMP_MODE_FILTER.equals(one.get("Seccomp"))).count());
+        (int) all.stream().filter(one -> isFiltered(one, filters)).count());
   }
 
   private static Map<String, String> fields(List<String> lines) {

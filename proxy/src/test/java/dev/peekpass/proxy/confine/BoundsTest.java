@@ -109,7 +109,7 @@ class BoundsTest {
           """
               .formatted(i, i));
     }
-    assertThat(ThreadFacts.read(tasks))
+    assertThat(ThreadFacts.read(tasks, 2))
         .isEqualTo(
             new ThreadFacts(
                 2,
@@ -120,5 +120,18 @@ class BoundsTest {
                 "0000000000000010/0000000000000020",
                 true,
                 1));
+  }
+
+  /** A container's filter is not the proxy's. */
+  @Test
+  void onlyThreadsWithAsManyFiltersAsAreAskedForAreFiltered(@TempDir Path tasks) throws Exception {
+    for (int i = 1; i <= 4; i++) {
+      Files.writeString(
+          Files.createDirectories(tasks.resolve("" + i)).resolve("status"),
+          "Seccomp:\t%d\nSeccomp_filters:\t%d\n".formatted(i > 1 ? 2 : 0, i - 1));
+    }
+    assertThat(ThreadFacts.read(tasks, 1).filtered()).isEqualTo(3);
+    assertThat(ThreadFacts.read(tasks, 2).filtered()).isEqualTo(2);
+    assertThat(ThreadFacts.read(tasks, 4).filtered()).isZero();
   }
 }
