@@ -76,7 +76,7 @@ public final class ProcessCalls {
     return values;
   }
 
-  private static int call(String name, long a, long b, long c, long d, long e) {
+  static int call(String name, long a, long b, long c, long d, long e) {
     int number = TABLE == null ? -1 : TABLE.number(name).orElse(-1);
     if (number < 0) {
       return -Errno.ENOSYS;
