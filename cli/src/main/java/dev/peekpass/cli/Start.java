@@ -5,6 +5,7 @@ import dev.peekpass.cli.stage.Running;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Inherited;
 import dev.peekpass.proxy.Proxy;
@@ -155,6 +156,7 @@ final class Start implements AutoCloseable {
   private void prepareAll() throws IOException {
     begin(Step.LOAD);
     LOG.debug("{} classes are loaded", ProgramClasses.load());
+    LinuxKernel.linkForLoops();
     begin(Step.ASK);
     Takeover asked = ask();
     synchronized (this) {
