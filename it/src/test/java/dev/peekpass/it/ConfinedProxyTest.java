@@ -296,7 +296,8 @@ class ConfinedProxyTest {
       Tool.require(needed);
     }
     Path home = Path.of(System.getProperty("java.home"));
-    Path jdk = Files.createDirectories(dir.resolve("jdk/bin")).getParent();
+    Path jdk = dir.resolve("jdk");
+    Files.createDirectories(jdk.resolve("bin"));
     Path java = Files.copy(home.resolve("bin/java"), jdk.resolve("bin/java"));
     for (String link : List.of("lib", "conf", "release")) {
       Files.createSymbolicLink(jdk.resolve(link), home.resolve(link));
