@@ -1,6 +1,6 @@
 package dev.peekpass.cli;
 
-import dev.peekpass.cli.process.Signals;
+import dev.peekpass.cli.process.HeldSignals;
 import dev.peekpass.cli.stage.FirstStage;
 import dev.peekpass.cli.stage.HandedDown;
 import dev.peekpass.linux.LinuxKernel;
@@ -98,6 +98,7 @@ final class RunCommand implements Callable<Integer> {
 
   private final TakeoverTimes times;
   private final Consumer<Start.Step> observer;
+  private final HeldSignals signals = HeldSignals.find();
 
   /** For picocli, which sets the options. */
   RunCommand() {
@@ -141,8 +142,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() throws InterruptedException {
     // Whoever starts it may stop reading.
     Console.install();
-    // Else it would end the process; what it asks for is being done.
-    Signals.onHangUp(() -> LOG.debug("SIGHUP: the configuration is being read"));
+    signals.begin(RunCommand::stopEarly);
     Logging.level(level);
     HandedDown handed;
     try {
@@ -206,15 +206,6 @@ final class RunCommand implements Callable<Integer> {
 
   /** Becomes the second program of the start; returns only when it cannot. */
   private int become(Configuration configuration, String text) {
-    Object turn = new Object();
-    boolean[] stopped = new boolean[1];
-    Signals.onStop(() -> {
-      synchronized (turn) {
-        stopped[0] = true;
-      }
-      LOG.info("stopping before it served");
-      System.exit(0);
-    });
     Optional<Path> path =
         file.equals("-") ? Optional.empty() : Optional.of(Path.of(file).toAbsolutePath());
     FirstStage.Request request =
@@ -227,32 +218,33 @@ final class RunCommand implements Callable<Integer> {
             times,
             exec -> {
               Console.flush();
-              synchronized (turn) {
-                if (stopped[0]) {
-                  throw new IOException("stopped by a signal before it served");
-                }
-                exec.run();
-              }
+              signals.handOver(exec);
             });
     try {
       FirstStage.run(LinuxKernel.open(), request);
+      return 1;
     } catch (IOException e) {
       System.err.println("peekpass: " + e.getMessage());
+      return e instanceof HeldSignals.StoppedException ? 0 : 1;
     }
-    return 1;
   }
 
-  private static int run(Start start) throws InterruptedException {
+  /** A signal has come before anything was asked or opened that another would miss. */
+  private static void stopEarly() {
+    LOG.info("stopping before it served");
+    System.exit(0);
+  }
+
+  private int run(Start start) throws InterruptedException {
     try {
       // Before anything is asked of a running proxy: the JVM's own handlers would let this process
       // take over while it is ending.
-      Signals.onStop(start::stop);
-      Signals.onHangUp(start::reload);
+      signals.handle(start::stop, start::reload);
       start.prepare();
       start.serve();
     } catch (IOException e) {
       System.err.println("peekpass: " + e.getMessage());
-      return start.wasStoppedEarly() ? 0 : 1;
+      return start.wasStoppedEarly() || e instanceof HeldSignals.StoppedException ? 0 : 1;
     }
     return untilItEnds(start);
   }

@@ -5,6 +5,7 @@ import dev.peekpass.cli.stage.Running;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
+import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Inherited;
 import dev.peekpass.proxy.Proxy;
@@ -166,6 +167,7 @@ final class Start implements AutoCloseable {
     }
     begin(Step.LOAD);
     LOG.debug("{} classes are loaded", ProgramClasses.load());
+    LinuxKernel.linkForLoops();
     begin(Step.ASK);
     if (!second) {
       Takeover asked = ask();

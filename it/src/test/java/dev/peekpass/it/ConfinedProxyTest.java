@@ -264,6 +264,68 @@ class ConfinedProxyTest {
     }
   }
 
+  /**
+   * Its loader takes libraries from known places only, hence the ld.so.cache of its own. The kernel
+   * lets such a process not read its own environment, which the second program is to have.
+   */
+  @Test
+  void aJdkWithAFileCapabilityBindsBelow1024ForWhoIsNotRoot() throws Exception {
+    for (String needed : List.of("setcap", "ldconfig", "unshare", "mount")) {
+      Tool.require(needed);
+    }
+    Path home = Path.of(System.getProperty("java.home"));
+    Path jdk = dir.resolve("jdk");
+    Files.createDirectories(jdk.resolve("bin"));
+    Path java = Files.copy(home.resolve("bin/java"), jdk.resolve("bin/java"));
+    for (String link : List.of("lib", "conf", "release")) {
+      Files.createSymbolicLink(jdk.resolve(link), home.resolve(link));
+    }
+    Running.Done set = Running.run(dir, "setcap", "cap_net_bind_service+ep", java.toString());
+    Assumptions.assumeTrue(set.status() == 0, "SKIPPED: setcap: " + set.errors());
+    Path places = dir.resolve("ld.so.conf");
+    Files.writeString(places, "include /etc/ld.so.conf\n" + home.resolve("lib") + "\n");
+    Path cache = dir.resolve("ld.so.cache");
+    Running.Done made =
+        Running.run(dir, "ldconfig", "-C", cache.toString(), "-f", places.toString());
+    assertThat(made.status()).as(made.errors()).isZero();
+    int port = 1023;
+    while (!isFree(port)) {
+      port--;
+    }
+    write("", "\"127.0.0.1:" + port + "\"");
+    String asDaemon =
+        "mount --bind '%s' /etc/ld.so.cache && exec setpriv --reuid=%s --regid=%s --clear-groups"
+            .formatted(cache, DAEMON, DAEMON);
+    String start = asDaemon + " env PEEKPASS_JAVA_HOME='%s' '%s' run -c '%s'";
+    String all = start.formatted(jdk, program, dir.resolve("etc/peekpass.yaml"));
+    Running.Done may = Running.run(dir, "unshare", "--mount", "true");
+    Assumptions.assumeTrue(may.status() == 0, "SKIPPED: no mounts of its own: " + may.errors());
+    try (Running proxy =
+        Running.start(dir, "proxy", List.of("unshare", "--mount", "sh", "-c", all))) {
+      proxy.awaitOutput("it runs", () -> proxy.errors().contains("running as process"));
+      assertIsDaemonWithoutPrivilege(proxy);
+      assertThat(get(port)).endsWith(BODY);
+      assertThat(proxy.stop()).as(proxy.errors()).isZero();
+    }
+    // Root drops what the file asks for, and with it the file's program.
+    write("user: daemon", "\"127.0.0.1:0\"");
+    String asRoot = all.replaceAll("setpriv .*--clear-groups ", "");
+    try (Running refused =
+        Running.start(dir, "refused", List.of("unshare", "--mount", "sh", "-c", asRoot))) {
+      assertThat(refused.await()).isOne();
+      assertThat(refused.errors()).contains("EPERM", "setcap -r " + jdk.resolve("bin/java"));
+    }
+  }
+
+  private static void assertIsDaemonWithoutPrivilege(Running proxy) throws IOException {
+    assertThat(ofAllThreads(proxy, "Uid")).containsExactly("1 1 1 1");
+    for (String capabilities : List.of("CapInh", "CapPrm", "CapEff", "CapAmb")) {
+      assertThat(ofAllThreads(proxy, capabilities)).containsExactly("0000000000000000");
+    }
+    assertThat(ofAllThreads(proxy, "NoNewPrivs")).containsExactly("1");
+    assertThat(ofAllThreads(proxy, "Seccomp")).containsExactly("2");
+  }
+
   private static boolean isFree(int port) {
     try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getLoopbackAddress())) {
       return socket.isBound();

@@ -1,6 +1,5 @@
 package dev.peekpass.linux;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.FunctionDescriptor;
@@ -20,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * upper half of an {@code int} result is undefined: hence the casts in {@link LinuxKernel}. Words
  * beyond a function's own parameters are zeros in registers it does not look at.
  *
- * <p>The two variadic functions need the caller to say where the variable arguments begin, which is
- * a shape of its own: they are linked when first used.
+ * <p>So are the arguments of a variadic function (fcntl, ioctl, syscall): on both, what is variable
+ * and a word goes where any other word goes.
  */
 @SuppressWarnings("restricted")
 final class Libc {
@@ -45,12 +44,6 @@ final class Libc {
   static final MethodHandle SETSOCKOPT = link("setsockopt");
   static final MethodHandle GETSOCKOPT = link("getsockopt");
 
-  /**
-   * The same without errno: keeping it makes the JDK allocate in code that C2 has not compiled, and
-   * a call that is made only now and then is not for long.
-   */
-  static final MethodHandle GETSOCKOPT_WITHOUT_ERRNO = linkWith("getsockopt");
-
   static final MethodHandle RECV = link("recv");
   static final MethodHandle SEND = link("send");
   static final MethodHandle WRITE = link("write");
@@ -68,6 +61,23 @@ final class Libc {
   static final MethodHandle EVENTFD_WRITE = link("eventfd_write");
   static final MethodHandle GETRLIMIT = link("getrlimit");
   static final MethodHandle GETEUID = link("geteuid");
+  static final MethodHandle FCNTL = link("fcntl");
+  static final MethodHandle IOCTL = link("ioctl");
+
+  /**
+   * Linked on first use, since it is a shape of its own. Keeping errno makes the JDK allocate in
+   * code that C2 has not compiled, and a call that is made only now and then is not for long.
+   */
+  static final class WithoutErrno {
+    static final MethodHandle GETSOCKOPT = linkWith("getsockopt");
+
+    private WithoutErrno() {}
+
+    /** Does what the first use would. */
+    static void link() {
+      // Whoever calls this has the class initialised.
+    }
+  }
 
   /** Linked on first use: only the acknowledged hand-off shares memory. */
   static final class Memory {
@@ -110,36 +120,27 @@ final class Libc {
 
   /** Linked on first use: only a start that confines the process calls them. */
   static final class Confine {
-    /** Variadic in C only: its words are in the registers of any other function's. */
     static final MethodHandle SYSCALL = link("syscall");
 
     static final MethodHandle FCHOWN = link("fchown");
+
+    private Confine() {}
+  }
+
+  /**
+   * Linked on first use: a start that becomes another user. Without errno, which is a shape of its
+   * own.
+   */
+  static final class Users {
     static final MethodHandle GETPWNAM = linkWith("getpwnam");
     static final MethodHandle GETPWUID = linkWith("getpwuid");
     static final MethodHandle GETGRNAM = linkWith("getgrnam");
     static final MethodHandle GETGROUPLIST = linkWith("getgrouplist");
 
-    private Confine() {}
+    private Users() {}
   }
 
   private Libc() {}
-
-  /** Linked on first use. */
-  static final class Variadic {
-    static final MethodHandle FCNTL = variadic("fcntl");
-    static final MethodHandle IOCTL = variadic("ioctl");
-
-    private Variadic() {}
-
-    private static MethodHandle variadic(String name) {
-      return Linker.nativeLinker()
-          .downcallHandle(
-              Linker.nativeLinker().defaultLookup().findOrThrow(name),
-              FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG),
-              CAPTURE_ERRNO,
-              Linker.Option.firstVariadicArg(2));
-    }
-  }
 
   private static MethodHandle link(String name) {
     return linkWith(name, CAPTURE_ERRNO);

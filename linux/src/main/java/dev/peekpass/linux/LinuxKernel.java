@@ -198,6 +198,14 @@ public final class LinuxKernel implements Kernel {
     }
   }
 
+  /**
+   * Links what is otherwise linked when it is first called. That takes some milliseconds, for which
+   * a loop would stand still.
+   */
+  public static void linkForLoops() {
+    Libc.WithoutErrno.link();
+  }
+
   @Override
   public int tgkill(int process, int thread, int signal) {
     MethodHandle tgkill = Libc.Rare.TGKILL;
@@ -591,7 +599,7 @@ public final class LinuxKernel implements Kernel {
       int r =
           (int)
               (long)
-                  Libc.GETSOCKOPT_WITHOUT_ERRNO.invokeExact(
+                  Libc.WithoutErrno.GETSOCKOPT.invokeExact(
                       (long) socket.number(),
                       (long) Linux.SOL_SOCKET,
                       (long) Linux.SO_PEERCRED,
@@ -615,7 +623,7 @@ public final class LinuxKernel implements Kernel {
       int r =
           (int)
               (long)
-                  Libc.GETSOCKOPT_WITHOUT_ERRNO.invokeExact(
+                  Libc.WithoutErrno.GETSOCKOPT.invokeExact(
                       (long) socket.number(),
                       (long) Linux.SOL_SOCKET,
                       (long) Linux.SO_LINGER,
@@ -636,7 +644,7 @@ public final class LinuxKernel implements Kernel {
       info.prepareForListener();
       return (int)
           (long)
-              Libc.GETSOCKOPT_WITHOUT_ERRNO.invokeExact(
+              Libc.WithoutErrno.GETSOCKOPT.invokeExact(
                   (long) listener.number(),
                   (long) Linux.IPPROTO_TCP,
                   (long) Linux.TCP_INFO,
@@ -747,8 +755,8 @@ public final class LinuxKernel implements Kernel {
     try {
       return result(
           (long)
-              Libc.Variadic.FCNTL.invokeExact(
-                  errno, descriptor.number(), (long) command, (long) argument));
+              Libc.FCNTL.invokeExact(
+                  errno, (long) descriptor.number(), (long) command, (long) argument, 0L, 0L, 0L));
     } catch (Throwable t) {
       throw broken(t);
     }
@@ -760,8 +768,14 @@ public final class LinuxKernel implements Kernel {
       int r =
           result(
               (long)
-                  Libc.Variadic.IOCTL.invokeExact(
-                      errno, socket.number(), (long) Linux.SIOCINQ, scratch.address()));
+                  Libc.IOCTL.invokeExact(
+                      errno,
+                      (long) socket.number(),
+                      (long) Linux.SIOCINQ,
+                      scratch.address(),
+                      0L,
+                      0L,
+                      0L));
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw broken(t);
@@ -776,8 +790,14 @@ public final class LinuxKernel implements Kernel {
       int r =
           result(
               (long)
-                  Libc.Variadic.IOCTL.invokeExact(
-                      errno, socket.number(), (long) Linux.SIOCOUTQ, scratch.address()));
+                  Libc.IOCTL.invokeExact(
+                      errno,
+                      (long) socket.number(),
+                      (long) Linux.SIOCOUTQ,
+                      scratch.address(),
+                      0L,
+                      0L,
+                      0L));
       return r < 0 ? r : scratch.get(JAVA_INT, 0);
     } catch (Throwable t) {
       throw broken(t);

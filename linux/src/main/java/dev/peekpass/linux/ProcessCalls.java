@@ -76,7 +76,7 @@ public final class ProcessCalls {
     return values;
   }
 
-  private static int call(String name, long a, long b, long c, long d, long e) {
+  static int call(String name, long a, long b, long c, long d, long e) {
     int number = TABLE == null ? -1 : TABLE.number(name).orElse(-1);
     if (number < 0) {
       return -Errno.ENOSYS;
@@ -307,20 +307,20 @@ public final class ProcessCalls {
   public static Optional<User> userByName(String name) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment key = arena.allocateFrom(name);
-      return user(lookUp(Libc.Confine.GETPWNAM, key.address()));
+      return user(lookUp(Libc.Users.GETPWNAM, key.address()));
     }
   }
 
   /** getpwuid(3), as {@link #userByName}. */
   public static Optional<User> userByNumber(int uid) {
-    return user(lookUp(Libc.Confine.GETPWUID, uid));
+    return user(lookUp(Libc.Users.GETPWUID, uid));
   }
 
   /** getgrnam(3): the group's number. */
   public static Optional<Integer> groupByName(String name) {
     try (Arena arena = Arena.ofConfined()) {
       MemorySegment key = arena.allocateFrom(name);
-      long at = lookUp(Libc.Confine.GETGRNAM, key.address());
+      long at = lookUp(Libc.Users.GETGRNAM, key.address());
       // struct group: name, password, gid
       return at == 0
           ? Optional.empty()
@@ -364,7 +364,7 @@ public final class ProcessCalls {
       bytes(count).putInt(0, most);
       long r =
           (long)
-              Libc.Confine.GETGROUPLIST.invokeExact(
+              Libc.Users.GETGROUPLIST.invokeExact(
                   name.address(), (long) gid, list.address(), count.address(), 0L, 0L);
       int found = (int) r < 0 ? 0 : Math.min(most, bytes(count).getInt(0));
       return found == 0 ? new int[] {gid} : ints(list, found);

@@ -141,6 +141,7 @@ public final class FirstStage {
     }
     Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
     Image image = Image.current();
+    int found = JvmOptions.find(image.arguments(), image.environment()).size();
     FileRules.Places places =
         Needs.find(image, identity.isRoot(), Optional.of(file), Optional.empty(), false);
     Map<String, String> environment = System.getenv();
@@ -153,12 +154,14 @@ public final class FirstStage {
         kernel, Map.of(HandedDown.VARIABLE, String.valueOf(handed.write(kernel).number())));
     ListeningSockets.close(kernel, opened);
     Confinement.rehearse();
-    LOG.debug("rehearsed {} for {}: {} warnings", identity, file, warnings.size());
+    LOG.debug("rehearsed {} for {}: {} warnings", identity, file, warnings.size() + found);
   }
 
   private void run() throws IOException {
     Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
     requireDirectoryOfItsOwn();
+    Image image = Image.current();
+    requireOptionsThatWork(image);
     if (identity.isRoot() && !identity.named()) {
       warnOfRoot();
     }
@@ -171,7 +174,7 @@ public final class FirstStage {
       if (old != null) {
         Running.requireNoPromotion(old, identity.uid(), identity.named());
       }
-      become(identity, Optional.ofNullable(old).map(Takeover::carry));
+      become(identity, image, Optional.ofNullable(old).map(Takeover::carry));
     } catch (IOException | RuntimeException | Error e) {
       if (old != null) {
         old.refuse(String.valueOf(e.getMessage()));
@@ -191,14 +194,28 @@ public final class FirstStage {
     }
   }
 
+  /** Before a running proxy is asked for anything, and while this one may still say so. */
+  private void requireOptionsThatWork(Image image) throws IOException {
+    if (configuration.privileges().confinement() != ConfinementMode.ENFORCE
+        || ProcessCalls.landlockVersion() < 0) {
+      return;
+    }
+    for (JvmOptions.Finding one : JvmOptions.find(image.arguments(), image.environment())) {
+      if (one.fatal()) {
+        throw new IOException(one.sentence());
+      }
+      LOG.warn("{}", one.sentence());
+    }
+  }
+
   /** Says that nobody needs to be root. */
   public static void warnOfRoot() {
     LOG.warn(
         "it serves as root: write user: NAME into the configuration, and only its start is root's");
   }
 
-  private void become(Identity identity, Optional<CarriedTakeover> carried) throws IOException {
-    Image image = Image.current();
+  private void become(Identity identity, Image image, Optional<CarriedTakeover> carried)
+      throws IOException {
     List<Fd> passed = new ArrayList<>();
     List<TransferredSocket> held = new ArrayList<>();
     carried.ifPresent(takeover -> held.addAll(takeover.sockets()));
@@ -259,7 +276,7 @@ public final class FirstStage {
                 ProcessCalls.execve(
                     image.path(), Image.bytes(image.arguments()), Image.bytes(environment)));
     throw new SystemCallException(
-        "execve " + image.path(), -failed[0], Remedies.ofExec(-failed[0]));
+        "execve " + image.path(), -failed[0], Remedies.ofExec(-failed[0], image.path()));
   }
 
   /**

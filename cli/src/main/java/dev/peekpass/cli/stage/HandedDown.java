@@ -46,6 +46,10 @@ public record HandedDown(
   /** The environment variable. */
   public static final String VARIABLE = "PEEKPASS_STAGE";
 
+  /** What is not a start's. */
+  private static final String NOT_OURS =
+      VARIABLE + " is for Peekpass's own use: take it out of the environment";
+
   private static final String FIRST_LINE = "peekpass stage 1";
 
   /** Nobody writes it any more: others of the same user could, by /proc/PID/fd. */
@@ -69,22 +73,26 @@ public record HandedDown(
       return Optional.empty();
     }
     if (!number.matches("\\d{1,6}")) {
-      throw new IOException(VARIABLE + " is for Peekpass's own use: do not set it");
+      throw new IOException(NOT_OURS);
     }
     Fd memory = Fd.of(Integer.parseInt(number));
     int seals = kernel.fcntl(memory, Linux.F_GET_SEALS, 0);
     if (seals < 0 || (seals & SEALS) != SEALS) {
-      throw new IOException(VARIABLE + " is for Peekpass's own use: do not set it");
+      throw new IOException(NOT_OURS);
     }
     byte[] bytes;
     try {
       bytes = Files.readAllBytes(Path.of("/proc/self/fd/" + memory.number()));
     } catch (IOException e) {
-      throw new IOException(VARIABLE + " is for Peekpass's own use: do not set it", e);
+      throw new IOException(NOT_OURS, e);
     }
     HandedDown found = read(bytes);
     kernel.close(memory);
-    found.descriptors().forEach(fd -> kernel.fcntl(fd, Linux.F_SETFD, Linux.FD_CLOEXEC));
+    for (Fd one : found.descriptors()) {
+      if (kernel.fcntl(one, Linux.F_SETFD, Linux.FD_CLOEXEC) < 0) {
+        throw new IOException(NOT_OURS);
+      }
+    }
     return Optional.of(found);
   }
 
@@ -172,6 +180,15 @@ public record HandedDown(
   }
 
   static HandedDown read(byte[] bytes) throws IOException {
+    try {
+      return parse(bytes);
+    } catch (RuntimeException e) {
+      // Not a number, no value, out of order, …: no start writes such.
+      throw new IOException(NOT_OURS, e);
+    }
+  }
+
+  private static HandedDown parse(byte[] bytes) throws IOException {
     Reading reading = new Reading();
     int at = 0;
     boolean first = true;
@@ -181,7 +198,7 @@ public record HandedDown(
         end++;
       }
       if (end == bytes.length) {
-        throw new IOException(VARIABLE + " names something that no start has left");
+        throw new IOException(NOT_OURS);
       }
       String line = new String(bytes, at, end - at, UTF_8);
       at = end + 1;
@@ -225,7 +242,7 @@ public record HandedDown(
         case "port" -> ports.orElseThrow().add(Integer.parseInt(value));
         case "path" -> paths.add(value);
         case "lacks" -> lacks.add(value);
-        case "admin" -> adminPath = Optional.of(value);
+        case "admin" -> adminPath = Optional.of(absolute(value));
         case "socket" -> sockets.add(socket(value));
         case "taken" -> taken.add(socket(value));
         case "drained" -> drained.add(value);
@@ -236,8 +253,15 @@ public record HandedDown(
           oldAdminPath = old.bind();
         }
         case "unread" -> unread = value;
-        default -> throw new IOException("a start has left something unknown: " + word);
+        default -> throw new IOException(NOT_OURS);
       }
+    }
+
+    private static String absolute(String path) {
+      if (!Path.of(path).isAbsolute()) {
+        throw new IllegalArgumentException(path);
+      }
+      return path;
     }
 
     private static TransferredSocket socket(String value) {

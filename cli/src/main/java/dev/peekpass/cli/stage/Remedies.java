@@ -45,9 +45,17 @@ final class Remedies {
     return PathAdvice.toEnter(directory, better);
   }
 
-  /** Of execve(2). */
-  static String ofExec(int errno) {
+  /**
+   * Of execve(2).
+   *
+   * @param path of the program
+   */
+  static String ofExec(int errno, String path) {
     return switch (errno) {
+      // A capability of the file that the bounding set lacks, by capabilities(7).
+      case Errno.EPERM ->
+          "if that file has capabilities (getcap), take them away (setcap -r %s): root's start needs none"
+              .formatted(path);
       case Errno.EAGAIN -> "that user has too many processes: raise LimitNPROC=, ulimit -u";
       case Errno.E2BIG -> "command line and environment are too long: shorten them, or ulimit -s";
       case Errno.ENOMEM -> "free memory, or raise its limits";

@@ -106,6 +106,60 @@ class HandedDownTest {
     assertThat(kernel.close(open)).isZero();
   }
 
+  /** Whatever somebody else has put into sealed memory: a sentence, and no stack trace. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "mode",
+        "mode sideways",
+        "landlock x",
+        "port 1",
+        "admin here",
+        "admin /a\0b",
+        "socket 7",
+        "socket x 127.0.0.1:0",
+        "socket -1 127.0.0.1:0",
+        "socket 99999 127.0.0.1:0",
+        "socket 99999999999 127.0.0.1:0",
+        "taken 7",
+        "takeover a b c d e",
+        "takeover -7 2 1 true false",
+        "old-admin 5",
+        "something else"
+      })
+  void whatNoStartHasLeftIsOneSentence(String line) throws Exception {
+    LinuxKernel kernel = LinuxKernel.open();
+    String text = "peekpass stage 1\n" + line + "\n\nlisteners: []\n";
+    Fd memory = Fd.of(kernel.memfdCreate(Linux.MFD_CLOEXEC | Linux.MFD_ALLOW_SEALING));
+    assertThat(ProcessCalls.writeAll(kernel, memory, text.getBytes(UTF_8))).isZero();
+    int seals = Linux.F_SEAL_WRITE | Linux.F_SEAL_GROW | Linux.F_SEAL_SHRINK | Linux.F_SEAL_SEAL;
+    assertThat(kernel.fcntl(memory, Linux.F_ADD_SEALS, seals)).isZero();
+    assertThatThrownBy(() -> found(kernel, memory))
+        .isInstanceOf(IOException.class)
+        .hasMessage("PEEKPASS_STAGE is for Peekpass's own use: take it out of the environment");
+    kernel.close(memory);
+  }
+
+  /** Cut, or with any byte another: it is what it was meant to be, or an IOException. */
+  @Test
+  void noChangeOfAByteIsMoreThanAnIoException() {
+    byte[] whole = ALL.toBytes();
+    int end = new String(whole, UTF_8).indexOf("\n\n");
+    int refused = 0;
+    for (int i = 0; i < end; i++) {
+      for (char other : "\n 0x-\\\0".toCharArray()) {
+        byte[] changed = whole.clone();
+        changed[i] = (byte) other;
+        try {
+          assertThat(HandedDown.read(changed)).isNotNull();
+        } catch (IOException e) {
+          refused++;
+        }
+      }
+    }
+    assertThat(refused).isPositive();
+  }
+
   private static Optional<HandedDown> found(LinuxKernel kernel, Fd memory) throws IOException {
     return HandedDown.find(kernel, Map.of(HandedDown.VARIABLE, String.valueOf(memory.number())));
   }
