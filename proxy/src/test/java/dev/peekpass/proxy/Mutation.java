@@ -496,7 +496,7 @@ enum Mutation {
   },
 
   /** The oldest is given up, whoever has most. */
-  SHEDS_THE_OLDEST("and a client has") {
+  SHEDS_THE_OLDEST("is shed as one of") {
     @Override
     int call(Kernel kernel, Method method, Object[] arguments, int nth) {
       return seenFrom(0x2001_0db8_0bad_0000L, 1, kernel, method, arguments);
