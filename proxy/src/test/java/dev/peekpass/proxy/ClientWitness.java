@@ -31,6 +31,9 @@ import org.jspecify.annotations.Nullable;
 final class ClientWitness {
   private static final long SLACK_NANOS = 1_000_000;
 
+  /** Those that came within one turn have the same age for the loop. */
+  private static final long TURN_NANOS = 50_000_000;
+
   /** So much younger than it is may one seem that the kernel has kept to itself. */
   private static final long MAX_DEFERRED_NANOS = 1_000_000_000;
 
@@ -267,6 +270,17 @@ final class ClientWitness {
                       other.connection,
                       pendingOf(other, prefix, where)));
         });
+    requireOldest(one, prefix, where);
+  }
+
+  /** Of its client none had waited for longer. */
+  private void requireOldest(Seen one, ClientPrefix prefix, Predicate<Seen> where) {
+    Client client = Client.of(one.connection, prefix);
+    for (Seen other : open) {
+      boolean older = other.acceptedNanos < one.acceptedNanos - TURN_NANOS;
+      boolean alike = other.isPending() && Client.of(other.connection, prefix).equals(client);
+      require(!older || !alike || !where.test(other), one, "is shed, and its client has an older");
+    }
   }
 
   /** One whose client has more than the one that is shed had. */

@@ -174,6 +174,17 @@ class FaultTest {
   }
 
   @Test
+  void aHeadThatIsCompleteInTimeIsNotLateSinceItsLookWasPutOff() {
+    proxy.receiver.planStream(0, 10, 10);
+    for (int i = 1; i <= 4; i++) {
+      proxy.dribblingClient(i * MILLI, SECOND - i * MILLI);
+    }
+    proxy.runUntil(3 * SECOND);
+
+    assertThat(proxy.count(Outcome.PASSED)).isEqualTo(4);
+  }
+
+  @Test
   void anInterruptedHandOffGivesUpNoChannel() {
     proxy.receiver.planStream(0, 10, 10);
     proxy.client(MILLI, 1 << 16);

@@ -152,6 +152,19 @@ final class SimulatedProxy {
     client.plan(atNanos, client.length(), 1, 1000, Client.End.SILENCE);
   }
 
+  /**
+   * A client whose request comes a byte a millisecond, so that it is soon looked at now and then
+   * only, and its last byte much later.
+   */
+  void dribblingClient(long atNanos, long lastNanos) {
+    Client client = client();
+    world.after(atNanos, client, "connects", client::connect);
+    for (int i = 1; i < client.length(); i++) {
+      world.after(atNanos + i * MILLI, client, "sends a byte", () -> client.send(1));
+    }
+    world.after(lastNanos, client, "sends the last byte", () -> client.send(1));
+  }
+
   /** The same, to another listener. */
   void slowClientOf(int nth, long atNanos, int x) {
     Client client = client("a request for a.example", nth);

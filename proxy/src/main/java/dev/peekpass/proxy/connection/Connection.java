@@ -66,7 +66,7 @@ public final class Connection implements Pollable {
   /** How many bytes the last peek saw. */
   public int peekedBytes;
 
-  /** How many times its head was looked at and not complete. */
+  /** How many times its head was looked at. */
   public int looks;
 
   /** Whether the next look waits for its time: see package listen. */

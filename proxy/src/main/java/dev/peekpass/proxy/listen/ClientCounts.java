@@ -110,6 +110,17 @@ final class ClientCounts {
 
   /** Counts a connection that is incomplete, until {@link #remove}. */
   void add(Connection connection) {
+    addHere(connection);
+    clients.addInAll(connection);
+  }
+
+  /** Counts a connection anew by the limits of now; over all listeners it keeps its place. */
+  void countAnew(Connection connection) {
+    removeHere(connection);
+    addHere(connection);
+  }
+
+  private void addHere(Connection connection) {
     long high = prefix().high(connection.peerHigh, connection.peerLow);
     long low = prefix().low(connection.peerHigh, connection.peerLow);
     int entry = table.findOrAdd(scope, high, low);
@@ -118,11 +129,16 @@ final class ClientCounts {
       table.link(entry, connection, false);
       order.oneMore(entry);
     }
-    clients.addInAll(connection);
   }
 
   /** Counts a connection no more. */
   void remove(Connection connection) {
+    removeHere(connection);
+    clients.removeInAll(connection);
+    forgetKeeperIfOver();
+  }
+
+  private void removeHere(Connection connection) {
     int entry = connection.clientEntry;
     if (entry != ClientTable.NONE) {
       connection.clientEntry = ClientTable.NONE;
@@ -130,8 +146,6 @@ final class ClientCounts {
       order.oneLess(entry);
       table.releaseIfIdle(entry);
     }
-    clients.removeInAll(connection);
-    forgetKeeperIfOver();
   }
 
   /** How many clients have incomplete connections. */

@@ -243,6 +243,7 @@ final class Peeking implements Origin, Stage {
    * @param ended whether the client is known to have ended its side, so that no more will come
    */
   private void peek(Connection connection, boolean ended) {
+    connection.looks++;
     int seen = connection.peekedBytes;
     // The first look is a short one, and asks nobody.
     if (seen > 0 && pieces.areTooMany(connection.fd)) {
@@ -387,7 +388,6 @@ final class Peeking implements Origin, Stage {
   }
 
   private void awaitMore(Connection connection) {
-    connection.looks++;
     if (pending.has(connection)) {
       return;
     }
@@ -428,7 +428,14 @@ final class Peeking implements Origin, Stage {
 
   private void timedOut(Connection late) {
     try {
-      onPeekTimeout(late);
+      if (late.looksLater) {
+        // What has come meanwhile may be all of it.
+        late.looksLater = false;
+        peek(late, false);
+      }
+      if (pending.has(late)) {
+        onPeekTimeout(late);
+      }
     } catch (RuntimeException e) {
       fail(late, e);
     }

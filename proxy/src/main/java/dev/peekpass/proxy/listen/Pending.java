@@ -8,6 +8,8 @@ import dev.peekpass.proxy.connection.Ending;
 import dev.peekpass.proxy.connection.Stage;
 import dev.peekpass.proxy.turn.Cleanup;
 import dev.peekpass.proxy.turn.Turn;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -77,19 +79,20 @@ final class Pending {
     }
   }
 
-  /** Those that came first are counted first, so that their order stays. */
+  /** Those that came first are counted first: of each client the oldest must be known. */
   private void countAnew() {
-    if (predecessor != null) {
-      predecessor.countAnew();
+    List<Connection> all = new ArrayList<>();
+    for (Pending p = this; p != null; p = p.predecessor) {
+      addTo(all, p.begun);
+      addTo(all, p.silent);
     }
-    countAnew(begun);
-    countAnew(silent);
+    all.sort((one, other) -> Long.signum(one.acceptedNanos - other.acceptedNanos));
+    all.forEach(counts::countAnew);
   }
 
-  private void countAnew(ConnectionQueue queue) {
+  private static void addTo(List<Connection> all, ConnectionQueue queue) {
     for (Connection c = queue.first(); c != null; c = queue.after(c)) {
-      counts.remove(c);
-      counts.add(c);
+      all.add(c);
     }
   }
 

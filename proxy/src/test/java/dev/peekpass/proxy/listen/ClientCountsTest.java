@@ -44,6 +44,28 @@ final class ClientCountsTest {
     return connection;
   }
 
+  @Test
+  void aReloadOfOneListenerDoesNotMakeItsConnectionsYounger() {
+    ClientCounts one = counts();
+    ClientCounts other = counts();
+    Connection first = from(7);
+    Connection second = from(7);
+    one.add(first);
+    other.add(second);
+
+    assertThat(
+            one.change(
+                new ClientLimits(
+                    OptionalInt.empty(),
+                    Optional.of(new Rate(5, Duration.ofSeconds(1))),
+                    new ClientPrefix(24, 64))))
+        .isTrue();
+    one.countAnew(first);
+
+    assertThat(clients.oldestOfHeaviest()).isSameAs(first);
+    assertThat(one.clientsHere()).isOne();
+  }
+
   /** Against a list of who came, in order. */
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4})
