@@ -175,7 +175,7 @@ final class ClientWitness {
       default -> require(!keptOut, one, "was let in, and must not come in");
     }
     if (outcome == Outcome.SHED && wasPending) {
-      judgeShed(one, shortage != null && !full);
+      judgeShed(one, shortage != null, full);
       if (shortage == Call.ACCEPT && !full) {
         requireNobodyLingers(one);
       }
@@ -237,6 +237,19 @@ final class ClientWitness {
     return scope.came(connection).stream()
         .filter(at -> at.toNanos() > fetchedNanos - period - SLACK_NANOS)
         .count();
+  }
+
+  /** For one of two reasons; where both are there, nobody can tell which it was. */
+  private void judgeShed(Seen one, boolean isShort, boolean full) {
+    if (isShort && full) {
+      try {
+        judgeShed(one, false);
+      } catch (Violation forTheSocket) {
+        judgeShed(one, true);
+      }
+    } else {
+      judgeShed(one, isShort);
+    }
   }
 
   /** Nobody else had more: on its socket; over all, where it was given up for descriptors. */
