@@ -239,17 +239,12 @@ final class ClientWitness {
         .count();
   }
 
-  /** For one of two reasons; where both are there, nobody can tell which it was. */
+  /** Where both reasons are there, nobody can tell which it was: it is for its socket's, or not. */
   private void judgeShed(Seen one, boolean isShort, boolean full) {
-    if (isShort && full) {
-      try {
-        judgeShed(one, false);
-      } catch (Violation forTheSocket) {
-        judgeShed(one, true);
-      }
-    } else {
-      judgeShed(one, isShort);
-    }
+    ClientPrefix prefix = scope(one).limits.prefix();
+    boolean forItsSocket =
+        full && heavier(one, prefix, other -> other.socket == one.socket).isEmpty();
+    judgeShed(one, isShort && !forItsSocket);
   }
 
   /** Nobody else had more: on its socket; over all, where it was given up for descriptors. */
