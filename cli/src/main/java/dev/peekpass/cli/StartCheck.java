@@ -6,6 +6,7 @@ import dev.peekpass.cli.stage.Identity;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.proxy.config.Configuration;
 import java.io.IOException;
@@ -74,7 +75,7 @@ final class StartCheck {
     try {
       candidate = Identity.ofRootsStart(configuration.privileges());
     } catch (IOException e) {
-      errors.add(String.valueOf(e.getMessage()));
+      errors.add(Reason.of(e));
       return Optional.empty();
     }
     if (candidate.isEmpty() || candidate.get().uid() == own) {

@@ -13,6 +13,7 @@ import dev.peekpass.proxy.TransferredSocket;
 import dev.peekpass.proxy.admin.CarriedTakeover;
 import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.ConfinementMode;
@@ -175,7 +176,7 @@ public final class FirstStage {
       become(identity, image, Optional.ofNullable(old).map(Takeover::carry));
     } catch (IOException | RuntimeException | Error e) {
       if (old != null) {
-        old.refuse(String.valueOf(e.getMessage()));
+        old.refuse(Reason.of(e));
         old.close();
       }
       throw e;
