@@ -104,8 +104,7 @@ final class Prober implements Runnable {
         return passed instanceof Finding.Good ? ask(pair) : passed;
       } catch (IOException e) {
         boolean late = pair.client.isClosed();
-        return new Finding.Bad(
-            late ? "no answer within " + timeoutMillis + " ms" : Reason.of(e));
+        return new Finding.Bad(late ? "no answer within " + timeoutMillis + " ms" : Reason.of(e));
       } finally {
         deadline.cancel(false);
       }
