@@ -1,19 +1,20 @@
 package dev.peekpass.cli;
 
-import dev.peekpass.cli.stage.Candidate;
+import dev.peekpass.cli.stage.AdminDirectory;
+import dev.peekpass.cli.stage.AsUser;
+import dev.peekpass.cli.stage.Identity;
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Kernel;
-import dev.peekpass.proxy.admin.AdminPath;
-import dev.peekpass.proxy.admin.AdminSocket;
+import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.advice.ReceiverAdvice;
 import dev.peekpass.proxy.config.Configuration;
-import dev.peekpass.proxy.config.ConfinementMode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -70,20 +71,20 @@ final class StartCheck {
    */
   <T> Optional<T> with(Supplier<T> others) {
     int own = kernel.geteuid();
-    Optional<Candidate> candidate;
+    Optional<Identity> candidate;
     try {
-      candidate = Candidate.of(configuration.privileges());
+      candidate = Identity.ofRootsStart(configuration.privileges());
     } catch (IOException e) {
-      errors.add(String.valueOf(e.getMessage()));
+      errors.add(Reason.of(e));
       return Optional.empty();
     }
     if (candidate.isEmpty() || candidate.get().uid() == own) {
-      String user = candidate.map(Candidate::name).orElse(own == 0 ? "root" : String.valueOf(own));
+      String user = candidate.map(Identity::name).orElse(own == 0 ? "root" : String.valueOf(own));
       Runnable admin = admin(user, own, own);
       admin.run();
       return Optional.of(others.get());
     }
-    Candidate user = candidate.get();
+    Identity user = candidate.get();
     if (own != 0) {
       notes.add(
           "user: %s: what that user may do cannot be found out by uid %d: run check as root or as %s"
@@ -92,6 +93,8 @@ final class StartCheck {
     }
     Runnable admin = admin(user.name(), user.uid(), own);
     try {
+      // A class that is found only when it is used would have to be read by that user.
+      var _ = ProgramClasses.load();
       return Optional.of(
           AsUser.get(
               user,
@@ -103,9 +106,13 @@ final class StartCheck {
     } catch (IOException e) {
       notes.add(
           "user: %s: this process may not become that user (%s), and has checked as root: run check as %s"
-              .formatted(user.name(), e.getMessage(), user.name()));
+              .formatted(user.name(), why(e), user.name()));
       return Optional.of(others.get());
     }
+  }
+
+  private static String why(IOException e) {
+    return e instanceof SystemCallException call ? Errno.name(call.errno()) : e.toString();
   }
 
   private void requireReadableFile(String user) {
@@ -122,30 +129,23 @@ final class StartCheck {
    * @return what is left to be done as who serves
    */
   private Runnable admin(String user, int uid, int starter) {
-    Optional<String> path =
-        configuration.adminPath().or(() -> AdminPath.standard(starter, environment));
-    if (path.isEmpty()) {
+    Optional<AdminDirectory> found = AdminDirectory.of(configuration, starter, environment);
+    if (found.isEmpty()) {
       return () -> {};
     }
-    boolean named = configuration.adminPath().isPresent();
-    Path directory = Objects.requireNonNullElse(Path.of(path.get()).getParent(), Path.of("/"));
-    if (directory.equals(Path.of("/"))
-        && configuration.privileges().confinement() == ConfinementMode.ENFORCE) {
-      errors.add(
-          "admin socket unix:%s: a confined proxy's cannot be directly in /: write a path in a directory of its own, such as /run/peekpass, or leave admin out"
-              .formatted(path.get()));
+    AdminDirectory admin = found.get();
+    Optional<String> mistake = admin.mistake(configuration.privileges().confinement());
+    if (mistake.isPresent()) {
+      errors.add(mistake.get());
       return () -> {};
     }
+    Path directory = admin.directory();
     if (!Files.isDirectory(directory)) {
-      missing(user, path.get(), directory, named);
+      missing(user, admin.path(), directory, admin.named());
       return () -> {};
     }
-    boolean given =
-        starter == 0
-            && uid != starter
-            && AdminPath.isStandardPlace(path.get(), starter, environment)
-            && AdminSocket.isToBeGiven(path.get(), uid);
-    return given ? () -> {} : () -> requireWritable(user, path.get(), directory, named);
+    boolean given = starter == 0 && uid != starter && admin.isToBeGiven(uid);
+    return given ? () -> {} : () -> requireWritable(user, admin.path(), directory, admin.named());
   }
 
   private void missing(String user, String path, Path directory, boolean named) {

@@ -165,9 +165,9 @@ class ConfinedTakeoverTest {
         .contains("\"pid\":" + proxy.process.pid() + ",", "\"uid\":\"" + uid + "\",");
   }
 
-  /** The first user's file of the admin socket goes from one to the other. */
+  /** The directory of the admin socket goes from one to the other, with a file of its user's. */
   @Test
-  void inADirectoryThatIsRootsEachUsersProxyTakesOverOrIsRefused() throws Exception {
+  void inADirectoryOfTheStartsOwnEachUsersProxyTakesOverOrIsRefused() throws Exception {
     ConfinedSite.open(site.run, "rwxr-xr-x");
     List<String> asService = List.of("env", "RUNTIME_DIRECTORY=" + site.run);
     writeWithoutAdmin("user: root");
@@ -178,9 +178,10 @@ class ConfinedTakeoverTest {
     writeWithoutAdmin("user: daemon");
     Running daemon = next(root, "daemon", asService);
     assertServes(daemon, port, "1");
-    // That could not be replaced; root can use it, and so can the next.
-    assertThat(Files.getAttribute(site.admin(), "unix:uid")).isEqualTo(0);
-    assertThat(daemon.errors()).contains("the admin socket stays the running proxy's user's");
+    // It has been given the directory, and has replaced the file.
+    assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(1);
+    assertThat(Files.getAttribute(site.admin(), "unix:uid")).isEqualTo(1);
+    assertThat(daemon.errors()).doesNotContain("the admin socket stays");
 
     // It is the process that counts, and not whose file it is.
     writeWithoutAdmin("");
@@ -258,5 +259,51 @@ class ConfinedTakeoverTest {
     Running roots = next(again, "roots", List.of());
     assertServes(roots, port, "0");
     assertThat(roots.stop()).isZero();
+  }
+
+  /** Chains of takeovers leave such ports: what each has opened is its user's. */
+  @Test
+  void aPortWhoseSocketsAreOfTwoUsersGivesWayToo() throws Exception {
+    int port = ConfinedSite.freePort();
+    String one = "\"127.0.0.1:" + port + "\"";
+    write(ConfinedSite.AS_DAEMON, one);
+    Running daemon = site.start("daemon", List.of());
+    write("user: games", one + ", \"127.0.0.2:" + port + "\"");
+    Running games = next(daemon, "games", List.of());
+    assertServes(games, port, "5");
+    write(ConfinedSite.AS_DAEMON, "\"0.0.0.0:" + port + "\"");
+    Running all = next(games, "all", List.of());
+    assertServes(all, port, "1");
+    write("user: root", one);
+    Running root = next(all, "root", List.of());
+    assertServes(root, port, "0");
+    assertThat(root.stop()).isZero();
+  }
+
+  /** A directory of the start's own is given away when nothing is known to be in the way. */
+  @Test
+  void aTakeoverThatIsRefusedLeavesTheDirectoryToTheRunningProxy() throws Exception {
+    ConfinedSite.open(site.run, "rwx------");
+    List<String> asService = List.of("env", "RUNTIME_DIRECTORY=" + site.run);
+    writeWithoutAdmin("user: daemon");
+    Running daemon = site.start("daemon", asService);
+    int port = daemon.port(0);
+    assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(1);
+
+    writeWithoutAdmin("user: games");
+    Path file = ConfinedSite.open(site.etc.resolve("peekpass.yaml"), "rw-r-----");
+    Running refused = site.begin("refused", site.command(asService, "--takeover"));
+    assertThat(refused.await()).isOne();
+    assertThat(refused.errors()).contains("user games cannot read " + file);
+    assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(1);
+    assertThat(Files.getAttribute(site.run, "unix:gid")).isEqualTo(1);
+    assertServes(daemon, port, "1");
+
+    ConfinedSite.open(file, "rw-r--r--");
+    Running games = next(daemon, "games", asService);
+    assertServes(games, port, "5");
+    assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(5);
+    assertThat(games.stop()).isZero();
+    assertThat(site.admin()).doesNotExist();
   }
 }

@@ -140,4 +140,35 @@ class LauncherTest {
         .contains("no JDK 9999 or newer was found")
         .contains("PEEKPASS_JAVA_HOME=");
   }
+
+  /** Which signals are ignored is not known then, and so none is held. */
+  @Test
+  void itStartsWithoutProc() throws IOException {
+    Path jdk = Files.createDirectories(dir.resolve("jdk/bin")).getParent();
+    Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25\"\n");
+    Path java = Files.writeString(jdk.resolve("bin/java"), "#!/bin/sh\necho began \"$@\"\n");
+    assertThat(java.toFile().setExecutable(true)).isTrue();
+    // Nobody can run a test without /proc: the script looks for it elsewhere.
+    String script =
+        Files.readString(Running.ROOT.resolve("peekpass")).replace("/proc/", "/nonexistent/");
+    Path copy = Files.writeString(dir.resolve("peekpass"), script);
+    Files.createDirectories(dir.resolve("scripts"));
+    Files.copy(Running.ROOT.resolve("scripts/find-jdk.sh"), dir.resolve("scripts/find-jdk.sh"));
+    Files.createSymbolicLink(
+        Files.createDirectories(dir.resolve("cli/target")).resolve("lib"),
+        Running.ROOT.resolve("cli/target/lib").toAbsolutePath());
+    Running.Done done =
+        Running.run(
+            dir,
+            "env",
+            "PEEKPASS_JAVA_HOME=" + jdk,
+            "PEEKPASS_NO_AOT=1",
+            "bash",
+            copy.toString(),
+            "run",
+            "-c",
+            "-");
+    assertThat(done.status()).as(done.errors()).isZero();
+    assertThat(done.output()).startsWith("began ").contains(" run -c -");
+  }
 }

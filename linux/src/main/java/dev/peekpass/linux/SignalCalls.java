@@ -69,7 +69,7 @@ public final class SignalCalls {
   /**
    * rt_sigtimedwait(2) without end, for signals that the calling thread blocks.
    *
-   * @return the signal, or -EINTR
+   * @return the signal; -EINTR, or what a filter of system calls makes of it, such as -ENOSYS
    */
   public static int await(long set) {
     try (Arena arena = Arena.ofConfined()) {

@@ -1,5 +1,6 @@
 package dev.peekpass.proxy;
 
+import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
@@ -15,9 +16,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeSet;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,12 +27,17 @@ import org.slf4j.LoggerFactory;
 public final class ListeningSockets {
   private static final Logger LOG = LoggerFactory.getLogger(ListeningSockets.class);
 
+  /** For fchown(2). */
+  private static final int SAME_GROUP = -1;
+
   private ListeningSockets() {}
 
   /**
    * Opens what is missing, as {@link Proxy#prepare} would. Where a new socket is to share its port
    * with one that is there, root opens it as that one's user, since the kernel wants it so
-   * (SO_REUSEPORT, socket(7)); its user may then be another than is asked for.
+   * (SO_REUSEPORT, socket(7)); its user may then be another than is asked for. Where those of a
+   * port are of more than one user, root gives them to one of these first. The classes that are
+   * used meanwhile are in jars that this program has open: no file of them is opened as that user.
    *
    * @param held what is there already; stays the caller's
    * @return what was opened; the caller's
@@ -47,21 +54,12 @@ public final class ListeningSockets {
               : null;
       there.add(new Held(BoundSocket.inherited(kernel, socket.fd(), bind), SocketPlan.NO_LOOP));
     }
-    int self = kernel.geteuid();
-    Set<Integer> owners = new HashSet<>();
+    Owners owners = new Owners(kernel);
     SocketPlan plan;
     try {
-      plan =
-          SocketPlan.of(
-              kernel,
-              configuration,
-              configuration.threads(),
-              there,
-              one -> letShare(kernel, one.socket().fd(), self, owners));
+      plan = SocketPlan.of(kernel, configuration, configuration.threads(), there, owners::letShare);
     } finally {
-      if (!owners.isEmpty()) {
-        ProcessCalls.setfsuid(self);
-      }
+      owners.restore();
     }
     List<TransferredSocket> opened = new ArrayList<>();
     for (int loop = 0; loop < configuration.threads(); loop++) {
@@ -77,26 +75,72 @@ public final class ListeningSockets {
     return opened;
   }
 
-  /** Lets it share its port with one that is opened next, and that then is of the same user. */
-  private static void letShare(Kernel kernel, Fd fd, int self, Set<Integer> owners) {
-    kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1);
-    try {
-      int owner = (int) Files.getAttribute(Path.of("/proc/self/fd/" + fd.number()), "unix:uid");
-      // Not where nothing changes: a service manager's filter may kill for that call.
-      if (owner != self || !owners.isEmpty()) {
-        owners.add(owner);
-        ProcessCalls.setfsuid(owner);
-      }
-    } catch (IOException e) {
-      LOG.debug("{}: whose it is is not known: {}", fd, e.toString());
-    }
-  }
-
   /** Closes some of them. */
   public static void close(Kernel kernel, List<TransferredSocket> sockets) {
     for (TransferredSocket socket : sockets) {
       Fd fd = socket.fd();
       kernel.close(fd);
+    }
+  }
+
+  /** Whose the sockets are that are there, and as whom the calling thread opens more. */
+  private static final class Owners {
+    private final Kernel kernel;
+    private final int self;
+    private int now;
+
+    Owners(Kernel kernel) {
+      this.kernel = kernel;
+      self = kernel.geteuid();
+      now = self;
+    }
+
+    /** Lets them share their port with one that is opened next, and that then is of their user. */
+    void letShare(List<Held> onePort) {
+      Set<Integer> owners = new TreeSet<>();
+      for (Held one : onePort) {
+        Fd fd = one.socket().fd();
+        kernel.setsockopt(fd, Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1);
+        owner(fd).ifPresent(owners::add);
+      }
+      if (owners.isEmpty()) {
+        return;
+      }
+      int owner = owners.iterator().next();
+      if (owners.size() > 1) {
+        // A new one can be of one user only, and shares with that user's.
+        onePort.forEach(one -> give(one, owner));
+      }
+      become(owner);
+    }
+
+    private static OptionalInt owner(Fd fd) {
+      try {
+        return OptionalInt.of(
+            (int) Files.getAttribute(Path.of("/proc/self/fd/" + fd.number()), "unix:uid"));
+      } catch (IOException e) {
+        LOG.debug("{}: whose it is is not known: {}", fd, e.toString());
+        return OptionalInt.empty();
+      }
+    }
+
+    private static void give(Held one, int owner) {
+      int r = ProcessCalls.fchown(one.socket().fd(), owner, SAME_GROUP);
+      if (r < 0) {
+        LOG.debug("fchown of {}: {}", one.socket().label(), Errno.name(-r));
+      }
+    }
+
+    void restore() {
+      become(self);
+    }
+
+    /** Not where nothing changes: a service manager's filter may kill for that call. */
+    private void become(int user) {
+      if (user != now) {
+        ProcessCalls.setfsuid(user);
+        now = user;
+      }
     }
   }
 }

@@ -182,11 +182,13 @@ final class Operator {
   }
 
   /**
-   * Only sets an option of a socket that the loop goes on listening on. If the loop closes it at
-   * this moment, since it stops, the call fails, and the loop will not go over to anything.
+   * Only sets an option of sockets that loops go on listening on. If a loop closes one at this
+   * moment, since it stops, the call fails, and the loop will not go over to anything.
    */
-  private void allowReuse(Held one) {
-    kernel.setsockopt(one.socket().fd(), Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1);
+  private void allowReuse(List<Held> onePort) {
+    for (Held one : onePort) {
+      kernel.setsockopt(one.socket().fd(), Linux.SOL_SOCKET, Linux.SO_REUSEPORT, 1);
+    }
   }
 
   private void endInTurn(ClosingSockets.Closing one) {

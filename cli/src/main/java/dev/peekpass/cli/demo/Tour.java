@@ -1,5 +1,6 @@
 package dev.peekpass.cli.demo;
 
+import dev.peekpass.proxy.advice.Reason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.ConnectException;
@@ -112,7 +113,7 @@ final class Tour {
       print.accept("ok    " + name + ": " + step.show());
       return true;
     } catch (IOException e) {
-      print.accept("FAIL  " + name + ": " + (e.getMessage() == null ? e : e.getMessage()));
+      print.accept("FAIL  " + name + ": " + Reason.of(e));
       return false;
     }
   }
@@ -155,7 +156,7 @@ final class Tour {
       throw new IOException("no alert, but " + socket.getSession().getProtocol());
     } catch (SSLException e) {
       // RFC 6066 section 3. JSSE tells the alert by its message alone.
-      expectPart("alert", "unrecognized_name", String.valueOf(e.getMessage()));
+      expectPart("alert", "unrecognized_name", Reason.of(e));
       return UNKNOWN_HOST + " is refused with the alert unrecognized_name";
     }
   }

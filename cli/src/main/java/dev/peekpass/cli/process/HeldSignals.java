@@ -15,7 +15,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * SIGHUP, SIGINT and SIGTERM of a process that is starting: they wait in the kernel until something
- * here takes them, over execve(2) too, and none is lost (docs/adr/0028-two-stages.md).
+ * here takes them, over execve(2) too, and none is lost (docs/adr/0028-two-stages.md). Where they
+ * were not held from the start, by an env(1) that cannot or without the script, one can be: see
+ * {@link #hold}.
  *
  * <p>A signal waits where all threads block it. A JVM unblocks these three in every thread of its
  * own, unless they are ignored. So whoever starts a JVM blocks <em>and</em> ignores them, which is
@@ -52,11 +54,18 @@ public final class HeldSignals {
   }
 
   private final long ignored;
-  private final long held;
+
+  /** Changed by the thread that waits only, before it ends. */
+  private long held;
+
+  /** What handlers of this process take though it was held, since it cannot be waited for. */
+  private long handled;
+
   private final Object turn = new Object();
   private @Nullable Thread waiting;
   private int waitingId;
   private boolean stopped;
+  private boolean waitingEnds;
 
   private HeldSignals(long ignored, long held) {
     this.ignored = ignored;
@@ -101,15 +110,19 @@ public final class HeldSignals {
       Signals.onHangUp(() -> LOG.debug("SIGHUP: the configuration is being read"));
     }
     if ((held & SignalCalls.setOf(SIGTERM)) == 0) {
-      Signals.onStop(() -> {
-        synchronized (turn) {
-          stopped = true;
-        }
-        stop.run();
-      });
+      handleStop(stop);
     } else {
       waiting = Thread.ofPlatform().daemon().name("signals").start(() -> await(stop));
     }
+  }
+
+  private void handleStop(Runnable stop) {
+    Signals.onStop(() -> {
+      synchronized (turn) {
+        stopped = true;
+      }
+      stop.run();
+    });
   }
 
   private void await(Runnable stop) {
@@ -122,8 +135,41 @@ public final class HeldSignals {
     do {
       signal = SignalCalls.await((held & STOPPING) | SignalCalls.setOf(SIGURG));
     } while (signal == -Errno.EINTR);
-    if (signal != SIGURG) {
+    if (signal < 0) {
+      LOG.warn(
+          "rt_sigtimedwait: {}: a signal may be lost where one program of the start becomes the other: see what filters system calls here",
+          Errno.name(-signal));
+      handleInsteadOfWaiting(stop);
+    } else if (signal != SIGURG) {
       stop.run();
+    }
+  }
+
+  /** As where they are not held. This thread takes them, and so must be there. */
+  private void handleInsteadOfWaiting(Runnable stop) {
+    handled = held & STOPPING;
+    held &= ~STOPPING;
+    setDefault(handled);
+    handleStop(stop);
+    SignalCalls.unblock(handled);
+    synchronized (turn) {
+      while (!waitingEnds) {
+        try {
+          turn.wait();
+        } catch (InterruptedException e) {
+          // Nobody does that.
+          return;
+        }
+      }
+    }
+  }
+
+  /** The JVM handles nothing that is ignored. */
+  private static void setDefault(long set) {
+    for (int signal : ALL) {
+      if ((set & SignalCalls.setOf(signal)) != 0) {
+        SignalCalls.setDefault(signal);
+      }
     }
   }
 
@@ -139,6 +185,8 @@ public final class HeldSignals {
         while (waitingId == 0) {
           turn.wait();
         }
+        waitingEnds = true;
+        turn.notifyAll();
       }
       SignalCalls.sendTo(LinuxKernel.open().getpid(), waitingId, SIGURG);
       thread.join();
@@ -169,7 +217,8 @@ public final class HeldSignals {
   }
 
   /**
-   * In a process where they are not: one that the JVM knows of, and its handler not yet, is lost.
+   * In a process where they are not: one that the JVM knows of, and its handler not yet, is lost,
+   * and so is one that comes between the two calls and what becomes another program.
    */
   private void hold() {
     for (int signal : ALL) {
@@ -188,21 +237,16 @@ public final class HeldSignals {
    */
   public void handle(Runnable stop, Runnable reload) throws IOException {
     endWaiting();
-    for (int signal : ALL) {
-      if ((held & SignalCalls.setOf(signal)) != 0) {
-        // The JVM handles nothing that is ignored.
-        SignalCalls.setDefault(signal);
-      }
-    }
+    setDefault(held);
     Signals.onStop(stop);
     Signals.onHangUp(reload);
     synchronized (turn) {
       // By a signal that came to the handler before these.
       requireNotStopped();
     }
-    if (held != 0) {
+    if ((held | handled) != 0) {
       // This thread takes them, and so what has waited.
-      SignalCalls.unblock(held);
+      SignalCalls.unblock(held | handled);
     }
   }
 }

@@ -5,6 +5,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import dev.peekpass.cli.pki.ServerIdentity;
 import dev.peekpass.cli.process.Signals;
 import dev.peekpass.linux.OverflowUid;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.receiver.SocketType;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
@@ -166,7 +167,7 @@ public final class ServeCommand implements Callable<Integer> {
     } catch (AccessDeniedException e) {
       return complain(e.getFile() + ": permission denied");
     } catch (IOException e) {
-      return complain(String.valueOf(e.getMessage()));
+      return complain(Reason.of(e));
     }
   }
 

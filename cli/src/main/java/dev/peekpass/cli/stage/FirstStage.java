@@ -10,11 +10,10 @@ import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.ListeningSockets;
 import dev.peekpass.proxy.TransferredSocket;
-import dev.peekpass.proxy.admin.AdminPath;
-import dev.peekpass.proxy.admin.AdminSocket;
 import dev.peekpass.proxy.admin.CarriedTakeover;
 import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.ConfinementMode;
@@ -28,7 +27,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,8 +45,10 @@ import org.slf4j.LoggerFactory;
  * bind       what is missing; make the admin socket's directory
  *  │
  * enclose    the rules for files and ports; what the second program gets, in memory
+ *  │
+ * look       as that user, whether all can be read; give it the admin socket's directory
  *  v
- * give up    descriptors, capabilities, groups, user; see that all can be read; Landlock
+ * give up    descriptors, capabilities, groups, user; look again; Landlock
  *  │
  *  v
  * execve     returns only when it fails: this process ends
@@ -96,16 +96,15 @@ public final class FirstStage {
   private final Kernel kernel;
   private final Request request;
   private final Configuration configuration;
+  private final Optional<AdminDirectory> admin;
   private final Optional<String> adminPath;
 
   private FirstStage(Kernel kernel, Request request) {
     this.kernel = kernel;
     this.request = request;
     configuration = request.configuration();
-    adminPath =
-        configuration
-            .adminPath()
-            .or(() -> AdminPath.standard(kernel.geteuid(), request.environment()));
+    admin = AdminDirectory.of(configuration, kernel.geteuid(), request.environment());
+    adminPath = admin.map(AdminDirectory::path);
   }
 
   /** Whether a configuration asks for two programs, of who may be root. */
@@ -177,20 +176,18 @@ public final class FirstStage {
       become(identity, image, Optional.ofNullable(old).map(Takeover::carry));
     } catch (IOException | RuntimeException | Error e) {
       if (old != null) {
-        old.refuse(String.valueOf(e.getMessage()));
+        old.refuse(Reason.of(e));
         old.close();
       }
       throw e;
     }
   }
 
-  /** The rule for the admin socket's directory is for all that is beneath it, too. */
   private void requireDirectoryOfItsOwn() throws IOException {
-    if (configuration.privileges().confinement() == ConfinementMode.ENFORCE
-        && adminPath.map(path -> Path.of("/").equals(Path.of(path).getParent())).orElse(false)) {
-      throw new IOException(
-          "admin socket unix:%s: a confined proxy could make and remove sockets and files everywhere beneath /: write a path in a directory of its own, such as /run/peekpass, or leave admin out"
-              .formatted(adminPath.get()));
+    Optional<String> mistake =
+        admin.flatMap(one -> one.mistake(configuration.privileges().confinement()));
+    if (mistake.isPresent()) {
+      throw new IOException(mistake.get());
     }
   }
 
@@ -225,7 +222,7 @@ public final class FirstStage {
           passed.add(one.fd());
         });
     List<TransferredSocket> opened = ListeningSockets.open(kernel, configuration, held);
-    prepareAdmin(identity, carried.map(CarriedTakeover::adminPath).equals(adminPath));
+    admin.ifPresent(AdminDirectory::make);
     if (kernel.geteuid() == 0) {
       for (TransferredSocket socket : opened) {
         // Sockets share a port (SO_REUSEPORT) where they are of one user: a reload may want that.
@@ -235,8 +232,7 @@ public final class FirstStage {
         }
       }
     }
-    Optional<String> directory =
-        adminPath.map(path -> Objects.toString(Path.of(path).getParent(), "/"));
+    Optional<String> directory = admin.map(one -> one.directory().toString());
     FileRules.Places places =
         Needs.find(
             image,
@@ -261,9 +257,15 @@ public final class FirstStage {
     environment.add(HandedDown.VARIABLE + "=" + memory.number());
 
     closeAtExec();
+    if (identity.changes()) {
+      // What can be found out is, before the running proxy loses anything.
+      requireReach(identity, image, places);
+    }
+    boolean takenOver = carried.map(CarriedTakeover::adminPath).equals(adminPath);
+    admin.ifPresent(one -> one.give(kernel, identity, takenOver));
     // Here the process begins to be the other one: there is no way back.
     giveUp(identity);
-    requireReadable(identity, image, places, directory);
+    requireReadable(identity, image, places, true);
     enclosure.enter();
     for (Fd fd : passed) {
       check("fcntl F_SETFD", ProcessCalls.keepAtExec(fd));
@@ -277,30 +279,6 @@ public final class FirstStage {
                     image.path(), Image.bytes(image.arguments()), Image.bytes(environment)));
     throw new SystemCallException(
         "execve " + image.path(), -failed[0], Remedies.ofExec(-failed[0], image.path()));
-  }
-
-  /**
-   * What the running proxy has stays as it is: its file is replaced by the second program, once
-   * nothing can fail.
-   */
-  private void prepareAdmin(Identity identity, boolean takenOver) {
-    if (adminPath.isEmpty()) {
-      return;
-    }
-    String path = adminPath.get();
-    try {
-      if (configuration.adminPath().isEmpty()) {
-        AdminSocket.makeDirectory(path);
-      }
-      if (identity.changes()
-          && AdminPath.isStandardPlace(path, kernel.geteuid(), request.environment())
-          && !AdminSocket.giveDirectory(kernel, path, identity.uid(), identity.gid(), takenOver)) {
-        LOG.debug("admin socket: others use the directory of {}", path);
-      }
-    } catch (IOException e) {
-      // The second program, or requireReadable, says that there is no admin socket, and why.
-      LOG.debug("admin socket: {}", e.toString());
-    }
   }
 
   /** All but standard input, output and error; what is passed is taken out afterwards. */
@@ -333,9 +311,7 @@ public final class FirstStage {
     }
     ProcessCalls.clearAmbientCapabilities();
     if (identity.changes()) {
-      check("setgroups", ProcessCalls.setgroups(identity.groupArray()));
-      check("setresgid", ProcessCalls.setresgid(identity.gid()));
-      check("setresuid", ProcessCalls.setresuid(identity.uid()));
+      AsUser.become(identity);
     }
     check("capset", ProcessCalls.capset(keep & permitted()));
   }
@@ -349,9 +325,33 @@ public final class FirstStage {
     return 0;
   }
 
-  /** As the new user: the JVM would end without a word, or a reload would fail. */
+  /** On a thread that is the new user's, before this one is. */
+  private void requireReach(Identity identity, Image image, FileRules.Places places)
+      throws IOException {
+    boolean given = admin.map(one -> one.isToBeGiven(identity.uid())).orElse(false);
+    Optional<IOException> missing =
+        AsUser.get(
+            identity,
+            () -> {
+              try {
+                requireReadable(identity, image, places, !given);
+                return Optional.empty();
+              } catch (IOException e) {
+                return Optional.of(e);
+              }
+            });
+    if (missing.isPresent()) {
+      throw missing.get();
+    }
+  }
+
+  /**
+   * As the new user: the JVM would end without a word, or a reload would fail.
+   *
+   * @param alsoAdmin whether the admin socket's directory is that user's already, if it is to be
+   */
   private void requireReadable(
-      Identity identity, Image image, FileRules.Places places, Optional<String> adminDirectory)
+      Identity identity, Image image, FileRules.Places places, boolean alsoAdmin)
       throws IOException {
     Reach reach = new Reach(identity.name());
     reach.requireReadable(image.path(), "the JDK");
@@ -362,8 +362,8 @@ public final class FirstStage {
     if (request.file().isPresent()) {
       reach.requireReadable(request.file().get().toString(), "the configuration");
     }
-    if (configuration.adminPath().isPresent() && adminDirectory.isPresent()) {
-      reach.requireWritable(adminDirectory.get());
+    if (alsoAdmin && configuration.adminPath().isPresent() && admin.isPresent()) {
+      reach.requireWritable(admin.get().directory().toString());
     }
   }
 

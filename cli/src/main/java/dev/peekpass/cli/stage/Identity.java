@@ -15,7 +15,7 @@ import java.util.Optional;
  * @param changes whether that is another than now
  * @param named whether the configuration says so
  */
-record Identity(
+public record Identity(
     String name, int uid, int gid, List<Integer> groups, boolean changes, boolean named) {
   private static final String NUMBER = "\\d{1,9}";
 
@@ -47,6 +47,16 @@ record Identity(
             : Arrays.stream(ProcessCalls.groupsOf(user.name(), gid)).boxed().toList();
     boolean changes = user.uid() != 0 || privileges.group().isPresent();
     return new Identity(user.name(), user.uid(), gid, groups, changes, true);
+  }
+
+  /**
+   * As whom a proxy would serve if root started it.
+   *
+   * @return empty when the configuration does not say
+   * @throws IOException with the remedy, when there is no such user or group
+   */
+  public static Optional<Identity> ofRootsStart(Privileges privileges) throws IOException {
+    return privileges.user().isEmpty() ? Optional.empty() : Optional.of(of(privileges, 0));
   }
 
   private static User user(String text, Optional<String> group) throws IOException {

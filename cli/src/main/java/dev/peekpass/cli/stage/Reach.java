@@ -1,8 +1,10 @@
 package dev.peekpass.cli.stage;
 
+import dev.peekpass.proxy.advice.ReceiverAdvice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** Whether a thread that has become another user can reach what it needs (access(2)). */
 final class Reach {
@@ -14,7 +16,7 @@ final class Reach {
 
   void requireReadable(String file, String what) throws IOException {
     Path path = Path.of(file);
-    Path hidden = unsearchable(path);
+    @Nullable Path hidden = ReceiverAdvice.unsearchable(path);
     if (hidden != null) {
       throw new IOException(
           "user %s cannot enter %s, and needs %s, which is in there (%s): %s"
@@ -29,26 +31,11 @@ final class Reach {
 
   void requireWritable(String directory) throws IOException {
     Path path = Path.of(directory);
-    Path hidden = unsearchable(path.resolve("x"));
+    @Nullable Path hidden = ReceiverAdvice.unsearchable(path.resolve("x"));
     if (hidden != null || !Files.isWritable(path)) {
       throw new IOException(
           "user %s cannot make the admin socket in %s: make a directory of its own for it (install -d -o %s -m 700 …), or leave admin out"
               .formatted(user, hidden == null ? directory : hidden, user));
     }
-  }
-
-  /** The first directory on the way that cannot be entered; null if there is none. */
-  private static @org.jspecify.annotations.Nullable Path unsearchable(Path file) {
-    Path at = file.getRoot();
-    for (Path name : file) {
-      if (at == null || !Files.isExecutable(at)) {
-        return at;
-      }
-      at = at.resolve(name);
-      if (at.equals(file)) {
-        break;
-      }
-    }
-    return null;
   }
 }

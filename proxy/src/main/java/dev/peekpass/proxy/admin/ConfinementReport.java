@@ -1,5 +1,6 @@
 package dev.peekpass.proxy.admin;
 
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.confine.Bounds;
 import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.confine.ThreadFacts;
@@ -24,7 +25,7 @@ final class ConfinementReport {
       json.name("no-new-privileges").value(facts.noNewPrivileges());
       json.name("threads").value(facts.threads()).name("filtered").value(facts.filtered());
     } catch (IOException e) {
-      json.name("unknown").value(String.valueOf(e.getMessage()));
+      json.name("unknown").value(Reason.of(e));
     }
     json.name("calls").value(confinement.calls());
     json.name("landlock").value(bounds.landlock());

@@ -3,6 +3,7 @@ package dev.peekpass.proxy.admin;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Proxy;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Mistake;
@@ -17,7 +18,6 @@ import dev.peekpass.proxy.systemd.Notifier;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -139,7 +139,7 @@ public final class Operations {
       }
       notes = proxy.reload(configuration);
     } catch (SystemCallException e) {
-      String message = message(e);
+      String message = Reason.of(e);
       if (e.errno() == Errno.EACCES && confinement.hasGivenUpPrivileges()) {
         message += "; this proxy has given its privileges up: peekpass run -c FILE --takeover";
       } else if (e.errno() == Errno.EADDRINUSE && confinement.hasGivenUpPrivileges()) {
@@ -151,7 +151,7 @@ public final class Operations {
       return error(message);
     } catch (IOException e) {
       LOG.error("reload refused: {}; nothing has changed", e.getMessage());
-      return error(message(e));
+      return error(Reason.of(e));
     }
     loaded = Instant.now();
     List<String> lines = warnings.stream().map(Mistake::toString).toList();
@@ -184,7 +184,7 @@ public final class Operations {
               + "\": write one of "
               + String.join(", ", proxy.backends()));
     } catch (IOException e) {
-      return error(message(e));
+      return error(Reason.of(e));
     } finally {
       endTurn();
     }
@@ -249,10 +249,6 @@ public final class Operations {
       json.name("share").value(socket.share()).close('}');
     }
     json.close(']').close('}');
-  }
-
-  private static String message(IOException e) {
-    return Objects.requireNonNullElse(e.getMessage(), e.toString());
   }
 
   static String busy() {

@@ -6,6 +6,7 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.TransferredSocket;
+import dev.peekpass.proxy.advice.Reason;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -110,7 +111,7 @@ final class TakeoverOffer {
     } catch (AdminStream.LateException e) {
       giveUp("it was not ready within " + TakeoverTimes.text(server.times().old()));
     } catch (IOException e) {
-      giveUp(String.valueOf(e.getMessage()));
+      giveUp(Reason.of(e));
     } catch (RuntimeException | Error e) {
       giveUp("a fault in Peekpass: " + e);
       throw e;

@@ -196,7 +196,7 @@ public final class Confinement {
 
   /**
    * Whether it may have been started with more privileges than it has now: by {@code user}, or for
-   * its confinement.
+   * its confinement. Also true of one that never had any: that cannot be told from here.
    */
   public boolean hasGivenUpPrivileges() {
     return second;

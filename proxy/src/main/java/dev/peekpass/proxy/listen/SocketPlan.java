@@ -50,8 +50,8 @@ public final class SocketPlan {
 
   /** Lets sockets that are there already share their port with new ones. */
   public interface Reuse {
-    /** Sets SO_REUSEPORT. */
-    void allow(Held held);
+    /** Sets SO_REUSEPORT of all that are there on one port. */
+    void allow(List<Held> onePort);
   }
 
   private record Placement(int loop, Assigned assigned, boolean opened) {}
@@ -269,8 +269,11 @@ public final class SocketPlan {
   /** Lets our own sockets of a port share it; returns whether there is any. */
   private boolean letShare(int port) {
     List<Held> ours = held.stream().filter(h -> h.socket.port() == port).toList();
-    ours.forEach(reuse::allow);
-    return !ours.isEmpty();
+    if (ours.isEmpty()) {
+      return false;
+    }
+    reuse.allow(ours);
+    return true;
   }
 
   private void add(ListenerConfig config, int loop, BoundSocket socket, boolean opened) {

@@ -1,6 +1,7 @@
 package dev.peekpass.proxy.probe;
 
 import dev.peekpass.linux.Kernel;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.config.BackendConfig;
 import dev.peekpass.proxy.config.ProbeConfig;
 import java.io.IOException;
@@ -103,8 +104,7 @@ final class Prober implements Runnable {
         return passed instanceof Finding.Good ? ask(pair) : passed;
       } catch (IOException e) {
         boolean late = pair.client.isClosed();
-        return new Finding.Bad(
-            late ? "no answer within " + timeoutMillis + " ms" : String.valueOf(e.getMessage()));
+        return new Finding.Bad(late ? "no answer within " + timeoutMillis + " ms" : Reason.of(e));
       } finally {
         deadline.cancel(false);
       }

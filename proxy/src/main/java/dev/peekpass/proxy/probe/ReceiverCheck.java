@@ -91,7 +91,7 @@ public final class ReceiverCheck {
   }
 
   /**
-   * Asks all sockets of all backends, as the user that this process runs as.
+   * Asks all sockets of all backends, as the user that the calling thread is.
    *
    * <p>256 are asked at a time, and what says nothing takes their second, so that this takes a
    * second for each 256 sockets at the most. Before Linux 6.16 somebody who has a receiver's place
