@@ -242,8 +242,9 @@ final class ClientWitness {
   /** Where both reasons are there, nobody can tell which it was: it is for its socket's, or not. */
   private void judgeShed(Seen one, boolean isShort, boolean full) {
     ClientPrefix prefix = scope(one).limits.prefix();
+    Predicate<Seen> here = other -> other.socket == one.socket;
     boolean forItsSocket =
-        full && heavier(one, prefix, other -> other.socket == one.socket).isEmpty();
+        full && heavier(one, prefix, here).isEmpty() && !hasOlder(one, prefix, here);
     judgeShed(one, isShort && !forItsSocket);
   }
 
@@ -278,17 +279,17 @@ final class ClientWitness {
                       other.connection,
                       pendingOf(other, prefix, where)));
         });
-    requireOldest(one, prefix, where);
+    require(!hasOlder(one, prefix, where), one, "is shed, and its client has an older");
   }
 
-  /** Of its client none had waited for longer. */
-  private void requireOldest(Seen one, ClientPrefix prefix, Predicate<Seen> where) {
+  /** Whether another of its client has waited for longer. */
+  private boolean hasOlder(Seen one, ClientPrefix prefix, Predicate<Seen> where) {
     Client client = Client.of(one.connection, prefix);
-    for (Seen other : open) {
-      boolean older = other.acceptedNanos < one.acceptedNanos - TURN_NANOS;
-      boolean alike = other.isPending() && Client.of(other.connection, prefix).equals(client);
-      require(!older || !alike || !where.test(other), one, "is shed, and its client has an older");
-    }
+    return open.stream()
+        .filter(Seen::isPending)
+        .filter(where)
+        .filter(other -> other.acceptedNanos < one.acceptedNanos - TURN_NANOS)
+        .anyMatch(other -> Client.of(other.connection, prefix).equals(client));
   }
 
   /** One whose client has more than the one that is shed had. */
