@@ -106,13 +106,15 @@ final class JvmOptions {
       if (MAIN.contains(argument) || argument.startsWith("--module=")) {
         break;
       }
-      add(options, argument);
+      add(options, argument, true);
     }
     for (String variable : environment) {
       int equals = variable.indexOf('=');
       if (equals > 0 && VARIABLES.contains(variable.substring(0, equals))) {
-        for (String option : variable.substring(equals + 1).strip().split("\\s+", -1)) {
-          add(options, option);
+        // That one is the launcher's, the others are the JVM's own.
+        boolean expands = variable.startsWith("JDK_JAVA_OPTIONS=");
+        for (String option : OptionWords.of(variable.substring(equals + 1))) {
+          add(options, option, expands);
         }
       }
     }
@@ -139,11 +141,15 @@ final class JvmOptions {
             .formatted(option, why, remedy));
   }
 
-  /** An option, or those of a file that stands for some. */
-  private static void add(List<String> options, String option) {
+  /**
+   * An option, or those of a file that stands for some.
+   *
+   * @param expands whether {@code @FILE} does
+   */
+  private static void add(List<String> options, String option, boolean expands) {
     String files = "-XX:VMOptionsFile=";
     boolean listed = option.startsWith(files);
-    if (!listed && !option.startsWith("@")) {
+    if (!listed && !(expands && option.startsWith("@"))) {
       options.add(option);
       return;
     }
@@ -151,7 +157,7 @@ final class JvmOptions {
     try {
       if (Files.isRegularFile(file) && Files.size(file) <= MAX_FILE_BYTES) {
         String text = new String(Files.readAllBytes(file), ISO_8859_1);
-        options.addAll(List.of(text.strip().split("\\s+", -1)));
+        options.addAll(listed ? OptionWords.of(text) : OptionWords.ofArgumentFile(text));
       }
     } catch (IOException e) {
       // Then the JVM has not read it either, or it was removed since.
@@ -165,6 +171,7 @@ final class JvmOptions {
       return false;
     }
     String[] parts = option.substring(begin.length()).split(":", 3);
-    return parts.length > 1 && !STANDARD.contains(parts[1]);
+    // -Xlog:async:stall is how to log, and not what or where.
+    return parts.length > 1 && !parts[0].equals("async") && !STANDARD.contains(parts[1]);
   }
 }

@@ -78,6 +78,10 @@ class JvmOptionsTest {
                 "-Xlog:gc",
                 "-Xlog:gc:stdout:time",
                 "-Xlog:disable",
+                "-Xlog:help",
+                "-Xlog:async",
+                "-Xlog:async:stall",
+                "-Xlog:async:drop",
                 "-Xlog:gc::time",
                 "-XX:AOTCache=/tmp/a.aot",
                 "-XX:+ErrorFileToStderr",
@@ -100,6 +104,27 @@ class JvmOptionsTest {
                   List.of(variable + "=-Xms8m -XX:StartFlightRecording")))
           .hasSize(1);
     }
+  }
+
+  @Test
+  void commentsAndQuotesOfAnArgumentFileAreAsTheLauncherReadsThem() throws IOException {
+    Path file =
+        Files.writeString(
+            dir.resolve("options"),
+            "# -Xlog:gc:file=/x\n-Xms8m#-Xloggc:/x\n\"-Dx=a -Xloggc:/y\" '-Xlog:gc:file=/a b'");
+    List<Finding> found = find("@" + file);
+    assertThat(found).hasSize(1);
+    assertThat(found.getFirst().sentence()).startsWith("JVM option -Xlog:gc:file=/a b: ");
+    assertThat(OptionWords.ofArgumentFile("\"a\\\\b\" c'd e'f")).containsExactly("a\\b", "cd ef");
+  }
+
+  @Test
+  void onlyTheLauncherExpandsArgumentFiles() throws IOException {
+    Path file = Files.writeString(dir.resolve("options"), "-Xlog:gc:file=/x");
+    List<String> java = List.of("java", "-m", "x");
+    assertThat(JvmOptions.find(java, List.of("JDK_JAVA_OPTIONS=@" + file))).hasSize(1);
+    assertThat(JvmOptions.find(java, List.of("JAVA_TOOL_OPTIONS=@" + file))).isEmpty();
+    assertThat(JvmOptions.find(java, List.of("JAVA_TOOL_OPTIONS=-Dx='a -Xloggc:/y'"))).isEmpty();
   }
 
   /** They are the program's own. */
