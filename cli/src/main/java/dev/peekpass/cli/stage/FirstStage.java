@@ -159,6 +159,7 @@ public final class FirstStage {
 
   private void run() throws IOException {
     Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
+    Candidate.ignoredGroup(configuration.privileges(), kernel.geteuid()).ifPresent(LOG::warn);
     requireDirectoryOfItsOwn();
     Image image = Image.current();
     requireOptionsThatWork(image);
