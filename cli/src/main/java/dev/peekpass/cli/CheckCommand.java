@@ -28,7 +28,8 @@ import picocli.CommandLine.Spec;
     exitCodeList = {
       "0:the configuration has no mistake (warnings go to standard error)",
       "1:it has, or cannot be read: FILE:LINE:COLUMN: what is wrong, what to write instead; or run"
-          + " could not start with it: there is no such user or group, or that user may not read"
+          + " could not start with it: there is no such user or group (a warning with"
+          + " --receivers=off), or that user may not read"
           + " the file or make the admin socket; with --receivers=strict also when a receiver does"
           + " not let the proxy's user in",
       "2:the arguments are wrong"
@@ -59,8 +60,9 @@ public final class CheckCommand implements Callable<Integer> {
       defaultValue = "warn",
       description =
           "Connects to the backends' sockets, hands nothing over, and says which do not let the"
-              + " proxy's user in: warn (the default), strict (then it ends with 1), or off. Started"
-              + " by root it does so as user: of the configuration, else as who starts it.")
+              + " proxy's user in: warn (the default), strict (then it ends with 1), or off, also"
+              + " for another machine's configuration: a user or group that is not here is a"
+              + " warning then. Started by root it does so as user: of the configuration, else as who starts it.")
   private Receivers receivers = Receivers.warn;
 
   CheckCommand() {}
@@ -78,8 +80,9 @@ public final class CheckCommand implements Callable<Integer> {
             new StartCheck(
                 LinuxKernel.open(),
                 configuration,
-                file.equals("-") ? Optional.empty() : Optional.of(file),
-                System.getenv());
+                ConfigurationFile.isReadOnce(file) ? Optional.empty() : Optional.of(file),
+                System.getenv(),
+                receivers == Receivers.off);
         ReceiverCheck.Answer answer = start.with(() -> ask(configuration)).orElse(NOT_ASKED);
         start.errors().forEach(error -> err.println(shown + ": " + error));
         start.warnings().forEach(warning -> err.println("warning: " + shown + ": " + warning));

@@ -26,7 +26,7 @@ final class ConfigurationDirectory {
    */
   static ConfigurationDirectory of(String file) {
     return new ConfigurationDirectory(
-        file.equals("-") ? null : Path.of(file).toAbsolutePath().getParent());
+        ConfigurationFile.isReadOnce(file) ? null : Path.of(file).toAbsolutePath().getParent());
   }
 
   /** Device and inode, which no other has while rules about it are in force. */

@@ -60,6 +60,19 @@ final class ConfigurationFile {
     return check(name, () -> text.getBytes(StandardCharsets.UTF_8), bytes -> {}, never);
   }
 
+  /** Whether a reload cannot read it again: standard input, pipes, descriptors by name. */
+  static boolean isReadOnce(String name) {
+    if (name.equals("-")) {
+      return true;
+    }
+    Path path = Path.of(name).toAbsolutePath().normalize();
+    // The second program of a start has no such descriptor any more.
+    return path.startsWith("/dev/fd")
+        || path.startsWith("/dev/stdin")
+        || path.startsWith("/proc")
+        || (Files.exists(path) && !Files.isRegularFile(path));
+  }
+
   private interface Source {
     byte[] read() throws IOException;
   }

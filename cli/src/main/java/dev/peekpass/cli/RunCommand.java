@@ -12,7 +12,6 @@ import dev.peekpass.proxy.config.Mistake;
 import dev.peekpass.proxy.systemd.Notifier;
 import dev.peekpass.proxy.systemd.Watchdog;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -160,6 +159,10 @@ final class RunCommand implements Callable<Integer> {
       case ConfigurationReader.Valid(Configuration valid, List<Mistake> warnings) -> {
         if (handed == null) {
           warnings.forEach(warning -> System.err.println("warning: " + warning));
+          if (!file.equals("-") && ConfigurationFile.isReadOnce(file)) {
+            System.err.println(
+                "warning: " + file + ": it is no regular file: a reload cannot read it again");
+          }
         }
         yield start(valid, text[0], handed);
       }
@@ -207,7 +210,9 @@ final class RunCommand implements Callable<Integer> {
   /** Becomes the second program of the start; returns only when it cannot. */
   private int become(Configuration configuration, String text) {
     Optional<Path> path =
-        file.equals("-") ? Optional.empty() : Optional.of(Path.of(file).toAbsolutePath());
+        ConfigurationFile.isReadOnce(file)
+            ? Optional.empty()
+            : Optional.of(Path.of(file).toAbsolutePath());
     FirstStage.Request request =
         new FirstStage.Request(
             configuration,
@@ -285,8 +290,7 @@ final class RunCommand implements Callable<Integer> {
                   "standard input cannot be read again",
                   "start the proxy with -c FILE")));
     }
-    Path path = Path.of(file);
-    if (Files.exists(path) && !Files.isRegularFile(path)) {
+    if (ConfigurationFile.isReadOnce(file)) {
       return new ConfigurationReader.Mistakes(
           List.of(
               new Mistake(

@@ -28,6 +28,7 @@ final class StartCheck {
   private final Configuration configuration;
   private final Optional<String> file;
   private final Map<String, String> environment;
+  private final boolean elsewhere;
   private final List<String> errors = new ArrayList<>();
   private final List<String> warnings = new ArrayList<>();
   private final List<String> notes = new ArrayList<>();
@@ -35,17 +36,20 @@ final class StartCheck {
   /**
    * Prepares.
    *
-   * @param file the configuration's name; empty for standard input
+   * @param file the configuration's name; empty for what can be read only once
+   * @param elsewhere whether it may be another machine's, with other users
    */
   StartCheck(
       Kernel kernel,
       Configuration configuration,
       Optional<String> file,
-      Map<String, String> environment) {
+      Map<String, String> environment,
+      boolean elsewhere) {
     this.kernel = kernel;
     this.configuration = configuration;
     this.file = file;
     this.environment = environment;
+    this.elsewhere = elsewhere;
   }
 
   /** With these {@code run} does not start. */
@@ -74,12 +78,17 @@ final class StartCheck {
     Optional<Identity> candidate;
     try {
       candidate = Identity.ofRootsStart(configuration.privileges());
+    } catch (Identity.NotHereException e) {
+      (elsewhere ? warnings : errors).add(Reason.of(e));
+      return elsewhere ? Optional.of(others.get()) : Optional.empty();
     } catch (IOException e) {
       errors.add(Reason.of(e));
       return Optional.empty();
     }
     if (candidate.isEmpty() || candidate.get().uid() == own) {
-      String user = candidate.map(Identity::name).orElse(own == 0 ? "root" : String.valueOf(own));
+      warnOfIgnoredGroup(own);
+      String user =
+          candidate.map(Identity::name).orElse(own == 0 ? "root" : Integer.toUnsignedString(own));
       Runnable admin = admin(user, own, own);
       admin.run();
       return Optional.of(others.get());
@@ -87,8 +96,8 @@ final class StartCheck {
     Identity user = candidate.get();
     if (own != 0) {
       notes.add(
-          "user: %s: what that user may do cannot be found out by uid %d: run check as root or as %s"
-              .formatted(user.name(), own, user.name()));
+          "user: %s: what that user may do cannot be found out by uid %s: run check as root or as %s"
+              .formatted(user.name(), Integer.toUnsignedString(own), user.name()));
       return Optional.of(others.get());
     }
     Runnable admin = admin(user.name(), user.uid(), own);
@@ -113,6 +122,14 @@ final class StartCheck {
 
   private static String why(IOException e) {
     return e instanceof SystemCallException call ? Errno.name(call.errno()) : e.toString();
+  }
+
+  private void warnOfIgnoredGroup(int own) {
+    try {
+      Identity.ignoredGroup(configuration.privileges(), own).ifPresent(warnings::add);
+    } catch (IOException e) {
+      notes.add("group: which groups this process has cannot be found out: " + Reason.of(e));
+    }
   }
 
   private void requireReadableFile(String user) {

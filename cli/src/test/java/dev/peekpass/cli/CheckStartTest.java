@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,6 +20,10 @@ final class CheckStartTest {
   @TempDir private Path directory;
 
   private CommandRun check(String key) throws IOException {
+    return check("off", key);
+  }
+
+  private CommandRun check(String receivers, String key) throws IOException {
     Path file =
         Files.writeString(
             directory.resolve("peekpass.yaml"),
@@ -29,7 +34,7 @@ final class CheckStartTest {
             backends: { web: { handoff: "unix:/run/web.sock" } }
             """
                 .formatted(key));
-    return CommandRun.of("check", "--receivers=off", "-c", file);
+    return CommandRun.of("check", "--receivers=" + receivers, "-c", file);
   }
 
   private void expectError(CommandRun run, String error) {
@@ -42,7 +47,7 @@ final class CheckStartTest {
   @Test
   void aUserThatIsNotThere() throws IOException {
     expectError(
-        check("user: no-such-user"),
+        check("warn", "user: no-such-user"),
         "user: there is no user no-such-user: make it (useradd --system no-such-user), or write"
             + " another");
   }
@@ -50,9 +55,32 @@ final class CheckStartTest {
   @Test
   void aGroupThatIsNotThere() throws IOException {
     expectError(
-        check("user: root\ngroup: no-such-group"),
+        check("warn", "user: root\ngroup: no-such-group"),
         "group: there is no group no-such-group: make it (groupadd --system no-such-group), or"
             + " write another");
+  }
+
+  /** As a machine sees another one's file. */
+  @Test
+  void aUserOrGroupThatIsNotThereIsAWarningWhereNobodyIsAsked() throws IOException {
+    for (String key :
+        List.of("user: no-such-user", "user: 3999999999", "user: root\ngroup: no-such-group")) {
+      CommandRun run = check(key);
+      assertThat(run.code()).as(run.err()).isZero();
+      assertThat(run.out()).contains(": ok, 1 listener");
+      assertThat(run.err()).startsWith("warning: ").contains("write ");
+      assertThat(check("strict", key).code()).isOne();
+    }
+    assertThat(check("user: 4294967295\ngroup: 0").code()).isOne();
+  }
+
+  @Test
+  void aGroupThatThisProcessCannotHaveIsAWarning() throws IOException {
+    int uid = LinuxKernel.open().geteuid();
+    Assumptions.assumeTrue(uid != 0, "SKIPPED: root can have any; IdentityTest tries the rest");
+    CommandRun run = check("user: " + Integer.toUnsignedString(uid) + "\ngroup: 4294967294");
+    assertThat(run.code()).isZero();
+    assertThat(run.err()).contains("group: 4294967294: only root can set its groups");
   }
 
   @Test

@@ -7,7 +7,11 @@ import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 final class ConfigurationFileTest {
   private static ConfigurationReader.Result standardInput(InputStream in) {
@@ -37,6 +41,15 @@ final class ConfigurationFileTest {
           }
         };
     assertThat(standardInput(failing).toString()).contains("cannot be read: gone");
+  }
+
+  @Test
+  void whatCanBeReadOnlyOnceIsKnownAlsoWhenItIsGone(@TempDir Path directory) throws IOException {
+    Path file = Files.createFile(directory.resolve("a.yaml"));
+    assertThat(List.of("-", "/dev/stdin", "/dev/fd/999", "/proc/self/fd/0", "/dev/null"))
+        .allMatch(ConfigurationFile::isReadOnce);
+    assertThat(List.of(file.toString(), directory.resolve("none").toString(), "a.yaml"))
+        .noneMatch(ConfigurationFile::isReadOnce);
   }
 
   @Test

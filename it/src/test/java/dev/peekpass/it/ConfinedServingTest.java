@@ -72,6 +72,10 @@ class ConfinedServingTest {
 
     List<String> before =
         new ArrayList<>(List.of("env", "NOTIFY_SOCKET=" + notify, "WATCHDOG_USEC=200000"));
+    if (Running.run(dir, "env", "--block-signal=URG", "true").status() == 0) {
+      // As who starts it may have it; else this is not tried here (LingerTest tries it, too).
+      before.add(1, "--block-signal");
+    }
     if (!root) {
       before.addAll(List.of("setpriv", "--reuid=1", "--regid=1", "--clear-groups"));
     }

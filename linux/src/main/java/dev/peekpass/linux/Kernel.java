@@ -237,7 +237,7 @@ public interface Kernel {
    */
   int getrlimit(int resource);
 
-  /** geteuid(2). */
+  /** geteuid(2); a number from 2147483648 on is negative. */
   int geteuid();
 
   /** gettid(2): the calling thread, as the kernel knows it; or -ENOSYS (glibc before 2.30). */
@@ -256,6 +256,12 @@ public interface Kernel {
    * @return 0, or -errno
    */
   int catchSignal(int signal);
+
+  /**
+   * sigprocmask(2) with SIG_UNBLOCK, of the calling thread: a signal that whoever started the
+   * program, or the thread, had blocked meets it from now on.
+   */
+  int unblockSignal(int signal);
 
   /** clock_gettime(2) with CLOCK_MONOTONIC, in nanoseconds; only differences mean anything. */
   long nanoTime();

@@ -103,6 +103,7 @@ final class Libc {
 
     static final MethodHandle GETPID = link("getpid");
     static final MethodHandle SIGNAL = link("signal");
+    static final MethodHandle SIGPROCMASK = link("sigprocmask");
 
     /** A function that takes an int and does nothing else: a signal's handler. */
     static final MemorySegment ABS = Linker.nativeLinker().defaultLookup().findOrThrow("abs");

@@ -20,6 +20,11 @@ import org.jspecify.annotations.Nullable;
 public final class LinuxKernel implements Kernel {
   private static final int SCRATCH_BYTES = 64;
 
+  /** The C library's sigset_t. */
+  private static final int SIGSET_BYTES = 128;
+
+  private static final int SIG_UNBLOCK = 1;
+
   /** Where in the scratch memory a length stands, behind the value it belongs to. */
   private static final long LENGTH_AT = 48;
 
@@ -236,6 +241,20 @@ public final class LinuxKernel implements Kernel {
   }
 
   @Override
+  public int unblockSignal(int signal) {
+    try (Arena arena = Arena.ofConfined()) {
+      MemorySegment set = arena.allocate(SIGSET_BYTES, 8);
+      set.set(JAVA_INT, (signal - 1) / 32 * 4L, 1 << (signal - 1));
+      return result(
+          (long)
+              Libc.Rare.SIGPROCMASK.invokeExact(
+                  errno, (long) SIG_UNBLOCK, set.address(), 0L, 0L, 0L, 0L));
+    } catch (Throwable t) {
+      throw broken(t);
+    }
+  }
+
+  @Override
   public int dup3(Fd from, Fd to, int flags) {
     try {
       return result(
@@ -357,7 +376,8 @@ public final class LinuxKernel implements Kernel {
   @Override
   public int geteuid() {
     try {
-      return result((long) Libc.GETEUID.invokeExact(errno, 0L, 0L, 0L, 0L, 0L, 0L));
+      // It cannot fail: what looks negative is a number from 2147483648 on.
+      return (int) (long) Libc.GETEUID.invokeExact(errno, 0L, 0L, 0L, 0L, 0L, 0L);
     } catch (Throwable t) {
       throw broken(t);
     }

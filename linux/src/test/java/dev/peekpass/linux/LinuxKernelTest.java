@@ -8,7 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -425,5 +427,23 @@ class LinuxKernelTest {
     try (var files = Files.list(Path.of("/proc/self/fd"))) {
       return files.count();
     }
+  }
+
+  @Test
+  void aUserWhoseNumberIsNegativeAsAnIntIsNeitherAnErrorNorRoot() throws Exception {
+    Assumptions.assumeTrue(LinuxKernel.open().geteuid() == 0, "SKIPPED: only root can become it");
+    int uid = (int) 3_000_000_000L;
+    AtomicInteger refused = new AtomicInteger();
+    AtomicInteger seen = new AtomicInteger();
+    Thread thread =
+        Thread.ofPlatform()
+            .start(() -> {
+              LinuxKernel own = LinuxKernel.open();
+              refused.set(ProcessCalls.setresuid(uid));
+              seen.set(own.geteuid());
+            });
+    thread.join();
+    Assumptions.assumeTrue(refused.get() == 0, "SKIPPED: root of this namespace may not");
+    assertThat(seen.get()).isEqualTo(uid);
   }
 }

@@ -138,7 +138,7 @@ final class Loop implements Runnable {
 
   @Override
   public void run() {
-    turn.pulse().belongTo(Thread.currentThread(), kernel.gettid());
+    turn.pulse().belongToCaller(kernel);
     try {
       listeners.start();
       ahead.goOn();

@@ -8,6 +8,7 @@ import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.linux.NativeBuffer;
+import dev.peekpass.linux.SignalCalls;
 import dev.peekpass.proxy.TestAcknowledger.Offered;
 import dev.peekpass.proxy.Tests.Running;
 import dev.peekpass.proxy.status.Counter;
@@ -279,6 +280,10 @@ class LingerTest {
    */
   @Test
   void aLoopThatWaitsInCloseIsGotOut() throws Exception {
+    assertThatALoopThatWaitsInCloseIsGotOut();
+  }
+
+  private void assertThatALoopThatWaitsInCloseIsGotOut() throws Exception {
     Interrupted interrupted = new Interrupted();
     try (TestReceiver good = TestReceiver.stream(dir.resolve("good"));
         TestAcknowledger evil = new TestAcknowledger(dir.resolve("evil"));
@@ -294,6 +299,18 @@ class LingerTest {
 
       assertThatOthersAreServed(good, running);
       assertThat(running.count(Counter.CLOSED_ASIDE)).isZero();
+    }
+  }
+
+  /** Who starts the program may have signals blocked, and threads inherit that. */
+  @Test
+  void aLoopIsGotOutThoughTheSignalForThatWasBlockedWhereItWasStarted() throws Exception {
+    long signal = SignalCalls.setOf(Linux.SIGURG);
+    assertThat(SignalCalls.block(signal)).isZero();
+    try {
+      assertThatALoopThatWaitsInCloseIsGotOut();
+    } finally {
+      SignalCalls.unblock(signal);
     }
   }
 

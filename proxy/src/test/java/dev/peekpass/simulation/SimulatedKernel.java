@@ -946,6 +946,11 @@ public final class SimulatedKernel implements Kernel {
   }
 
   @Override
+  public int unblockSignal(int signal) {
+    return 0;
+  }
+
+  @Override
   public int peerCredentials(Fd socket, @Nullable PeerCredentials[] credentials) {
     UnixSocket of = as(UnixSocket.class, socket);
     credentials[0] = new PeerCredentials(of.peerPid(), of.peerUid(), 0);

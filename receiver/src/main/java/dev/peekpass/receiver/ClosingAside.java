@@ -180,6 +180,8 @@ final class ClosingAside {
     @Override
     public void run() {
       Kernel kernel = kernels.get();
+      // Whoever started the program may have had it blocked.
+      kernel.unblockSignal(Linux.SIGURG);
       int thread = kernel.gettid();
       if (thread > 0) {
         closing.add(thread);

@@ -6,6 +6,7 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.SignalCalls;
 import dev.peekpass.receiver.ClosingAside.How;
 import java.util.concurrent.ThreadFactory;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -22,6 +23,10 @@ class ClosingAsideTest {
   /** Each close(2) would wait for minutes, and no other thread is left for the rest. */
   @Test
   void whatLingersInAllItsThreadsHoldsUpNothingElse() throws Exception {
+    assertThatWhatLingersHoldsUpNothingElse();
+  }
+
+  private void assertThatWhatLingersHoldsUpNothingElse() throws Exception {
     ClosingAside aside = new ClosingAside(LinuxKernel::open, "test");
     try (TestProxy sender = new TestProxy()) {
       for (int i = 0; i < 3 * ClosingAside.THREADS_MAX; i++) {
@@ -38,6 +43,18 @@ class ClosingAsideTest {
       });
     } finally {
       aside.end();
+    }
+  }
+
+  /** Who starts the program may have signals blocked, and threads inherit that. */
+  @Test
+  void whatLingersIsInterruptedThoughTheSignalForThatIsBlockedInTheCaller() throws Exception {
+    long signal = SignalCalls.setOf(Linux.SIGURG);
+    assertThat(SignalCalls.block(signal)).isZero();
+    try {
+      assertThatWhatLingersHoldsUpNothingElse();
+    } finally {
+      SignalCalls.unblock(signal);
     }
   }
 

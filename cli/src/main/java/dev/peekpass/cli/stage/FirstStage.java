@@ -158,6 +158,7 @@ public final class FirstStage {
 
   private void run() throws IOException {
     Identity identity = Identity.of(configuration.privileges(), kernel.geteuid());
+    Identity.ignoredGroup(configuration.privileges(), kernel.geteuid()).ifPresent(LOG::warn);
     requireDirectoryOfItsOwn();
     Image image = Image.current();
     requireOptionsThatWork(image);

@@ -1,5 +1,8 @@
 package dev.peekpass.cli.stage;
 
+import java.nio.file.Path;
+import java.nio.file.Files;
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.ProcessCalls.User;
 import dev.peekpass.proxy.config.Privileges;
@@ -17,7 +20,17 @@ import java.util.Optional;
  */
 public record Identity(
     String name, int uid, int gid, List<Integer> groups, boolean changes, boolean named) {
-  private static final String NUMBER = "\\d{1,9}";
+  /** There is no such user or group on this machine. */
+  public static final class NotHereException extends IOException {
+    private static final long serialVersionUID = 1;
+
+    NotHereException(String message) {
+      super(message);
+    }
+  }
+
+  /** The one that is left is -1, by which setresuid(2) and others mean none. */
+  private static final long LARGEST = 0xFFFF_FFFEL;
 
   /**
    * Finds out.
@@ -28,7 +41,7 @@ public record Identity(
   static Identity of(Privileges privileges, int uid) throws IOException {
     Optional<String> wanted = privileges.user();
     if (wanted.isEmpty()) {
-      String name = uid == 0 ? "root" : String.valueOf(uid);
+      String name = uid == 0 ? "root" : Integer.toUnsignedString(uid);
       return new Identity(name, uid, -1, List.of(), false, false);
     }
     User user = user(wanted.get(), privileges.group());
@@ -64,8 +77,9 @@ public record Identity(
     if (byName.isPresent()) {
       return byName.get();
     }
-    if (text.matches(NUMBER)) {
-      int uid = Integer.parseInt(text);
+    Optional<Integer> number = number("user", text);
+    if (number.isPresent()) {
+      int uid = number.get();
       Optional<User> byNumber = ProcessCalls.userByNumber(uid);
       if (byNumber.isPresent()) {
         return byNumber.get();
@@ -73,11 +87,11 @@ public record Identity(
       if (group.isPresent()) {
         return new User(text, uid, -1);
       }
-      throw new IOException(
+      throw new NotHereException(
           "user: %s: no user has that number: write group, too, or the name of a user"
               .formatted(text));
     }
-    throw new IOException(
+    throw new NotHereException(
         "user: there is no user %s: make it (useradd --system %s), or write another"
             .formatted(text, text));
   }
@@ -87,17 +101,69 @@ public record Identity(
     if (byName.isPresent()) {
       return byName.get();
     }
-    if (text.matches(NUMBER)) {
-      return Integer.parseInt(text);
+    Optional<Integer> number = number("group", text);
+    if (number.isPresent()) {
+      return number.get();
     }
-    throw new IOException(
+    throw new NotHereException(
         "group: there is no group %s: make it (groupadd --system %s), or write another"
             .formatted(text, text));
   }
 
+  /**
+   * The number in a text, as the kernel takes it: from 2147483648 on a negative int.
+   *
+   * @return empty when the text is a name
+   */
+  private static Optional<Integer> number(String key, String text) throws IOException {
+    if (!text.matches("\\d+")) {
+      return Optional.empty();
+    }
+    String digits = text.replaceFirst("^0+(?=\\d)", "");
+    if (digits.length() > 10 || Long.parseLong(digits) > LARGEST) {
+      throw new IOException(
+          "%s: %s: such a number is %d at most: write a smaller one".formatted(key, text, LARGEST));
+    }
+    return Optional.of(Integer.parseUnsignedInt(digits));
+  }
+
+  /**
+   * What to say of a group of the configuration that this process cannot have.
+   *
+   * @param uid effective, of this process
+   */
+  public static Optional<String> ignoredGroup(Privileges privileges, int uid) throws IOException {
+    List<String> status = Files.readAllLines(Path.of("/proc/self/status"), ISO_8859_1);
+    return ignoredGroup(privileges, uid, status);
+  }
+
+  /**
+   * Says that a group is of no effect, since only root can have others than it was started with.
+   *
+   * @param uid effective, of this process
+   * @param status of this process, as /proc has it
+   */
+  static Optional<String> ignoredGroup(Privileges privileges, int uid, List<String> status)
+      throws IOException {
+    if (uid == 0 || privileges.group().isEmpty()) {
+      return Optional.empty();
+    }
+    String wanted = Integer.toUnsignedString(group(privileges.group().get()));
+    boolean others =
+        status.stream()
+            .filter(line -> line.startsWith("Gid:") || line.startsWith("Groups:"))
+            .flatMap(line -> Arrays.stream(line.split("\\s+")).skip(1))
+            .anyMatch(gid -> !gid.equals(wanted));
+    return others
+        ? Optional.of(
+            "group: %s: only root can set its groups, so this proxy keeps those that it was started with: start it as root, or with that group alone, or leave group out"
+                .formatted(privileges.group().get()))
+        : Optional.empty();
+  }
+
   /** The name of a user, or the number where there is none. */
   static String nameOf(int uid) {
-    return ProcessCalls.userByNumber(uid).map(User::name).orElse(String.valueOf(uid));
+    return ProcessCalls.userByNumber(uid).map(User::name).orElse(Integer.toUnsignedString(uid));
   }
 
   /** As setgroups(2) takes them. */

@@ -2,6 +2,8 @@ package dev.peekpass.cli.stage;
 
 import dev.peekpass.linux.Errno;
 import dev.peekpass.proxy.advice.PathAdvice;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** What to do about a call of a start that the kernel refuses, by the error. */
@@ -15,11 +17,27 @@ final class Remedies {
    * @param root whether root makes it
    */
   static String ofGivingUp(int errno, boolean root) {
+    return ofGivingUp(errno, root, Path.of("/proc/self/setgroups"));
+  }
+
+  /**
+   * As the other.
+   *
+   * @param setgroups the file that says whether groups may be set in this user namespace,
+   *     user_namespaces(7)
+   */
+  static String ofGivingUp(int errno, boolean root, Path setgroups) {
+    if (errno == Errno.EPERM && root && saysDeny(setgroups)) {
+      return "nobody may set groups in this user namespace (/proc/self/setgroups says deny), as in a"
+          + " rootless container: leave user and group out, since its root is whoever made it, or"
+          + " map more users (/etc/subuid, newuidmap)";
+    }
     return switch (errno) {
       case Errno.EAGAIN -> "that user has too many processes: raise LimitNPROC=, ulimit -u";
       case Errno.EINVAL ->
           "that user or one of its groups has no number in this user namespace: map it, or write"
-              + " another user";
+              + " another user, or leave user out, since root of a rootless container is whoever"
+              + " started it";
       case Errno.EPERM ->
           root
               ? "root lacks CAP_SETUID or CAP_SETGID here (CapabilityBoundingSet=, the container's"
@@ -28,6 +46,15 @@ final class Remedies {
               : "start it as root, or as the user itself and without user";
       default -> "start it as root, or as the user itself and without user";
     };
+  }
+
+  private static boolean saysDeny(Path setgroups) {
+    try {
+      return Files.readString(setgroups).strip().equals("deny");
+    } catch (IOException e) {
+      // Before Linux 3.19, or without /proc.
+      return false;
+    }
   }
 
   /**

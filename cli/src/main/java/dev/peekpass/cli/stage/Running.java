@@ -11,6 +11,7 @@ import org.slf4j.LoggerFactory;
 
 /** The proxy that is running, which another is to take over from. */
 public final class Running {
+  private static final int ERRNO_MAX = 4095;
   private static final Logger LOG = LoggerFactory.getLogger("dev.peekpass.cli");
 
   private Running() {}
@@ -47,10 +48,12 @@ public final class Running {
    */
   public static void requireNoPromotion(Takeover old, int uid, boolean named) throws IOException {
     int running = old.oldUid();
-    if (uid == 0 && !named && running > 0) {
+    // From 2147483648 on a number is negative, too; those next to 0 are errors.
+    boolean known = running >= 0 || running < -ERRNO_MAX;
+    if (uid == 0 && !named && known && running != 0) {
       throw new IOException(
-          "the running proxy (%s) runs as uid %d, and this one would run as root: write user: %s into the configuration, or user: root if that is meant; the running one goes on"
-              .formatted(old, running, Identity.nameOf(running)));
+          "the running proxy (%s) runs as uid %s, and this one would run as root: write user: %s into the configuration, or user: root if that is meant; the running one goes on"
+              .formatted(old, Integer.toUnsignedString(running), Identity.nameOf(running)));
     }
   }
 }

@@ -93,7 +93,10 @@ final class AdminConnection {
         LOG.warn("admin socket: refused uid unknown: {}", why);
       } else {
         LOG.warn(
-            "admin socket: refused uid {} (process {}): {}", peer[0].uid(), peer[0].pid(), why);
+            "admin socket: refused uid {} (process {}): {}",
+            Integer.toUnsignedString(peer[0].uid()),
+            peer[0].pid(),
+            why);
       }
       stream.send(Operations.error(why));
       return;

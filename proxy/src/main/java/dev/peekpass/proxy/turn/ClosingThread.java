@@ -73,7 +73,7 @@ final class ClosingThread {
     Pulse pulse = new Pulse();
     try {
       Kernel kernel = kernels.get();
-      pulse.belongTo(Thread.currentThread(), kernel.gettid());
+      pulse.belongToCaller(kernel);
       watch.watchCloser(pulse);
       do {
         queue.closeAll(kernel, pulse);

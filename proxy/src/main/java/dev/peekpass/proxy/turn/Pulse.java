@@ -1,5 +1,7 @@
 package dev.peekpass.proxy.turn;
 
+import dev.peekpass.linux.Kernel;
+import dev.peekpass.linux.Linux;
 import dev.peekpass.proxy.status.Stall;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -33,10 +35,14 @@ public final class Pulse {
   private volatile boolean interrupted;
   private volatile boolean ended;
 
-  /** The calling thread's from now on. */
-  public void belongTo(Thread owner, int kernelsThreadId) {
-    threadId = kernelsThreadId;
-    thread = owner;
+  /**
+   * The calling thread's from now on, which a {@link StallWatch} may interrupt: also where whoever
+   * started the program had the signal for that blocked.
+   */
+  public void belongToCaller(Kernel kernel) {
+    kernel.unblockSignal(Linux.SIGURG);
+    threadId = kernel.gettid();
+    thread = Thread.currentThread();
   }
 
   /** The thread begins something. */

@@ -6,8 +6,12 @@ import dev.peekpass.linux.Fd;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
+import dev.peekpass.linux.SignalCalls;
 import dev.peekpass.proxy.Tests;
+import java.io.IOException;
 import java.lang.reflect.Proxy;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -20,6 +24,7 @@ import org.junit.jupiter.api.Test;
 class CloseQueueTest {
   private final Kernel kernel = LinuxKernel.open();
   private final ConcurrentLinkedQueue<String> calls = new ConcurrentLinkedQueue<>();
+  private final ConcurrentLinkedQueue<Integer> closers = new ConcurrentLinkedQueue<>();
   private final CountDownLatch gate = new CountDownLatch(1);
   private volatile boolean held;
   private Turn turn;
@@ -47,6 +52,7 @@ class CloseQueueTest {
             new Class<?>[] {Kernel.class},
             (self, method, arguments) -> {
               if (method.getName().startsWith("close")) {
+                closers.add(real.gettid());
                 if (held) {
                   gate.await();
                 }
@@ -80,6 +86,30 @@ class CloseQueueTest {
     endTurn();
 
     Tests.await("it is closed", () -> !isOpen(fd));
+  }
+
+  /** Who starts the program may have signals blocked, and threads inherit that. */
+  @Test
+  void itsThreadCanBeInterruptedThoughTheSignalForThatWasBlockedWhereItWasStarted()
+      throws IOException {
+    held = true;
+    long signal = SignalCalls.setOf(Linux.SIGURG);
+    assertThat(SignalCalls.block(signal)).isZero();
+    try {
+      queue.close(newDescriptor());
+      endTurn();
+    } finally {
+      SignalCalls.unblock(signal);
+    }
+    Tests.await("it closes", () -> closers.size() == 1);
+    Path status = Path.of("/proc/self/task/" + closers.peek() + "/status");
+    String blocked =
+        Files.readAllLines(status).stream()
+            .filter(line -> line.startsWith("SigBlk:"))
+            .findFirst()
+            .orElseThrow()
+            .substring("SigBlk:".length());
+    assertThat(Long.parseUnsignedLong(blocked.strip(), 16) & signal).isZero();
   }
 
   @Test
