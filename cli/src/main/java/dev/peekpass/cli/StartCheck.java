@@ -4,7 +4,8 @@ import dev.peekpass.cli.stage.Candidate;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.proxy.admin.AdminPath;
 import dev.peekpass.proxy.admin.AdminSocket;
-import dev.peekpass.proxy.advice.ReceiverAdvice;
+import dev.peekpass.proxy.advice.PathAdvice;
+import dev.peekpass.proxy.advice.Unreachable;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfinementMode;
 import java.io.IOException;
@@ -16,7 +17,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What {@code run} would find wrong around a configuration: whom it is to serve as, and what that
@@ -109,9 +109,8 @@ final class StartCheck {
   }
 
   private void requireReadableFile(String user) {
-    file.filter(name -> UnreadableFile.isHidden(Path.of(name).toAbsolutePath()))
-        .map(name -> new UnreadableFile("user " + user, null).mistake(name))
-        .ifPresent(mistake -> errors.add(mistake.message() + ", " + mistake.remedy()));
+    file.flatMap(UnreadableFile::why)
+        .ifPresent(why -> errors.add("user " + user + " " + why.fault() + ": " + why.remedy()));
   }
 
   /**
@@ -149,7 +148,7 @@ final class StartCheck {
   }
 
   private void missing(String user, String path, Path directory, boolean named) {
-    String make = "make it (install -d -o %s -m 700 %s)".formatted(user, directory);
+    String make = PathAdvice.toMake(directory, user);
     if (named && directory.startsWith("/run")) {
       warnings.add(
           "admin socket unix:%s: there is no directory %s: %s, unless the unit's RuntimeDirectory= does"
@@ -170,13 +169,11 @@ final class StartCheck {
   }
 
   private void requireWritable(String user, String path, Path directory, boolean named) {
-    @Nullable Path hidden = ReceiverAdvice.unsearchable(directory.resolve("x"));
-    if (hidden == null && Files.isWritable(directory)) {
+    Optional<Unreachable> why = Unreachable.makingAdminSocket(directory, user);
+    if (why.isEmpty()) {
       return;
     }
-    String remedy =
-        "user %s cannot make the admin socket in %s: make a directory of its own for it (install -d -o %s -m 700 …), or leave admin out"
-            .formatted(user, hidden == null ? directory : hidden, user);
+    String remedy = "user " + user + " " + why.get().fault() + ": " + why.get().remedy();
     if (named) {
       errors.add("admin socket unix:" + path + ": " + remedy);
     } else {

@@ -354,13 +354,13 @@ public final class FirstStage {
       Identity identity, Image image, FileRules.Places places, Optional<String> adminDirectory)
       throws IOException {
     Reach reach = new Reach(identity.name());
-    reach.requireReadable(image.path(), "the JDK");
-    reach.requireReadable(places.javaHome() + "/lib/modules", "the JDK");
+    reach.requireReadable(image.path(), "the JDK", "/usr/lib/jvm");
+    reach.requireReadable(places.javaHome() + "/lib/modules", "the JDK", "/usr/lib/jvm");
     for (String path : places.program()) {
-      reach.requireReadable(path, "the program");
+      reach.requireReadable(path, "the program", "/opt/peekpass");
     }
     if (request.file().isPresent()) {
-      reach.requireReadable(request.file().get().toString(), "the configuration");
+      reach.requireReadableConfiguration(request.file().get());
     }
     if (configuration.adminPath().isPresent() && adminDirectory.isPresent()) {
       reach.requireWritable(adminDirectory.get());

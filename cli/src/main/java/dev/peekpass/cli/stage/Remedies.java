@@ -1,8 +1,6 @@
 package dev.peekpass.cli.stage;
 
 import dev.peekpass.linux.Errno;
-import dev.peekpass.proxy.advice.PathAdvice;
-import java.nio.file.Path;
 
 /** What to do about a call of a start that the kernel refuses, by the error. */
 final class Remedies {
@@ -28,21 +26,6 @@ final class Remedies {
               : "start it as root, or as the user itself and without user";
       default -> "start it as root, or as the user itself and without user";
     };
-  }
-
-  /**
-   * Of a directory that the new user cannot enter.
-   *
-   * @param what is in there that it needs, as {@link Reach} names it
-   */
-  static String ofHidden(Path directory, String what) {
-    String better =
-        switch (what) {
-          case "the JDK" -> "/usr/lib/jvm";
-          case "the program" -> "/opt/peekpass";
-          default -> "/etc/peekpass";
-        };
-    return PathAdvice.toEnter(directory, better);
   }
 
   /**
