@@ -48,7 +48,7 @@ final class AdminOptions {
             return path;
           }
         }
-        case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+        case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
           mistakes.forEach(err::println);
           err.println(
               "peekpass: the proxy was not asked: "

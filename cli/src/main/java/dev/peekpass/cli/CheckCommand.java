@@ -95,7 +95,7 @@ public final class CheckCommand implements Callable<Integer> {
         out.println(shown + ": ok, " + summary(configuration));
         yield receivers == Receivers.strict && !answer.complaints().isEmpty() ? 1 : 0;
       }
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
         mistakes.forEach(err::println);
         yield 1;
       }

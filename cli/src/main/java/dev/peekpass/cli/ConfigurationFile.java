@@ -86,7 +86,7 @@ final class ConfigurationFile {
     } catch (NoSuchFileException e) {
       return unreadable(shown, "there is no such file", "write the path of a configuration");
     } catch (AccessDeniedException e) {
-      return new ConfigurationReader.Mistakes(List.of(ifNot.mistake(name)));
+      return ConfigurationReader.Mistakes.unreadable(ifNot.mistake(name));
     } catch (CharacterCodingException e) {
       return unreadable(shown, "the file is not UTF-8", "save it in UTF-8");
     } catch (IOException | InvalidPathException e) {
@@ -107,6 +107,7 @@ final class ConfigurationFile {
   }
 
   private static ConfigurationReader.Result unreadable(String file, String message, String remedy) {
-    return new ConfigurationReader.Mistakes(List.of(new Mistake(file, 1, 1, message, remedy)));
+    return ConfigurationReader.Mistakes.unreadable(
+        new Mistake(file, 1, 1, message, remedy));
   }
 }

@@ -163,7 +163,7 @@ final class RunCommand implements Callable<Integer> {
         }
         yield start(valid, text[0], handed);
       }
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
         mistakes.forEach(System.err::println);
         yield 1;
       }
@@ -276,25 +276,23 @@ final class RunCommand implements Callable<Integer> {
 
   private ConfigurationReader.Result readAgain() {
     if (file.equals("-")) {
-      return new ConfigurationReader.Mistakes(
-          List.of(
+      return ConfigurationReader.Mistakes.unreadable(
               new Mistake(
                   "<stdin>",
                   1,
                   1,
                   "standard input cannot be read again",
-                  "start the proxy with -c FILE")));
+                  "start the proxy with -c FILE"));
     }
     Path path = Path.of(file);
     if (Files.exists(path) && !Files.isRegularFile(path)) {
-      return new ConfigurationReader.Mistakes(
-          List.of(
+      return ConfigurationReader.Mistakes.unreadable(
               new Mistake(
                   file,
                   1,
                   1,
                   "it is no regular file, which may never end or be empty when it is read again",
-                  "start the proxy with -c and a file")));
+                  "start the proxy with -c and a file"));
     }
     return ConfigurationFile.readAgain(file, confined ? directory : null);
   }
