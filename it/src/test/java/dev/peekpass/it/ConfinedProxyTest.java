@@ -177,7 +177,7 @@ class ConfinedProxyTest {
       assertThat(status.output().replaceAll(".*\"threads\":(\\d+),\"filtered\":(\\d+),.*", "$1=$2"))
           .matches("(\\d+)=\\1\n?");
       assertThat(command("status", "--admin", "unix:" + admin()).output())
-          .contains("confinement enforce: uid 1, capabilities 0000000000000000, system calls");
+          .contains("confinement enforce: uid 1, capabilities none, system calls");
 
       // A reload of a file that was put in the place of the other, which needs no more.
       write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.2:0\"");
