@@ -1,6 +1,7 @@
 package dev.peekpass.cli;
 
 import dev.peekpass.cli.stage.Candidate;
+import dev.peekpass.cli.stage.FirstStage;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.proxy.admin.AdminPath;
 import dev.peekpass.proxy.admin.AdminSocket;
@@ -79,6 +80,9 @@ final class StartCheck {
     }
     if (candidate.isEmpty() || candidate.get().uid() == own) {
       String user = candidate.map(Candidate::name).orElse(own == 0 ? "root" : String.valueOf(own));
+      if (own == 0 && candidate.isEmpty()) {
+        warnings.add(FirstStage.AS_ROOT);
+      }
       Runnable admin = admin(user, own, own);
       admin.run();
       return Optional.of(others.get());

@@ -208,10 +208,13 @@ public final class FirstStage {
     }
   }
 
+  /** What is said to root that names no user. */
+  public static final String AS_ROOT =
+      "it serves as root: write user: NAME into the configuration, and only its start is root's";
+
   /** Says that nobody needs to be root. */
   public static void warnOfRoot() {
-    LOG.warn(
-        "it serves as root: write user: NAME into the configuration, and only its start is root's");
+    LOG.warn("{}", AS_ROOT);
   }
 
   private void become(Identity identity, Image image, Optional<CarriedTakeover> carried)
