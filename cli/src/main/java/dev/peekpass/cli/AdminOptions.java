@@ -8,6 +8,8 @@ import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.config.Mistake;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,12 +45,12 @@ final class AdminOptions {
     if (!file.isEmpty()) {
       switch (ConfigurationFile.read(file, System.in)) {
         case ConfigurationReader.Valid(Configuration valid, List<Mistake> warnings) -> {
-          Optional<String> path = valid.adminPath().or(() -> standard);
+          Optional<String> path = valid.adminPath().or(() -> toAsk(kernel, valid));
           if (path.isPresent()) {
             return path;
           }
         }
-        case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+        case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
           mistakes.forEach(err::println);
           err.println(
               "peekpass: the proxy was not asked: "
@@ -65,6 +67,14 @@ final class AdminOptions {
         "peekpass: this user has no standard place for the admin socket: write admin: into the"
             + " configuration and -c FILE here, or --admin unix:PATH");
     return Optional.empty();
+  }
+
+  private static Optional<String> toAsk(Kernel kernel, Configuration valid) {
+    return AdminPath.toAsk(
+        kernel.geteuid(),
+        System.getenv(),
+        valid.privileges().user().isPresent(),
+        path -> Files.exists(Path.of(path)));
   }
 
   /** Reads {@code unix:PATH}. */

@@ -95,10 +95,15 @@ public final class CheckCommand implements Callable<Integer> {
         if (!start.errors().isEmpty()) {
           yield 1;
         }
+        int closed = answer.complaints().size();
+        if (receivers == Receivers.strict && closed > 0) {
+          out.println(shown + ": valid, but " + count(closed, "receiver") + " would get nothing");
+          yield 1;
+        }
         out.println(shown + ": ok, " + summary(configuration));
-        yield receivers == Receivers.strict && !answer.complaints().isEmpty() ? 1 : 0;
+        yield 0;
       }
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
         mistakes.forEach(err::println);
         yield 1;
       }

@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -99,7 +98,7 @@ final class ConfigurationFile {
     } catch (NoSuchFileException e) {
       return unreadable(shown, "there is no such file", "write the path of a configuration");
     } catch (AccessDeniedException e) {
-      return new ConfigurationReader.Mistakes(List.of(ifNot.mistake(name)));
+      return ConfigurationReader.Mistakes.unreadable(ifNot.mistake(name));
     } catch (CharacterCodingException e) {
       return unreadable(shown, "the file is not UTF-8", "save it in UTF-8");
     } catch (IOException | InvalidPathException e) {
@@ -120,6 +119,6 @@ final class ConfigurationFile {
   }
 
   private static ConfigurationReader.Result unreadable(String file, String message, String remedy) {
-    return new ConfigurationReader.Mistakes(List.of(new Mistake(file, 1, 1, message, remedy)));
+    return ConfigurationReader.Mistakes.unreadable(new Mistake(file, 1, 1, message, remedy));
   }
 }

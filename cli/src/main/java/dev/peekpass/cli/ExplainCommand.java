@@ -100,7 +100,7 @@ public final class ExplainCommand implements Callable<Integer> {
     return switch (ConfigurationFile.read(file, System.in)) {
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) ->
           explain(configuration);
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
         mistakes.forEach(spec.commandLine().getErr()::println);
         yield 1;
       }

@@ -166,7 +166,7 @@ final class RunCommand implements Callable<Integer> {
         }
         yield start(valid, text[0], handed);
       }
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> {
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> {
         mistakes.forEach(System.err::println);
         yield 1;
       }
@@ -281,24 +281,22 @@ final class RunCommand implements Callable<Integer> {
 
   private ConfigurationReader.Result readAgain() {
     if (file.equals("-")) {
-      return new ConfigurationReader.Mistakes(
-          List.of(
-              new Mistake(
-                  "<stdin>",
-                  1,
-                  1,
-                  "standard input cannot be read again",
-                  "start the proxy with -c FILE")));
+      return ConfigurationReader.Mistakes.unreadable(
+          new Mistake(
+              "<stdin>",
+              1,
+              1,
+              "standard input cannot be read again",
+              "start the proxy with -c FILE"));
     }
     if (ConfigurationFile.isReadOnce(file)) {
-      return new ConfigurationReader.Mistakes(
-          List.of(
-              new Mistake(
-                  file,
-                  1,
-                  1,
-                  "it is no regular file, which may never end or be empty when it is read again",
-                  "start the proxy with -c and a file")));
+      return ConfigurationReader.Mistakes.unreadable(
+          new Mistake(
+              file,
+              1,
+              1,
+              "it is no regular file, which may never end or be empty when it is read again",
+              "start the proxy with -c and a file"));
     }
     return ConfigurationFile.readAgain(file, confined ? directory : null);
   }

@@ -2,12 +2,14 @@ package dev.peekpass.cli;
 
 import dev.peekpass.cli.stage.AdminDirectory;
 import dev.peekpass.cli.stage.AsUser;
+import dev.peekpass.cli.stage.FirstStage;
 import dev.peekpass.cli.stage.Identity;
 import dev.peekpass.linux.Errno;
 import dev.peekpass.linux.Kernel;
 import dev.peekpass.linux.SystemCallException;
+import dev.peekpass.proxy.advice.PathAdvice;
 import dev.peekpass.proxy.advice.Reason;
-import dev.peekpass.proxy.advice.ReceiverAdvice;
+import dev.peekpass.proxy.advice.Unreachable;
 import dev.peekpass.proxy.config.Configuration;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,7 +19,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What {@code run} would find wrong around a configuration: whom it is to serve as, and what that
@@ -89,6 +90,9 @@ final class StartCheck {
       warnOfIgnoredGroup(own);
       String user =
           candidate.map(Identity::name).orElse(own == 0 ? "root" : Integer.toUnsignedString(own));
+      if (own == 0 && candidate.isEmpty()) {
+        warnings.add(FirstStage.AS_ROOT);
+      }
       Runnable admin = admin(user, own, own);
       admin.run();
       return Optional.of(others.get());
@@ -133,9 +137,8 @@ final class StartCheck {
   }
 
   private void requireReadableFile(String user) {
-    file.filter(name -> UnreadableFile.isHidden(Path.of(name).toAbsolutePath()))
-        .map(name -> new UnreadableFile("user " + user, null).mistake(name))
-        .ifPresent(mistake -> errors.add(mistake.message() + ", " + mistake.remedy()));
+    file.flatMap(UnreadableFile::why)
+        .ifPresent(why -> errors.add("user " + user + " " + why.fault() + ": " + why.remedy()));
   }
 
   /**
@@ -166,7 +169,7 @@ final class StartCheck {
   }
 
   private void missing(String user, String path, Path directory, boolean named) {
-    String make = "make it (install -d -o %s -m 700 %s)".formatted(user, directory);
+    String make = PathAdvice.toMake(directory, user);
     if (named && directory.startsWith("/run")) {
       warnings.add(
           "admin socket unix:%s: there is no directory %s: %s, unless the unit's RuntimeDirectory= does"
@@ -187,13 +190,11 @@ final class StartCheck {
   }
 
   private void requireWritable(String user, String path, Path directory, boolean named) {
-    @Nullable Path hidden = ReceiverAdvice.unsearchable(directory.resolve("x"));
-    if (hidden == null && Files.isWritable(directory)) {
+    Optional<Unreachable> why = Unreachable.makingAdminSocket(directory, user);
+    if (why.isEmpty()) {
       return;
     }
-    String remedy =
-        "user %s cannot make the admin socket in %s: make a directory of its own for it (install -d -o %s -m 700 …), or leave admin out"
-            .formatted(user, hidden == null ? directory : hidden, user);
+    String remedy = "user " + user + " " + why.get().fault() + ": " + why.get().remedy();
     if (named) {
       errors.add("admin socket unix:" + path + ": " + remedy);
     } else {

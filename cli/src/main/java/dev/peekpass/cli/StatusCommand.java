@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -23,6 +24,8 @@ import picocli.CommandLine.Spec;
       "3:no proxy could be asked"
     })
 final class StatusCommand implements Callable<Integer> {
+  private static final String NO_CAPABILITIES = "0".repeat(16);
+
   @Spec private CommandSpec spec = CommandSpec.create();
   @Mixin private AdminOptions options = new AdminOptions();
 
@@ -48,29 +51,30 @@ final class StatusCommand implements Callable<Integer> {
         });
   }
 
-  private static void print(PrintWriter out, Map<String, Object> status) {
+  /** As people read it. */
+  static void print(PrintWriter out, Map<String, Object> status) {
     out.printf(
-        "Peekpass %s, process %s, %s threads, since %s; it keeps track of %s clients%n",
+        "Peekpass %s, process %s, %s, since %s; it keeps track of %s%n",
         status.get("version"),
         status.get("pid"),
-        status.get("threads"),
+        count(status.get("threads"), "thread"),
         status.get("started"),
-        status.get("clients"));
+        count(status.get("clients"), "client"));
     out.printf(
-        "configuration %s of %s, %s reloads%n",
-        status.get("configuration"), status.get("loaded"), status.get("reloads"));
+        "configuration %s of %s, %s%n",
+        status.get("configuration"), status.get("loaded"), count(status.get("reloads"), "reload"));
     if (status.get("confinement") instanceof Map<?, ?> confinement) {
       confinement(out, confinement);
     }
     out.println();
     for (Map<?, ?> listener : objects(status, "listeners")) {
       out.printf(
-          "listener %-24s %-9s queued %s, pending %s of %s clients%s%n",
+          "listener %-24s %-9s queued %s, pending %s of %s%s%n",
           listener.get("address"),
           listener.get("state"),
           listener.get("queued"),
           listener.get("pending"),
-          listener.get("clients"),
+          count(listener.get("clients"), "client"),
           turnedAway(listener));
     }
     for (Map<?, ?> backend : objects(status, "backends")) {
@@ -109,18 +113,29 @@ final class StatusCommand implements Callable<Integer> {
             ? ", ports " + list.stream().map(String::valueOf).collect(Collectors.joining(" "))
             : "";
     out.printf(
-        "confinement %s: uid %s, capabilities %s, system calls %s in %s of %s threads, Landlock %s%s%n",
+        "confinement %s: uid %s, capabilities %s, system calls %s in %s of %s, Landlock %s%s%n",
         confinement.get("mode"),
         confinement.get("uid"),
-        confinement.get("capabilities"),
+        NO_CAPABILITIES.equals(confinement.get("capabilities"))
+            ? "none"
+            : confinement.get("capabilities"),
         confinement.get("calls"),
         confinement.get("filtered"),
-        confinement.get("threads"),
+        count(confinement.get("threads"), "thread"),
         Long.valueOf(0).equals(confinement.get("landlock")) ? "none" : confinement.get("landlock"),
         ports);
+    if (confinement.get("paths") instanceof List<?> paths && !paths.isEmpty()) {
+      out.printf(
+          "confinement: files of the configuration: %s%n",
+          paths.stream().map(String::valueOf).collect(Collectors.joining(" ")));
+    }
     if (confinement.get("lacks") instanceof List<?> lacks) {
       lacks.forEach(lack -> out.printf("confinement: %s%n", lack));
     }
+  }
+
+  private static String count(@Nullable Object number, String noun) {
+    return number + " " + noun + (Long.valueOf(1).equals(number) ? "" : "s");
   }
 
   private static List<Map<?, ?>> objects(Map<?, ?> parent, String name) {

@@ -1,10 +1,9 @@
 package dev.peekpass.cli;
 
-import dev.peekpass.proxy.advice.PathAdvice;
-import dev.peekpass.proxy.advice.ReceiverAdvice;
+import dev.peekpass.proxy.advice.Unreachable;
 import dev.peekpass.proxy.config.Mistake;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,12 +29,10 @@ record UnreadableFile(String who, @Nullable ConfigurationDirectory confinedTo) {
         confinedTo);
   }
 
-  /**
-   * Whether the mode of the file, or of a directory on the way, lets the calling thread read it.
-   */
-  static boolean isHidden(Path file) {
-    return ReceiverAdvice.unsearchable(file) != null
-        || (Files.exists(file) && !Files.isReadable(file));
+  /** Why the calling thread's user may not read a file that is there, if modes are why. */
+  static Optional<Unreachable> why(String file) {
+    return Unreachable.reading(
+        Path.of(file).toAbsolutePath(), "the file", Optional.empty(), BETTER);
   }
 
   /**
@@ -44,17 +41,9 @@ record UnreadableFile(String who, @Nullable ConfigurationDirectory confinedTo) {
    * @param shown the file as it was named
    */
   Mistake mistake(String shown) {
-    Path file = Path.of(shown);
-    @Nullable Path hidden = ReceiverAdvice.unsearchable(file);
-    if (hidden != null) {
-      return at(shown, who + " cannot enter " + hidden, PathAdvice.toEnter(hidden, BETTER));
-    }
-    if (!Files.isReadable(file)) {
-      return at(
-          shown,
-          who + " may not read the file",
-          "give it to a group of that user and let that group read it (chgrp G %s && chmod g+r %s)"
-              .formatted(shown, shown));
+    Optional<Unreachable> why = why(shown);
+    if (why.isPresent()) {
+      return at(shown, who + " " + why.get().fault(), why.get().remedy());
     }
     ConfigurationDirectory started = confinedTo;
     return started != null

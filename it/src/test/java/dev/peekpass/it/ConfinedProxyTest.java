@@ -177,7 +177,7 @@ class ConfinedProxyTest {
       assertThat(status.output().replaceAll(".*\"threads\":(\\d+),\"filtered\":(\\d+),.*", "$1=$2"))
           .matches("(\\d+)=\\1\n?");
       assertThat(command("status", "--admin", "unix:" + admin()).output())
-          .contains("confinement enforce: uid 1, capabilities 0000000000000000, system calls");
+          .contains("confinement enforce: uid 1, capabilities none, system calls");
 
       // A reload of a file that was put in the place of the other, which needs no more.
       write("user: daemon", "\"127.0.0.1:0\", \"127.0.0.2:0\"");
@@ -405,7 +405,7 @@ class ConfinedProxyTest {
       Running.Done hidden = command("run", "-c", dir + "/etc/peekpass.yaml", "--takeover");
       Files.setPosixFilePermissions(lib, PosixFilePermissions.fromString("rwxr-xr-x"));
       assertThat(hidden.status()).isOne();
-      assertThat(hidden.errors()).contains("user daemon cannot read " + lib);
+      assertThat(hidden.errors()).contains("user daemon may not read " + lib);
       assertThat(Files.getAttribute(admin(), "unix:uid")).isEqualTo(0);
       assertThat(get(proxy.port(0))).endsWith(BODY);
       assertThat(proxy.stop()).isZero();
@@ -505,7 +505,7 @@ class ConfinedProxyTest {
       String why =
           file
               + ":1:1: the proxy, which runs as user daemon (uid 1), may not read the file,"
-              + " give it to a group of that user and let that group read it (chgrp G "
+              + " let the group daemon read it (chgrp daemon "
               + file;
       assertThat(hidden.errors()).contains(why);
       assertThat(proxy.errors()).contains(why, "reload refused");
@@ -516,7 +516,7 @@ class ConfinedProxyTest {
       Running.Done closed = command("reload", "--admin", "unix:" + admin());
       Files.setPosixFilePermissions(etc, PosixFilePermissions.fromString("rwxr-xr-x"));
       assertThat(closed.errors())
-          .contains("(uid 1), cannot enter " + etc + ", move that to /etc/peekpass or the like");
+          .contains("(uid 1), cannot enter " + etc + ", move " + file + " to /etc/peekpass, or");
 
       // In another directory: its mode is right, and the proxy is confined.
       Path elsewhere = Files.createDirectories(dir.resolve("elsewhere")).resolve("other.yaml");
@@ -567,13 +567,28 @@ class ConfinedProxyTest {
     assertThat(bad.output()).isEmpty();
     assertThat(bad.errors())
         .contains(
-            "user daemon may not read the file, give it to a group of that user",
+            "user daemon may not read the file: let the group daemon read it (chgrp daemon ",
             "admin.sock: user daemon cannot make the admin socket in " + run,
             "backend shop: unix:" + socket + ": uid 1 may not connect to it");
     // What it says is what a start says.
     Running.Done start = command("run", "-c", file.toString());
     assertThat(start.status()).isOne();
-    assertThat(start.errors()).contains("user daemon cannot read " + file);
+    assertThat(start.errors()).contains("user daemon may not read the configuration " + file);
+
+    // Behind a link: its own directory is open, and where it leads is not.
+    Path closed = Files.createDirectory(dir.resolve("closed"));
+    Path behind = Files.move(file, closed.resolve("p.yaml"));
+    Files.setPosixFilePermissions(behind, PosixFilePermissions.fromString("rw-r--r--"));
+    Files.setPosixFilePermissions(closed, PosixFilePermissions.fromString("rwx------"));
+    Files.createSymbolicLink(file, behind);
+    String why =
+        "cannot enter %s: move %s to /etc/peekpass, or let the group daemon enter (chgrp daemon %s && chmod g+x %s)"
+            .formatted(closed, behind, closed, closed);
+    for (String command : List.of("check", "run")) {
+      Running.Done link = command(command, "-c", file.toString());
+      assertThat(link.status()).as(command).isOne();
+      assertThat(link.errors()).contains("user daemon " + why);
+    }
   }
 
   @Test

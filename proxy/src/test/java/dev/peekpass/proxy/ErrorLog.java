@@ -28,7 +28,7 @@ public final class ErrorLog implements SLF4JServiceProvider {
   private final MDCAdapter mdc = new NOPMDCAdapter();
 
   /** Gives every line to a test, on the thread that logs it; null ends it. */
-  static void listen(@Nullable Consumer<String> to) {
+  public static void listen(@Nullable Consumer<String> to) {
     listener = to;
   }
 

@@ -34,7 +34,7 @@ class RefusedSenderTest {
   private static final int AT_ONCE = 1 << 16;
   private static final int IN_ALL = 1 << 20;
 
-  /** Each read counts as much as 4 KiB at least. */
+  /** Each read of less than 512 bytes counts as much as 4 KiB. */
   private static final int MOST_READS = IN_ALL / 4096;
 
   /** What was read and not peeked at, one entry a call. */
@@ -135,6 +135,25 @@ class RefusedSenderTest {
 
       Tests.await("it is cut off", () -> !write(client, piece));
       assertThat(reads.size()).isLessThanOrEqualTo(MOST_READS);
+    }
+  }
+
+  /** Segments of a usual size that come one by one are no sign of abuse. */
+  @Test
+  void segmentsOfAUsualSizeCountForWhatTheyAre() throws Exception {
+    byte[] piece = new byte[1_400];
+    try (Running running = new Running(YAML, this::kernel);
+        Socket client = running.connect()) {
+      client.setTcpNoDelay(true);
+      client.getOutputStream().write(HEAD.getBytes(StandardCharsets.US_ASCII));
+      Tests.await("it is refused", () -> running.count(Outcome.REFUSED_NO_ROUTE) == 1);
+      int sent = HEAD.length();
+      for (int i = 0; i < MOST_READS + 30; i++) {
+        assertThat(write(client, piece)).as("piece %d", i).isTrue();
+        sent += piece.length;
+        int all = sent;
+        Tests.await("it is dropped", () -> dropped() == all);
+      }
     }
   }
 

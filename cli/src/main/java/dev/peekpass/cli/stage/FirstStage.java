@@ -206,10 +206,13 @@ public final class FirstStage {
     }
   }
 
+  /** What is said to root that names no user. */
+  public static final String AS_ROOT =
+      "it serves as root: write user: NAME into the configuration, and only its start is root's";
+
   /** Says that nobody needs to be root. */
   public static void warnOfRoot() {
-    LOG.warn(
-        "it serves as root: write user: NAME into the configuration, and only its start is root's");
+    LOG.warn("{}", AS_ROOT);
   }
 
   private void become(Identity identity, Image image, Optional<CarriedTakeover> carried)
@@ -355,13 +358,13 @@ public final class FirstStage {
       Identity identity, Image image, FileRules.Places places, boolean alsoAdmin)
       throws IOException {
     Reach reach = new Reach(identity.name());
-    reach.requireReadable(image.path(), "the JDK");
-    reach.requireReadable(places.javaHome() + "/lib/modules", "the JDK");
+    reach.requireReadable(image.path(), "the JDK", "/usr/lib/jvm");
+    reach.requireReadable(places.javaHome() + "/lib/modules", "the JDK", "/usr/lib/jvm");
     for (String path : places.program()) {
-      reach.requireReadable(path, "the program");
+      reach.requireReadable(path, "the program", "/opt/peekpass");
     }
     if (request.file().isPresent()) {
-      reach.requireReadable(request.file().get().toString(), "the configuration");
+      reach.requireReadableConfiguration(request.file().get());
     }
     if (alsoAdmin && configuration.adminPath().isPresent() && admin.isPresent()) {
       reach.requireWritable(admin.get().directory().toString());

@@ -1,12 +1,13 @@
 package dev.peekpass.cli.stage;
 
-import java.nio.file.Path;
-import java.nio.file.Files;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
+
 import dev.peekpass.linux.ProcessCalls;
 import dev.peekpass.linux.ProcessCalls.User;
 import dev.peekpass.proxy.config.Privileges;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;

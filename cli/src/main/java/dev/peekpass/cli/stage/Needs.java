@@ -65,20 +65,26 @@ final class Needs {
     String user = System.getProperty("user.home", "");
     List<String> read = new ArrayList<>();
     read.add(FileRules.forReload(file, user, root));
-    if (told && read.contains(file.toString())) {
-      LOG.warn(
-          "a reload cannot read another file that is put in the place of {}: the proxy may not read"
-              + " the rest of {}; a directory of its own, such as /etc/peekpass, is better",
-          file,
-          file.getParent());
-    }
+    Path real = file;
     try {
-      String real = FileRules.forReload(file.toRealPath(), user, root);
-      if (!read.contains(real)) {
-        read.add(real);
-      }
+      real = file.toRealPath();
     } catch (IOException e) {
       LOG.debug("{}: {}", file, e.toString());
+    }
+    String where = FileRules.forReload(real, user, root);
+    if (!read.contains(where)) {
+      read.add(where);
+    }
+    // What is replaced by hand or by an editor is what links lead to, or the link.
+    for (Path one : List.of(file, real)) {
+      if (told && read.contains(one.toString())) {
+        LOG.warn(
+            "a reload cannot read another file that is put in the place of {}: the proxy may not"
+                + " read the rest of {}; a directory of its own, such as /etc/peekpass, is better",
+            one,
+            one.getParent());
+        break;
+      }
     }
     return read;
   }

@@ -1,10 +1,11 @@
 package dev.peekpass.cli.stage;
 
 import dev.peekpass.proxy.advice.ReceiverAdvice;
+import dev.peekpass.proxy.advice.Unreachable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.jspecify.annotations.Nullable;
+import java.util.Optional;
 
 /** Whether a thread that has become another user can reach what it needs (access(2)). */
 final class Reach {
@@ -14,28 +15,36 @@ final class Reach {
     this.user = user;
   }
 
-  void requireReadable(String file, String what) throws IOException {
+  /**
+   * Of the JDK or the program.
+   *
+   * @param better where that could be
+   */
+  void requireReadable(String file, String what, String better) throws IOException {
     Path path = Path.of(file);
-    @Nullable Path hidden = ReceiverAdvice.unsearchable(path);
-    if (hidden != null) {
-      throw new IOException(
-          "user %s cannot enter %s, and needs %s, which is in there (%s): %s"
-              .formatted(user, hidden, what, file, Remedies.ofHidden(hidden, what)));
-    }
-    if (Files.exists(path) && !Files.isReadable(path)) {
-      throw new IOException(
-          "user %s cannot read %s, %s: change its owner, group or mode"
-              .formatted(user, file, what));
+    // The module path may name what is not there.
+    if (Files.exists(path) || isHidden(path)) {
+      require(Unreachable.reading(path, file + ", " + what, Optional.of(what), better));
     }
   }
 
+  private static boolean isHidden(Path path) {
+    return ReceiverAdvice.unsearchable(path) != null;
+  }
+
+  /** Root has read it. */
+  void requireReadableConfiguration(Path file) throws IOException {
+    require(
+        Unreachable.reading(file, "the configuration " + file, Optional.empty(), "/etc/peekpass"));
+  }
+
   void requireWritable(String directory) throws IOException {
-    Path path = Path.of(directory);
-    @Nullable Path hidden = ReceiverAdvice.unsearchable(path.resolve("x"));
-    if (hidden != null || !Files.isWritable(path)) {
-      throw new IOException(
-          "user %s cannot make the admin socket in %s: make a directory of its own for it (install -d -o %s -m 700 …), or leave admin out"
-              .formatted(user, hidden == null ? directory : hidden, user));
+    require(Unreachable.makingAdminSocket(Path.of(directory), user));
+  }
+
+  private void require(Optional<Unreachable> why) throws IOException {
+    if (why.isPresent()) {
+      throw new IOException("user " + user + " " + why.get().fault() + ": " + why.get().remedy());
     }
   }
 }

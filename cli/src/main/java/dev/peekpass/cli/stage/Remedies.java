@@ -1,7 +1,6 @@
 package dev.peekpass.cli.stage;
 
 import dev.peekpass.linux.Errno;
-import dev.peekpass.proxy.advice.PathAdvice;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,21 +54,6 @@ final class Remedies {
       // Before Linux 3.19, or without /proc.
       return false;
     }
-  }
-
-  /**
-   * Of a directory that the new user cannot enter.
-   *
-   * @param what is in there that it needs, as {@link Reach} names it
-   */
-  static String ofHidden(Path directory, String what) {
-    String better =
-        switch (what) {
-          case "the JDK" -> "/usr/lib/jvm";
-          case "the program" -> "/opt/peekpass";
-          default -> "/etc/peekpass";
-        };
-    return PathAdvice.toEnter(directory, better);
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.peekpass.proxy.admin;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /** Where the admin socket is when a configuration does not say. */
@@ -30,6 +31,22 @@ public final class AdminPath {
     }
     String user = environment.getOrDefault("XDG_RUNTIME_DIR", "");
     return user.startsWith("/") ? Optional.of(user + "/peekpass/" + NAME) : Optional.empty();
+  }
+
+  /**
+   * Where to look for a proxy whose configuration names no socket. One that names a user may have
+   * been started by root, whose place is another than that of the user that asks.
+   *
+   * @param uid who asks
+   * @param namesUser whether the configuration has {@code user}
+   * @param isThere whether there is something at a path
+   * @return empty when there is no such place
+   */
+  public static Optional<String> toAsk(
+      int uid, Map<String, String> environment, boolean namesUser, Predicate<String> isThere) {
+    Optional<String> own = standard(uid, environment);
+    Optional<String> roots = standard(0, Map.of()).filter(path -> namesUser);
+    return own.filter(isThere).or(() -> roots.filter(isThere)).or(() -> own).or(() -> roots);
   }
 
   /**

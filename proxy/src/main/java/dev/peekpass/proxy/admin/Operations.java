@@ -110,21 +110,23 @@ public final class Operations {
 
   private String reloadNow() {
     return switch (source.get()) {
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> refuse(mistakes);
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, boolean read) ->
+          refuse(mistakes, read);
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) ->
           reload(configuration, warnings);
     };
   }
 
-  private static String refuse(List<Mistake> mistakes) {
+  private static String refuse(List<Mistake> mistakes, boolean read) {
     mistakes.forEach(mistake -> LOG.error("{}", mistake));
-    LOG.error("reload refused: the configuration has mistakes; nothing has changed");
+    String what = read ? "the configuration has mistakes" : "the configuration cannot be read";
+    LOG.error("reload refused: {}; nothing has changed", what);
     return new Json()
         .open('{')
         .name("ok")
         .value(false)
         .name("error")
-        .value("the configuration has mistakes, and nothing has changed: correct them")
+        .value(what + ", and nothing has changed" + (read ? ": correct them" : ""))
         .texts("mistakes", mistakes.stream().map(Mistake::toString).toList())
         .close('}')
         .toString();

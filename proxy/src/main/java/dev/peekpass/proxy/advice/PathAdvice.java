@@ -1,11 +1,14 @@
 package dev.peekpass.proxy.advice;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /**
- * What to do where a user cannot enter a directory. Never to open it to everybody: what else is in
- * there would be open, too.
+ * What to do where the calling thread's user cannot enter a directory, or read a file. Never to
+ * open it to everybody: what else is in there would be open, too.
  */
 public final class PathAdvice {
   /** Each is one user's alone, with what is in it. */
@@ -18,6 +21,8 @@ public final class PathAdvice {
           "/var/log/private",
           "/etc/ssl/private");
 
+  private static final Pattern PLAIN = Pattern.compile("[\\w./+:@%=,-]+");
+
   private PathAdvice() {}
 
   /** Whether a directory is one user's own, such as a home, so that nobody else is to be let in. */
@@ -28,20 +33,55 @@ public final class PathAdvice {
   }
 
   /**
-   * How a user gets to what is behind a directory that it cannot enter.
+   * How the calling thread's user gets to what is behind a directory that it cannot enter.
    *
    * @param hidden that directory
-   * @param better where what is needed could be instead, such as {@code /etc/peekpass}
+   * @param what is behind it and needed
+   * @param better where that could be instead, such as {@code /etc/peekpass}
    */
-  public static String toEnter(Path hidden, String better) {
-    String move = "move that to " + better + " or the like";
+  static String toEnter(Path hidden, String what, String better) {
+    String move = "move " + what + " to " + better;
     return isPrivate(hidden)
         ? move + ", and leave " + hidden + " closed"
-        : move + ", or let a group of that user enter (" + toGroup(hidden) + ")";
+        : move + ", or let the group " + Self.group() + " enter (" + toGroup(hidden) + ")";
   }
 
-  /** How a group is let into a directory. */
+  /** How the calling thread's group is let into a directory. */
   static String toGroup(Path directory) {
-    return "chgrp G " + directory + " && chmod g+x " + directory;
+    return "chgrp " + Self.group() + " " + quoted(directory) + " && chmod g+x " + quoted(directory);
+  }
+
+  /** How the calling thread's user gets to read a file or directory. */
+  static String toRead(Path file) {
+    String rights = Files.isDirectory(file) ? "+rx " : "+r ";
+    String name = quoted(file);
+    if (isOwner(file)) {
+      return "let its owner read it (chmod u" + rights + name + ")";
+    }
+    return "let the group %s read it (chgrp %s %s && chmod g%s%s)"
+        .formatted(Self.group(), Self.group(), name, rights, name);
+  }
+
+  private static boolean isOwner(Path file) {
+    try {
+      return Files.getAttribute(file, "unix:uid").equals(Self.uid());
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
+  }
+
+  /** How a directory is made that is a user's own. */
+  public static String toMake(Path directory, String user) {
+    return "make it (" + install(directory, user) + ")";
+  }
+
+  static String install(Path directory, String user) {
+    return "install -d -o " + user + " -m 700 " + quoted(directory);
+  }
+
+  /** A path as a shell takes it. */
+  static String quoted(Path path) {
+    String text = path.toString();
+    return PLAIN.matcher(text).matches() ? text : "'" + text.replace("'", "'\\''") + "'";
   }
 }

@@ -2,9 +2,7 @@ package dev.peekpass.proxy.advice;
 
 import dev.peekpass.linux.OverflowUid;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -63,34 +61,13 @@ public final class ReceiverAdvice {
         ? "let the receiver bind in a directory of its own, such as /run/NAME, and leave "
             + hidden
             + " closed"
-        : "let a group that this user is in search it ("
-            + PathAdvice.toGroup(hidden)
-            + "); after usermod -aG G USER start the proxy anew";
+        : "let this user's group search it (" + PathAdvice.toGroup(hidden) + ")";
   }
 
-  /** The first directory on the way to a file that hides what is in it, if one does. */
+  /** The first directory on the way to a file, through links, that hides what is in it. */
   public static @Nullable Path unsearchable(Path file) {
-    Path absolute = file.toAbsolutePath();
-    Path way = absolute.getRoot();
-    for (Path name : absolute) {
-      Path next = way.resolve(name);
-      if (isHidden(next)) {
-        return way;
-      }
-      way = next;
-    }
-    return null;
-  }
-
-  private static boolean isHidden(Path file) {
-    try {
-      Files.getAttribute(file, "unix:mode", LinkOption.NOFOLLOW_LINKS);
-      return false;
-    } catch (AccessDeniedException e) {
-      return true;
-    } catch (IOException | UnsupportedOperationException e) {
-      return false;
-    }
+    Way.Hidden hidden = Way.hidden(file);
+    return hidden == null ? null : hidden.directory();
   }
 
   /** Whether something else than a socket is there, where links lead. */

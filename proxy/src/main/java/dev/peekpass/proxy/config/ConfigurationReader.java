@@ -50,11 +50,21 @@ public final class ConfigurationReader {
    *
    * @param mistakes all that is wrong, at least one, by place; behind the first thousand only their
    *     number
+   * @param read whether there is a text; else the only one says why there is none
    */
-  public record Mistakes(List<Mistake> mistakes) implements Result {
+  public record Mistakes(List<Mistake> mistakes, boolean read) implements Result {
     /** Copies the list. */
     public Mistakes {
       mistakes = List.copyOf(mistakes);
+    }
+
+    Mistakes(List<Mistake> mistakes) {
+      this(mistakes, true);
+    }
+
+    /** There is no text. */
+    public static Mistakes unreadable(Mistake why) {
+      return new Mistakes(List.of(why), false);
     }
   }
 

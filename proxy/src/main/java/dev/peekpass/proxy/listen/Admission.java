@@ -20,9 +20,12 @@ import org.jspecify.annotations.Nullable;
  *      └ denied                └────────────┴──────────────┴──────────────┴ limited
  * }</pre>
  *
- * Who is turned away costs a close(2), a count, and a line of the log a minute for each reason.
+ * Who is turned away costs a close(2), a count, and a line of the log a minute for each reason: the
+ * first at once, and one at the end of each minute in which there were more.
  */
 final class Admission {
+  private static final Refusal[] REFUSALS = Refusal.values();
+
   private final Turn turn;
   private final String label;
   private final Clients clients;
@@ -89,18 +92,38 @@ final class Admission {
 
   /** Counts that a connection is turned away, and says so once a minute. */
   void count(ClientCounts counts, Refusal refusal, long high, long low) {
-    counts.turnedAway(refusal);
+    counts.turnedAway(refusal, high, low);
     switch (refusal) {
       case DENIED -> {}
       case PENDING, PENDING_IN_ALL -> turn.count(Counter.MAX_PENDING_PER_CLIENT_REACHED);
       case NEW, NEW_IN_ALL -> turn.count(Counter.MAX_NEW_PER_CLIENT_REACHED);
     }
     if (counts.takeLine(refusal, turn.nowNanos())) {
-      log(refusal, new IpAddress(high, low), counts.turnedAwayFor(refusal));
+      log(counts, refusal);
+      turn.wakeBy(counts.minuteEndsNanos());
     }
   }
 
-  private void log(Refusal refusal, IpAddress client, long number) {
+  /**
+   * When the minute behind a line is over, says of how many it is by then, if there are more.
+   *
+   * @return when the next such minute is over
+   */
+  long runTimers(ClientCounts counts, long nowNanos) {
+    if (counts.minuteEndsNanos() <= nowNanos) {
+      for (Refusal refusal : REFUSALS) {
+        if (counts.endsMinute(refusal, nowNanos) && counts.takeLine(refusal, nowNanos)) {
+          log(counts, refusal);
+        }
+      }
+    }
+    return counts.minuteEndsNanos();
+  }
+
+  private void log(ClientCounts counts, Refusal refusal) {
+    counts.said(refusal);
+    IpAddress client = counts.lastTurnedAway(refusal);
+    long number = counts.turnedAwayFor(refusal);
     ClientLimits inAll = clients.inAll();
     String why =
         switch (refusal) {

@@ -3,6 +3,7 @@ package dev.peekpass.proxy.listen;
 import dev.peekpass.proxy.config.ClientLimits;
 import dev.peekpass.proxy.config.ClientPrefix;
 import dev.peekpass.proxy.connection.Connection;
+import dev.peekpass.proxy.route.IpAddress;
 import dev.peekpass.proxy.status.ListenerStatus;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +35,12 @@ final class ClientCounts {
 
   /** What was turned away on this socket. */
   private final long[] turnedAway = new long[Refusal.values().length];
+
+  /** How many of them the last line said, until its minute is over; 0 from then on. */
+  private final long[] said = new long[turnedAway.length];
+
+  private final long[] lastHigh = new long[turnedAway.length];
+  private final long[] lastLow = new long[turnedAway.length];
 
   /** When the next line may be logged of that, and of those that are given up. */
   private final long[] lineAtNanos = new long[turnedAway.length + 1];
@@ -226,8 +233,41 @@ final class ClientCounts {
   }
 
   /** One more was turned away here. */
-  void turnedAway(Refusal refusal) {
-    turnedAway[refusal.ordinal()]++;
+  void turnedAway(Refusal refusal, long peerHigh, long peerLow) {
+    int reason = refusal.ordinal();
+    turnedAway[reason]++;
+    lastHigh[reason] = peerHigh;
+    lastLow[reason] = peerLow;
+  }
+
+  /** The client that was turned away last for a reason. */
+  IpAddress lastTurnedAway(Refusal refusal) {
+    return new IpAddress(lastHigh[refusal.ordinal()], lastLow[refusal.ordinal()]);
+  }
+
+  /** A line for a reason was logged, with the number of now. */
+  void said(Refusal refusal) {
+    said[refusal.ordinal()] = turnedAway[refusal.ordinal()];
+  }
+
+  /** When the minute behind a line ends that a further one may follow; far away if none is. */
+  long minuteEndsNanos() {
+    long ends = Long.MAX_VALUE;
+    for (int i = 0; i < said.length; i++) {
+      ends = said[i] == 0 ? ends : Math.min(ends, lineAtNanos[i]);
+    }
+    return ends;
+  }
+
+  /** Whether the minute behind a line is over, and more came in it; it is over once. */
+  boolean endsMinute(Refusal refusal, long nowNanos) {
+    int reason = refusal.ordinal();
+    if (said[reason] == 0 || nowNanos < lineAtNanos[reason]) {
+      return false;
+    }
+    boolean more = turnedAway[reason] > said[reason];
+    said[reason] = 0;
+    return more;
   }
 
   /**

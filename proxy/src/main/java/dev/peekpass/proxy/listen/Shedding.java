@@ -54,7 +54,7 @@ final class Shedding {
     return shedOfHeaviest() || shedIfAny(clients.oldest());
   }
 
-  /** The same, only if a client has more than one on any socket. */
+  /** The same, only if a client has more than one, over all listening sockets. */
   boolean shedOfHeaviest() {
     return shedIfAny(clients.oldestOfHeaviest());
   }

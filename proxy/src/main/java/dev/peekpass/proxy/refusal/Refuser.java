@@ -40,9 +40,12 @@ public final class Refuser implements Stage {
   private static final int MAX_DROP_OF_TOO_LARGE = 1 << 16;
 
   /**
-   * A read counts for as many at least: a client that sends a byte at a time costs a read for each.
+   * A read that brings less than {@link #LITTLE_BYTES}, which is far below a segment of TCP, counts
+   * for as many: a client that sends a byte at a time costs a read for each.
    */
   private static final int LEAST_DROP_BYTES = 1 << 12;
+
+  private static final int LITTLE_BYTES = 512;
 
   private final Turn turn;
   private final Ending ending;
@@ -200,7 +203,7 @@ public final class Refuser implements Stage {
         return n == -Errno.EAGAIN ? Dropped.FOR_NOW : Dropped.GIVEN_UP;
       }
       left -= n;
-      connection.mayDropBytes -= Math.max(n, LEAST_DROP_BYTES);
+      connection.mayDropBytes -= n < LITTLE_BYTES ? LEAST_DROP_BYTES : n;
       if (connection.mayDropBytes <= 0) {
         return Dropped.GIVEN_UP;
       }

@@ -20,6 +20,20 @@ class AdminPathTest {
     assertThat(AdminPath.standard(7, Map.of())).isEmpty();
   }
 
+  /** Root's start gave its own place to the user that is to serve. */
+  @Test
+  void ofAProxyThatNamesAUserRootsPlaceIsLookedAt() {
+    String root = "/run/peekpass/admin.sock";
+    Map<String, String> login = Map.of("XDG_RUNTIME_DIR", "/run/user/7");
+    String own = "/run/user/7/peekpass/admin.sock";
+    assertThat(AdminPath.toAsk(7, Map.of(), true, root::equals)).contains(root);
+    assertThat(AdminPath.toAsk(7, Map.of(), true, path -> false)).contains(root);
+    assertThat(AdminPath.toAsk(7, Map.of(), false, root::equals)).isEmpty();
+    assertThat(AdminPath.toAsk(7, login, true, root::equals)).contains(root);
+    assertThat(AdminPath.toAsk(7, login, true, path -> true)).contains(own);
+    assertThat(AdminPath.toAsk(7, login, true, path -> false)).contains(own);
+  }
+
   @Test
   void theServiceManagersDirectoriesAndTheStandardOneAreItsOwnPlace() {
     Map<String, String> service = Map.of("RUNTIME_DIRECTORY", "/run/shop:/run/other");

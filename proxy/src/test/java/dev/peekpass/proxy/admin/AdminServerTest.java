@@ -10,6 +10,7 @@ import dev.peekpass.linux.Linux;
 import dev.peekpass.linux.LinuxKernel;
 import dev.peekpass.proxy.Proxy;
 import dev.peekpass.proxy.config.ConfigurationReader;
+import dev.peekpass.proxy.config.Mistake;
 import dev.peekpass.proxy.confine.Confinement;
 import dev.peekpass.proxy.systemd.Notifier;
 import java.io.BufferedReader;
@@ -68,7 +69,10 @@ class AdminServerTest {
               if (thrown != null) {
                 throw thrown;
               }
-              return ConfigurationReader.read("a.yaml", text);
+              return text.isEmpty()
+                  ? ConfigurationReader.Mistakes.unreadable(
+                      new Mistake("a.yaml", 1, 1, "this user may not read it", "let it"))
+                  : ConfigurationReader.read("a.yaml", text);
             },
             new Notifier(LinuxKernel::open, Map.of()),
             "a.yaml",
@@ -130,7 +134,16 @@ class AdminServerTest {
         .isEqualTo("{\"ok\":true,\"warnings\":[],\"notes\":[]}");
     text = YAML.replace("shop }", "shpo }");
     assertThat(AdminClient.ask(kernel, path(), "reload"))
-        .contains("\"ok\":false", "\"mistakes\":[\"a.yaml:6:", "shpo");
+        .contains(
+            "\"ok\":false",
+            "\"error\":\"the configuration has mistakes, and nothing has changed: correct them\"",
+            "\"mistakes\":[\"a.yaml:6:",
+            "shpo");
+    text = "";
+    assertThat(AdminClient.ask(kernel, path(), "reload"))
+        .isEqualTo(
+            "{\"ok\":false,\"error\":\"the configuration cannot be read, and nothing has changed\","
+                + "\"mistakes\":[\"a.yaml:1:1: this user may not read it, let it\"]}");
   }
 
   @Test

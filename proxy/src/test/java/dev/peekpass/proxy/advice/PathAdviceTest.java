@@ -13,17 +13,22 @@ final class PathAdviceTest {
   @ValueSource(
       strings = {"/root", "/root/etc", "/home/alice", "/home/alice/peekpass", "/run/user/1000"})
   void whatIsOneUsersIsNeverOpened(String directory) {
-    assertThat(PathAdvice.toEnter(Path.of(directory), "/etc/peekpass"))
-        .isEqualTo("move that to /etc/peekpass or the like, and leave " + directory + " closed");
+    assertThat(PathAdvice.toEnter(Path.of(directory), "a.yaml", "/etc/peekpass"))
+        .isEqualTo("move a.yaml to /etc/peekpass, and leave " + directory + " closed");
   }
 
+  /** Whoever copies a command finds the group in it, and a shell takes the path as one word. */
   @Test
   void othersAreOpenedToAGroup() {
     assertThat(PathAdvice.isPrivate(Path.of("/home"))).isFalse();
     assertThat(PathAdvice.isPrivate(Path.of("/rootless"))).isFalse();
-    assertThat(PathAdvice.toEnter(Path.of("/srv/x"), "/etc/peekpass"))
+    String group = Self.group();
+    assertThat(group).matches("[a-z_][-a-z0-9_.]*|[0-9]+");
+    assertThat(PathAdvice.toEnter(Path.of("/srv/x y"), "/srv/x y/a.yaml", "/etc/peekpass"))
         .isEqualTo(
-            "move that to /etc/peekpass or the like, or let a group of that user enter (chgrp G"
-                + " /srv/x && chmod g+x /srv/x)");
+            "move /srv/x y/a.yaml to /etc/peekpass, or let the group %s enter (chgrp %s '/srv/x y' && chmod g+x '/srv/x y')"
+                .formatted(group, group));
+    assertThat(PathAdvice.toMake(Path.of("/run/it's"), "games"))
+        .isEqualTo("make it (install -d -o games -m 700 '/run/it'\\''s')");
   }
 }

@@ -18,7 +18,7 @@ final class Texts {
     return switch (ConfigurationReader.read("f", text)) {
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) ->
           configuration;
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) ->
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) ->
           throw new AssertionError(mistakes.toString());
     };
   }
@@ -28,7 +28,7 @@ final class Texts {
     return switch (ConfigurationReader.read("f", text)) {
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) ->
           List.of();
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes) -> lines(mistakes);
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, _) -> lines(mistakes);
     };
   }
 

@@ -27,7 +27,7 @@ class BoundsTest {
     }
     return switch (ConfigurationReader.read("a.yaml", yaml + more)) {
       case ConfigurationReader.Valid(Configuration valid, var warnings) -> valid;
-      case ConfigurationReader.Mistakes(var mistakes) -> throw new AssertionError(mistakes);
+      case ConfigurationReader.Mistakes(var mistakes, _) -> throw new AssertionError(mistakes);
     };
   }
 
