@@ -300,6 +300,12 @@ class ConfinedTakeoverTest {
     assertServes(daemon, port, "1");
 
     ConfinedSite.open(file, "rw-r--r--");
+    // Nor does one that ends when it has given up what it could undo this with.
+    List<String> killed = new ArrayList<>(around("kill landlock_restrict_self 0 1 "));
+    killed.addAll(asService);
+    assertThat(site.begin("killed", site.command(killed, "--takeover")).await()).isNotZero();
+    assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(1);
+    assertServes(daemon, port, "1");
     Running games = next(daemon, "games", asService);
     assertServes(games, port, "5");
     assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(5);

@@ -144,7 +144,8 @@ class LauncherTest {
   /** Which signals are ignored is not known then, and so none is held. */
   @Test
   void itStartsWithoutProc() throws IOException {
-    Path jdk = Files.createDirectories(dir.resolve("jdk/bin")).getParent();
+    Path jdk = dir.resolve("jdk");
+    Files.createDirectories(jdk.resolve("bin"));
     Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25\"\n");
     Path java = Files.writeString(jdk.resolve("bin/java"), "#!/bin/sh\necho began \"$@\"\n");
     assertThat(java.toFile().setExecutable(true)).isTrue();

@@ -6,6 +6,7 @@ import dev.peekpass.proxy.admin.AdminSocket;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfinementMode;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Objects;
@@ -71,6 +72,25 @@ public record AdminDirectory(String path, boolean named, boolean standard) {
     } catch (IOException e) {
       // The second program says that there is no admin socket, and why.
       LOG.debug("admin socket: {}", e.toString());
+    }
+  }
+
+  /** What gives it back to whose it is now. */
+  Runnable restorer() {
+    try {
+      Object uid = Files.getAttribute(directory(), "unix:uid");
+      Object gid = Files.getAttribute(directory(), "unix:gid");
+      return () -> {
+        try {
+          Files.setAttribute(directory(), "unix:uid", uid);
+          Files.setAttribute(directory(), "unix:gid", gid);
+        } catch (IOException e) {
+          LOG.debug("admin socket: {}", e.toString());
+        }
+      };
+    } catch (IOException e) {
+      // Then there is nothing to give.
+      return () -> {};
     }
   }
 

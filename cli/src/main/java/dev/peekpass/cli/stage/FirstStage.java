@@ -46,10 +46,11 @@ import org.slf4j.LoggerFactory;
  *  │
  * enclose    the rules for files and ports; what the second program gets, in memory
  *  │
- * look       as that user, whether all can be read; give it the admin socket's directory
+ * look       as that user, whether all can be read
  *  v
  * give up    descriptors, capabilities, groups, user; look again; Landlock
  *  │
+ * give       that user the admin socket's directory
  *  v
  * execve     returns only when it fails: this process ends
  * }</pre>
@@ -265,11 +266,12 @@ public final class FirstStage {
       // What can be found out is, before the running proxy loses anything.
       requireReach(identity, image, places);
     }
+    boolean given = isGiven(identity);
     boolean takenOver = carried.map(CarriedTakeover::adminPath).equals(adminPath);
-    admin.ifPresent(one -> one.give(kernel, identity, takenOver));
+    Starter starter = Starter.start();
     // Here the process begins to be the other one: there is no way back.
     giveUp(identity);
-    requireReadable(identity, image, places, true);
+    requireReadable(identity, image, places, !given);
     enclosure.enter();
     for (Fd fd : passed) {
       check("fcntl F_SETFD", ProcessCalls.keepAtExec(fd));
@@ -277,12 +279,33 @@ public final class FirstStage {
     int[] failed = new int[1];
     request
         .beforeExec()
-        .run(() ->
-            failed[0] =
-                ProcessCalls.execve(
-                    image.path(), Image.bytes(image.arguments()), Image.bytes(environment)));
+        .run(() -> {
+          // Last of all: whatever has failed before costs the running proxy nothing.
+          Runnable takeBack = give(starter, identity, takenOver);
+          failed[0] =
+              ProcessCalls.execve(
+                  image.path(), Image.bytes(image.arguments()), Image.bytes(environment));
+          starter.run(takeBack);
+        });
     throw new SystemCallException(
         "execve " + image.path(), -failed[0], Remedies.ofExec(-failed[0], image.path()));
+  }
+
+  private boolean isGiven(Identity identity) {
+    return identity.changes() && admin.map(one -> one.isToBeGiven(identity.uid())).orElse(false);
+  }
+
+  private Runnable give(Starter starter, Identity identity, boolean takenOver) {
+    if (!identity.changes() || admin.isEmpty()) {
+      return () -> {};
+    }
+    AdminDirectory directory = admin.get();
+    Runnable[] takeBack = {() -> {}};
+    starter.run(() -> {
+      takeBack[0] = directory.restorer();
+      directory.give(kernel, identity, takenOver);
+    });
+    return takeBack[0];
   }
 
   /** All but standard input, output and error; what is passed is taken out afterwards. */
@@ -332,7 +355,7 @@ public final class FirstStage {
   /** On a thread that is the new user's, before this one is. */
   private void requireReach(Identity identity, Image image, FileRules.Places places)
       throws IOException {
-    boolean given = admin.map(one -> one.isToBeGiven(identity.uid())).orElse(false);
+    boolean given = isGiven(identity);
     Optional<IOException> missing =
         AsUser.get(
             identity,

@@ -111,7 +111,7 @@ class JvmOptionsTest {
     Path file =
         Files.writeString(
             dir.resolve("options"),
-            "# -Xlog:gc:file=/x\n-Xms8m#-Xloggc:/x\n\"-Dx=a -Xloggc:/y\" '-Xlog:gc:file=/a b'");
+            "# -Xlog:gc:file=/x\n-Xms8m # -Xloggc:/x\n\"-Dx=a -Xloggc:/y\" '-Xlog:gc:file=/a b'");
     List<Finding> found = find("@" + file);
     assertThat(found).hasSize(1);
     assertThat(found.getFirst().sentence()).startsWith("JVM option -Xlog:gc:file=/a b: ");
