@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -107,7 +106,6 @@ final class ConfigurationFile {
   }
 
   private static ConfigurationReader.Result unreadable(String file, String message, String remedy) {
-    return ConfigurationReader.Mistakes.unreadable(
-        new Mistake(file, 1, 1, message, remedy));
+    return ConfigurationReader.Mistakes.unreadable(new Mistake(file, 1, 1, message, remedy));
   }
 }

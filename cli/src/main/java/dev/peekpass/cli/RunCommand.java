@@ -277,22 +277,22 @@ final class RunCommand implements Callable<Integer> {
   private ConfigurationReader.Result readAgain() {
     if (file.equals("-")) {
       return ConfigurationReader.Mistakes.unreadable(
-              new Mistake(
-                  "<stdin>",
-                  1,
-                  1,
-                  "standard input cannot be read again",
-                  "start the proxy with -c FILE"));
+          new Mistake(
+              "<stdin>",
+              1,
+              1,
+              "standard input cannot be read again",
+              "start the proxy with -c FILE"));
     }
     Path path = Path.of(file);
     if (Files.exists(path) && !Files.isRegularFile(path)) {
       return ConfigurationReader.Mistakes.unreadable(
-              new Mistake(
-                  file,
-                  1,
-                  1,
-                  "it is no regular file, which may never end or be empty when it is read again",
-                  "start the proxy with -c and a file"));
+          new Mistake(
+              file,
+              1,
+              1,
+              "it is no regular file, which may never end or be empty when it is read again",
+              "start the proxy with -c and a file"));
     }
     return ConfigurationFile.readAgain(file, confined ? directory : null);
   }

@@ -62,9 +62,7 @@ final class StatusCommand implements Callable<Integer> {
         count(status.get("clients"), "client"));
     out.printf(
         "configuration %s of %s, %s%n",
-        status.get("configuration"),
-        status.get("loaded"),
-        count(status.get("reloads"), "reload"));
+        status.get("configuration"), status.get("loaded"), count(status.get("reloads"), "reload"));
     if (status.get("confinement") instanceof Map<?, ?> confinement) {
       confinement(out, confinement);
     }

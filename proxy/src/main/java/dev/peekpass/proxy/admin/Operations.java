@@ -110,7 +110,8 @@ public final class Operations {
 
   private String reloadNow() {
     return switch (source.get()) {
-      case ConfigurationReader.Mistakes(List<Mistake> mistakes, boolean read) -> refuse(mistakes, read);
+      case ConfigurationReader.Mistakes(List<Mistake> mistakes, boolean read) ->
+          refuse(mistakes, read);
       case ConfigurationReader.Valid(Configuration configuration, List<Mistake> warnings) ->
           reload(configuration, warnings);
     };

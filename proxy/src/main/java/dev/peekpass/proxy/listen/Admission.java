@@ -20,8 +20,8 @@ import org.jspecify.annotations.Nullable;
  *      └ denied                └────────────┴──────────────┴──────────────┴ limited
  * }</pre>
  *
- * Who is turned away costs a close(2), a count, and a line of the log a minute for each reason:
- * the first at once, and one at the end of each minute in which there were more.
+ * Who is turned away costs a close(2), a count, and a line of the log a minute for each reason: the
+ * first at once, and one at the end of each minute in which there were more.
  */
 final class Admission {
   private static final Refusal[] REFUSALS = Refusal.values();

@@ -339,7 +339,8 @@ public final class Listener implements Pollable {
 
   /** Does what is due; returns when something is due next, or {@link Long#MAX_VALUE}. */
   public long runTimers(long nowNanos) {
-    long due = Math.min(peeking.runTimers(nowNanos), admission.runTimers(peeking.counts(), nowNanos));
+    long due =
+        Math.min(peeking.runTimers(nowNanos), admission.runTimers(peeking.counts(), nowNanos));
     if (acceptAgainAtNanos <= nowNanos) {
       acceptAgainAtNanos = Long.MAX_VALUE;
       beginToWatch();

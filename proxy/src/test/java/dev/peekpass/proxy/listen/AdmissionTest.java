@@ -24,12 +24,11 @@ final class AdmissionTest {
 
   @BeforeEach
   void listen() {
-    ErrorLog.listen(
-        line -> {
-          if (line.contains("turned away")) {
-            lines.add(line);
-          }
-        });
+    ErrorLog.listen(line -> {
+      if (line.contains("turned away")) {
+        lines.add(line);
+      }
+    });
   }
 
   @AfterEach
