@@ -294,7 +294,7 @@ class ConfinedTakeoverTest {
     Path file = ConfinedSite.open(site.etc.resolve("peekpass.yaml"), "rw-r-----");
     Running refused = site.begin("refused", site.command(asService, "--takeover"));
     assertThat(refused.await()).isOne();
-    assertThat(refused.errors()).contains("user games cannot read " + file);
+    assertThat(refused.errors()).contains("user games may not read the configuration " + file);
     assertThat(Files.getAttribute(site.run, "unix:uid")).isEqualTo(1);
     assertThat(Files.getAttribute(site.run, "unix:gid")).isEqualTo(1);
     assertServes(daemon, port, "1");
