@@ -243,7 +243,8 @@ class ConfinedServingTest {
             "may not read the file, since it is confined to what it was started with",
             site.etc + " is not the directory that was there when it started",
             "peekpass run --takeover");
-    assertThat(proxy.errors()).contains("is not the directory that was there");
+    proxy.awaitOutput(
+        "the log says so", () -> proxy.errors().contains("is not the directory that was there"));
     assertThat(ConfinedSite.get(port, "shop.test")).contains("hello");
     Running next = site.start("next", List.of(), "--takeover");
     assertThat(proxy.await()).isZero();
