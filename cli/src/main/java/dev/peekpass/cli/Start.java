@@ -16,6 +16,7 @@ import dev.peekpass.proxy.admin.AdminSocket;
 import dev.peekpass.proxy.admin.Operations;
 import dev.peekpass.proxy.admin.Takeover;
 import dev.peekpass.proxy.admin.TakeoverTimes;
+import dev.peekpass.proxy.advice.Reason;
 import dev.peekpass.proxy.config.Configuration;
 import dev.peekpass.proxy.config.ConfigurationReader;
 import dev.peekpass.proxy.confine.Confinement;
@@ -152,7 +153,7 @@ final class Start implements AutoCloseable {
     } catch (IOException | RuntimeException | Error e) {
       synchronized (this) {
         if (old != null && !stopped) {
-          old.refuse(Objects.toString(e.getMessage(), e.toString()));
+          old.refuse(Reason.of(e));
         }
       }
       throw e;

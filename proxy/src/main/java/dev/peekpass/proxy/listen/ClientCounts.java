@@ -51,7 +51,7 @@ final class ClientCounts {
     this.clients = clients;
     this.limits = limits;
     table = clients.table();
-    order = new ClientOrder(table);
+    order = new ClientOrder(table, false);
   }
 
   /** Begins to count. */
@@ -133,8 +133,7 @@ final class ClientCounts {
     int entry = table.findOrAdd(scope, high, low);
     connection.clientEntry = entry;
     if (entry != ClientTable.NONE) {
-      table.link(entry, connection, false);
-      order.oneMore(entry);
+      order.add(entry, connection);
     }
   }
 
@@ -149,9 +148,7 @@ final class ClientCounts {
     int entry = connection.clientEntry;
     if (entry != ClientTable.NONE) {
       connection.clientEntry = ClientTable.NONE;
-      table.unlink(entry, connection, false);
-      order.oneLess(entry);
-      table.releaseIfIdle(entry);
+      order.remove(entry, connection);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.peekpass.proxy.listen;
 
+import dev.peekpass.proxy.connection.Connection;
 import java.util.Arrays;
 
 /**
@@ -13,6 +14,7 @@ final class ClientOrder {
   private static final int FEW = 16;
 
   private final ClientTable table;
+  private final boolean inAll;
 
   /** Entries by their count, the largest first. */
   private int[] order = new int[FEW];
@@ -20,12 +22,31 @@ final class ClientOrder {
   /** How many clients have at least so many; of 0 nothing is said. */
   private int[] atLeast = new int[FEW];
 
-  ClientOrder(ClientTable table) {
+  /**
+   * Of nobody.
+   *
+   * @param inAll whether over all listeners
+   */
+  ClientOrder(ClientTable table, boolean inAll) {
     this.table = table;
+    this.inAll = inAll;
+  }
+
+  /** A connection of a client is counted from now on. */
+  void add(int entry, Connection connection) {
+    table.link(entry, connection, inAll);
+    oneMore(entry);
+  }
+
+  /** A connection of a client is counted no more; who has none is forgotten. */
+  void remove(int entry, Connection connection) {
+    table.unlink(entry, connection, inAll);
+    oneLess(entry);
+    table.releaseIfIdle(entry);
   }
 
   /** A client has one more connection. */
-  void oneMore(int entry) {
+  private void oneMore(int entry) {
     int count = table.count(entry);
     if (count + 1 == atLeast.length) {
       atLeast = Arrays.copyOf(atLeast, 2 * atLeast.length);
@@ -44,7 +65,7 @@ final class ClientOrder {
   }
 
   /** A client has one connection less. */
-  void oneLess(int entry) {
+  private void oneLess(int entry) {
     int count = table.count(entry);
     atLeast[count]--;
     swap(table.place(entry), atLeast[count]);

@@ -30,7 +30,7 @@ public final class Clients {
 
   Clients(Turn turn, int capacity) {
     table = new ClientTable(turn, capacity);
-    order = new ClientOrder(table);
+    order = new ClientOrder(table, true);
   }
 
   /** Is shown what is counted. */
@@ -119,8 +119,7 @@ public final class Clients {
     int entry = findOrAddInAll(connection.peerHigh, connection.peerLow);
     connection.clientEntryInAll = entry;
     if (entry != ClientTable.NONE) {
-      table.link(entry, connection, true);
-      order.oneMore(entry);
+      order.add(entry, connection);
     }
   }
 
@@ -128,9 +127,7 @@ public final class Clients {
     int entry = connection.clientEntryInAll;
     if (entry != ClientTable.NONE) {
       connection.clientEntryInAll = ClientTable.NONE;
-      table.unlink(entry, connection, true);
-      order.oneLess(entry);
-      table.releaseIfIdle(entry);
+      order.remove(entry, connection);
     }
   }
 
